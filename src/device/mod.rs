@@ -1,0 +1,47 @@
+//! Devices: what their datasheets say, and the catalogue of those known by name.
+
+use serde::{Deserialize, Serialize};
+
+/// A device in one setting (batch size, precision, runtime), with what its datasheet says. Absent values are unknown.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Device {
+    /// Name of the device in this setting, such as `1080ti_32`.
+    pub id: String,
+    /// Name of the hardware itself, shared by all its settings, such as `1080ti`. Devices of one unit are never split
+    /// between known and unseen.
+    pub unit: String,
+    /// gpu, edge-gpu, server-cpu, desktop-cpu, mobile-cpu, board-cpu, mobile-gpu, dsp, npu, tpu, vpu, fpga, asic, microcontroller.
+    #[serde(default)]
+    pub class: Option<String>,
+    /// Peak arithmetic throughput at `precision`, in GFLOP/s (GOP/s for integer precisions).
+    #[serde(default)]
+    pub peak_gflops: Option<f64>,
+    /// Main-memory bandwidth, in GB/s (10^9 bytes).
+    #[serde(default)]
+    pub memory_bandwidth_gb_s: Option<f64>,
+    /// Last-level on-chip memory, in MiB.
+    #[serde(default)]
+    pub on_chip_memory_mib: Option<f64>,
+    /// Cores (CPU), multiprocessors (GPU) or processing elements (accelerator).
+    #[serde(default)]
+    pub cores: Option<f64>,
+    /// Clock, in GHz.
+    #[serde(default)]
+    pub clock_ghz: Option<f64>,
+    /// Thermal design power, in W.
+    #[serde(default)]
+    pub tdp_w: Option<f64>,
+    /// Year of first availability.
+    #[serde(default)]
+    pub year: Option<f64>,
+    /// Number format of weights and activations, such as `fp32` or `int8`.
+    #[serde(default)]
+    pub precision: Option<String>,
+    /// Inputs run at once. Latencies are per batch.
+    #[serde(default)]
+    pub batch_size: Option<f64>,
+    /// Software that runs the network, such as `pytorch` or `tflite`.
+    #[serde(default)]
+    pub runtime: Option<String>,
+}

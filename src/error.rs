@@ -1,0 +1,123 @@
+//! What can go wrong, said so that the reader knows where, what was expected, what was found and what to do next.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A failure with its place, expectation, finding and remedy.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The operating system refused a file operation.
+    #[error("cannot {action} {path}: {source}", path = path.display())]
+    Io {
+        /// What was tried, as a verb: "read", "write", "create".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file does not hold what its format promises.
+    #[error("{path}{place}: expected {expected}, found {found}. {hint}", path = path.display(), place = place(*line, column.as_deref()))]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Line number, counted from 1, for text files.
+        line: Option<u64>,
+        /// Column, key or entry.
+        column: Option<String>,
+        /// What the format asks for.
+        expected: String,
+        /// What stood there.
+        found: String,
+        /// What to do next.
+        hint: String,
+    },
+    /// A name that nothing is registered under.
+    #[error("unknown {kind} `{name}`{nearest}. Known: {known}", nearest = did_you_mean(name, known), known = abridged(known))]
+    Unknown {
+        /// What kind of thing was named: "device", "config key", "search space".
+        kind: &'static str,
+        /// The name given.
+        name: String,
+        /// The names that would have worked.
+        known: Vec<String>,
+    },
+    /// A value outside of what can be worked with.
+    #[error("{what}: expected {expected}, found {found}. {hint}")]
+    Invalid {
+        /// The quantity, argument or key.
+        what: String,
+        /// What it has to be.
+        expected: String,
+        /// What it was.
+        found: String,
+        /// What to do next.
+        hint: String,
+    },
+    /// A checkpoint that cannot be used.
+    #[error("checkpoint {path}: expected {expected}, found {found}. {hint}", path = path.display())]
+    Checkpoint {
+        /// The checkpoint folder or the file in it.
+        path: PathBuf,
+        /// What it has to be.
+        expected: String,
+        /// What it was.
+        found: String,
+        /// What to do next.
+        hint: String,
+    },
+    /// The user stopped long work; what was done is kept.
+    #[error("interrupted; continue with `--resume` (state kept in {state})", state = state.display())]
+    Interrupted {
+        /// Where the state was saved.
+        state: PathBuf,
+    },
+}
+
+impl Error {
+    /// An [`Error::Io`] made from what the system said, for `map_err`.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(io::Error) -> Error {
+        let path = path.as_ref().to_path_buf();
+        move |source| Error::Io { action, path, source }
+    }
+
+    /// Process exit status: 2 for wrong usage or configuration, 1 for everything else.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Unknown { .. } | Error::Invalid { .. } => 2,
+            _ => 1,
+        }
+    }
+}
+
+fn place(line: Option<u64>, column: Option<&str>) -> String {
+    match (line, column) {
+        (Some(line), Some(column)) => format!(":{line} ({column})"),
+        (Some(line), None) => format!(":{line}"),
+        (None, Some(column)) => format!(" ({column})"),
+        (None, None) => String::new(),
+    }
+}
+
+fn did_you_mean(name: &str, known: &[String]) -> String {
+    known
+        .iter()
+        .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
+        .filter(|(similarity, _)| *similarity > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| format!(" (did you mean `{candidate}`?)"))
+        .unwrap_or_default()
+}
+
+fn abridged(known: &[String]) -> String {
+    const SHOWN: usize = 12;
+    match known.len() {
+        0 => "none".into(),
+        n if n <= SHOWN => known.join(", "),
+        n => format!("{} and {} more", known[..SHOWN].join(", "), n - SHOWN),
+    }
+}

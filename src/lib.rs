@@ -1,0 +1,7 @@
+//! edgefit chooses a neural network and its quantization for a device and limits.
+
+pub mod dataset;
+pub mod device;
+pub mod error;
+pub mod seed;
+pub mod space;
