@@ -3,6 +3,8 @@
 //! A search space is a list of genes, each with a number of choices. To add one, write one file here and name it in
 //! [`all`]; the conformance tests run over that list.
 
+#[cfg(test)]
+mod conformance;
 mod nasbench201;
 mod network;
 mod physical;
