@@ -1,7 +1,11 @@
 //! edgefit chooses a neural network and its quantization for a device and limits.
 
+pub mod compute;
 pub mod dataset;
 pub mod device;
+pub mod encode;
 pub mod error;
+pub mod files;
+pub mod predict;
 pub mod seed;
 pub mod space;

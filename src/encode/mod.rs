@@ -1,0 +1,110 @@
+//! What the networks see of an architecture: its genes, and what its layers cost on paper.
+//!
+//! The physical features are taken twice, of the network as written (eager execution runs dead layers too) and of the
+//! live network (compilers remove them), each raw and in log; see [`crate::space::PHYSICAL_FEATURES`].
+
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::space::{Architecture, InputSize, PHYSICAL_FEATURES, SearchSpace};
+
+/// Columns that vary less than this, relative to their size, over the training architectures carry nothing.
+const CONSTANT: f64 = 1e-6;
+
+/// Physical features of one architecture, see [`PHYSICAL_FEATURES`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct Physics {
+    /// Of the network as the architecture names it.
+    pub written: Vec<f64>,
+    /// Of the network without layers that cannot affect the output.
+    pub live: Vec<f64>,
+}
+
+impl Physics {
+    /// Lowers the architecture and counts.
+    pub fn of(space: &dyn SearchSpace, architecture: &Architecture, input: InputSize, classes: u32) -> Physics {
+        Physics {
+            written: space.lower_as_written(architecture, input, classes).physical_features(),
+            live: space.lower(architecture, input, classes).physical_features(),
+        }
+    }
+}
+
+/// Turns architectures into standardised feature vectors. Fitted on training architectures only.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Encoder {
+    /// Input that the architectures are lowered for.
+    pub input: (u32, u32),
+    /// Classes that the architectures are lowered for.
+    pub classes: u32,
+    kept: Vec<usize>,
+    mean: Vec<f64>,
+    deviation: Vec<f64>,
+}
+
+impl Encoder {
+    /// Fits mean and standard deviation of every feature on `architectures` and drops those that do not vary.
+    pub fn fit(space: &dyn SearchSpace, architectures: &[Architecture], input: InputSize, classes: u32) -> Encoder {
+        let mut encoder = Encoder {
+            input: (input.width, input.height),
+            classes,
+            kept: Vec::new(),
+            mean: Vec::new(),
+            deviation: Vec::new(),
+        };
+        let rows: Vec<Vec<f64>> = architectures.par_iter().map(|one| encoder.raw(space, one)).collect();
+        let count = rows.len().max(1) as f64;
+        for column in 0..rows.first().map_or(0, Vec::len) {
+            let mean = rows.iter().map(|row| row[column]).sum::<f64>() / count;
+            let variance = rows.iter().map(|row| (row[column] - mean).powi(2)).sum::<f64>() / count;
+            if variance.sqrt() > CONSTANT * mean.abs().max(1.0) {
+                encoder.kept.push(column);
+                encoder.mean.push(mean);
+                encoder.deviation.push(variance.sqrt());
+            }
+        }
+        encoder
+    }
+
+    /// Input size that the architectures are lowered for.
+    pub fn input_size(&self) -> InputSize {
+        InputSize { width: self.input.0, height: self.input.1 }
+    }
+
+    /// Number of features of an encoded architecture.
+    pub fn width(&self) -> usize {
+        self.kept.len()
+    }
+
+    /// Standardised features, one column per architecture: `[width, architectures]`.
+    pub fn encode(&self, space: &dyn SearchSpace, architectures: &[Architecture]) -> DMatrix<f32> {
+        let mut encoded = DMatrix::zeros(self.width(), architectures.len());
+        encoded.as_mut_slice().par_chunks_mut(self.width().max(1)).zip(architectures).for_each(|(column, one)| {
+            let raw = self.raw(space, one);
+            for (position, value) in column.iter_mut().enumerate() {
+                *value = ((raw[self.kept[position]] - self.mean[position]) / self.deviation[position]) as f32;
+            }
+        });
+        encoded
+    }
+
+    /// Genes one-hot, then the physical features: written, their logs, live, their logs.
+    fn raw(&self, space: &dyn SearchSpace, architecture: &Architecture) -> Vec<f64> {
+        let choices = space.choices();
+        let genes: usize = choices.iter().map(|&choices| usize::from(choices)).sum();
+        let mut raw = vec![0.0; genes];
+        let mut offset = 0;
+        for (&gene, &choices) in architecture.0.iter().zip(choices) {
+            raw[offset + usize::from(gene)] = 1.0;
+            offset += usize::from(choices);
+        }
+        let physics = Physics::of(space, architecture, self.input_size(), self.classes);
+        raw.reserve(4 * PHYSICAL_FEATURES.len());
+        for features in [&physics.written, &physics.live] {
+            raw.extend(features);
+            raw.extend(features.iter().map(|value| value.ln_1p()));
+        }
+        raw
+    }
+}

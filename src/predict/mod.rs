@@ -1,0 +1,4 @@
+//! Predictor.
+
+pub mod net;
+pub mod train;
