@@ -231,7 +231,8 @@ impl Row<'_> {
             line: Some(self.line()),
             column: Some(self.table.names[column].into()),
             expected: expected.to_string(),
-            found: found.to_string(),
+            // What was found may be another error, a sentence of its own.
+            found: found.to_string().trim_end_matches('.').to_string(),
             hint: hint.to_string(),
         }
     }

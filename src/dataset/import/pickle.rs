@@ -207,3 +207,69 @@ impl<'de> Deserialize<'de> for Positions {
         deserializer.deserialize_any(PositionsVisitor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(pickle: &[u8]) -> String {
+        screen(pickle).unwrap_err()
+    }
+
+    #[test]
+    fn a_flat_list_and_a_flat_dictionary_pass() {
+        // pickle.dumps([1, 300, 2.0, 10**6, 2**40], 2) and pickle.dumps({"a": 1}, 4), written by Python.
+        let list =
+            b"\x80\x02]q\x00(K\x01M,\x01G@\x00\x00\x00\x00\x00\x00\x00J@B\x0f\x00\x8a\x06\x00\x00\x00\x00\x00\x01e.";
+        let dictionary = b"\x80\x04\x95\n\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01a\x94K\x01s.";
+        assert_eq!(screen(list), Ok(()));
+        assert_eq!(screen(dictionary), Ok(()));
+        let numbers: Numbers = serde_pickle::from_slice(list, serde_pickle::DeOptions::new()).unwrap();
+        assert_eq!(numbers.0, [1.0, 300.0, 2.0, 1_000_000.0, 1_099_511_627_776.0]);
+        let positions: Positions = serde_pickle::from_slice(dictionary, serde_pickle::DeOptions::new()).unwrap();
+        assert_eq!(positions.0, [("a".to_string(), 1)]);
+    }
+
+    #[test]
+    fn lists_in_lists_are_refused_before_they_fill_the_stack() {
+        assert_eq!(refusal(&[b']'; 1_000_000]), "lists in lists");
+        assert_eq!(refusal(&[b'('; 1_000_000]), "lists in lists");
+        assert!(refusal(&[&[b']'][..], &[0x85; 1_000_000]].concat()).contains("0x85"));
+    }
+
+    #[test]
+    fn copies_of_copies_are_refused() {
+        // ] then, over and over, duplicate it and append the copy to the original: 2^n lists from 2 n bytes.
+        assert!(refusal(&b"]222aaa.".repeat(20)).contains("0x32"));
+        // ] stored, fetched, appended to itself; and stored under one number after another.
+        assert!(refusal(b"]q\x00h\x00a.").contains("0x68"));
+        assert!(refusal(b"]q\x00q\x01q\x02.").contains("0x71"));
+    }
+
+    #[test]
+    fn code_is_refused_in_every_form() {
+        for pickle in [
+            &b"cos\nsystem\n"[..],
+            b"\x93",
+            b"R",
+            b"(ios\nsystem\n",
+            b"o",
+            b"b",
+            b"\x81",
+            b"\x92",
+            b"Q",
+            b"\x82",
+        ] {
+            assert!(refusal(pickle).contains("never run") || pickle[0] == b'(', "{pickle:?}");
+        }
+    }
+
+    #[test]
+    fn lengths_are_claims_to_be_checked() {
+        assert_eq!(refusal(b"]X\xff\xff\xff\xffabc"), "a string of 4294967295 bytes");
+        assert_eq!(refusal(b"]X\x04\x00\x00\x00abc"), "a truncated pickle");
+        assert_eq!(refusal(b"](K\x01"), "a truncated pickle");
+        assert_eq!(refusal(b""), "a truncated pickle");
+        assert!(refusal(&[&b"]("[..], &b"K\x01".repeat(LIMIT_VALUES + 1), b"e."].concat()).contains("values"));
+    }
+}
