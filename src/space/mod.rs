@@ -3,8 +3,11 @@
 //! A search space is a list of genes, each with a number of choices. To add one, write one file here and name it in
 //! [`all`]; the conformance tests run over that list.
 
+#[cfg(test)]
+mod conformance;
 mod nasbench201;
 mod network;
+mod physical;
 
 use std::fmt;
 
@@ -14,7 +17,8 @@ use rand::rngs::StdRng;
 use crate::error::{Error, Result};
 
 pub use nasbench201::NasBench201;
-pub use network::{Layer, LayerKind, Network, PHYSICAL_FEATURES};
+pub use network::{Convolution, FeatureMap, Layer, LayerKind, Network};
+pub use physical::PHYSICAL_FEATURES;
 
 /// One architecture of a search space: the choice made for every gene.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -75,6 +79,13 @@ pub trait SearchSpace: Send + Sync {
 
     /// The layers that really run, dead ones removed, for a batch of one and `classes` outputs.
     fn lower(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network;
+
+    /// As [`SearchSpace::lower`], with the layers that the architecture names but that cannot affect the output. It is
+    /// what published counts include and what eager execution runs: latencies measured that way follow this network, those
+    /// of compiled graphs the other. The same network where a space has no such layers.
+    fn lower_as_written(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
+        self.lower(architecture, input, classes)
+    }
 
     /// Number of architectures, where they can be listed; `None` for spaces too large for that.
     fn size(&self) -> Option<usize>;

@@ -1,7 +1,29 @@
-//! NAS-Bench-201 cells (Dong & Yang, *NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search*, ICLR 2020).
+//! NAS-Bench-201 cells (Dong & Yang, *NAS-Bench-201: Extending the Scope of Reproducible Neural Architecture Search*,
+//! ICLR 2020, <https://openreview.net/forum?id=HJxyZkBKDr>).
+//!
+//! A cell has four nodes; node 0 is its input, node 3 its output, and every node is the sum of its incoming edges. The
+//! six genes are the operations on the edges, in the order of the string
+//! `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`: into node 1, into node 2, into node 3.
+
+mod isomorphism;
+mod lowering;
 
 use super::{Architecture, InputSize, Network, SearchSpace};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// Names of the operations; a gene is a position in this list.
+const OPERATIONS: [&str; 5] = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"];
+const NONE: u8 = 0;
+const SKIP_CONNECT: u8 = 1;
+const NOR_CONV_1X1: u8 = 2;
+const NOR_CONV_3X3: u8 = 3;
+const AVG_POOL_3X3: u8 = 4;
+
+/// Source and target node of every edge, in gene order.
+const EDGES: [(usize, usize); 6] = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)];
+
+/// The form of the string, for messages.
+const FORM: &str = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|";
 
 /// The NAS-Bench-201 search space: six edges, five operations each.
 #[derive(Debug, Clone, Copy)]
@@ -13,26 +35,238 @@ impl SearchSpace for NasBench201 {
     }
 
     fn choices(&self) -> &[u8] {
-        &[5; 6]
+        &[5; EDGES.len()]
     }
 
-    fn parse(&self, _text: &str) -> Result<Architecture> {
-        todo!()
+    fn parse(&self, text: &str) -> Result<Architecture> {
+        let mut genes = Vec::with_capacity(EDGES.len());
+        let mut nodes = text.splitn(4, '+');
+        for node in 1..=3 {
+            let edges = nodes
+                .next()
+                .ok_or_else(|| malformed(&format!("node {node}"), "its edges after a `+`", "the end"))?;
+            parse_node(node, edges, &mut genes)?;
+        }
+        match nodes.next() {
+            None => Ok(Architecture(genes)),
+            Some(rest) => Err(malformed("text after node 3", "the end", &format!("+{rest}"))),
+        }
     }
 
-    fn print(&self, _architecture: &Architecture) -> String {
-        todo!()
+    fn print(&self, architecture: &Architecture) -> String {
+        let mut text = String::new();
+        for (&gene, (source, target)) in architecture.0.iter().zip(EDGES) {
+            if source == 0 {
+                text += if target == 1 { "|" } else { "+|" };
+            }
+            text += OPERATIONS[usize::from(gene)];
+            text += &format!("~{source}|");
+        }
+        text
     }
 
-    fn isomorphism_key(&self, _architecture: &Architecture) -> String {
-        todo!()
+    /// A formula of the cell's output, the same for cells that compute the same function for the same weights up to
+    /// their names. Zeros vanish, skips are the identity, sums are flat and sorted, and average pooling is linear;
+    /// `2*x` is not `x`, and a convolution used twice (`#0=...`) is not two convolutions.
+    fn isomorphism_key(&self, architecture: &Architecture) -> String {
+        isomorphism::key(&architecture.0)
     }
 
-    fn lower(&self, _architecture: &Architecture, _input: InputSize, _classes: u32) -> Network {
-        todo!()
+    fn lower(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
+        lowering::network(&architecture.0, lowering::live_edges(&architecture.0), input, classes)
+    }
+
+    fn lower_as_written(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
+        lowering::network(&architecture.0, [true; 6], input, classes)
     }
 
     fn size(&self) -> Option<usize> {
         Some(15_625)
+    }
+}
+
+/// Reads `|op~0|op~1|` with one edge from each node before `node`.
+fn parse_node(node: usize, text: &str, genes: &mut Vec<u8>) -> Result<()> {
+    let inner = text
+        .strip_prefix('|')
+        .and_then(|rest| rest.strip_suffix('|'))
+        .ok_or_else(|| malformed(&format!("node {node}"), "edges between `|` and `|`", text))?;
+    let mut edges = inner.splitn(node + 1, '|');
+    for source in 0..node {
+        let place = format!("edge {source}->{node}");
+        let edge = edges
+            .next()
+            .ok_or_else(|| malformed(&place, "an operation", "the end of the node"))?;
+        genes.push(parse_edge(&place, source, edge)?);
+    }
+    match edges.next() {
+        None => Ok(()),
+        Some(rest) => Err(malformed(
+            &format!("text after edge {}->{node}", node - 1),
+            "`+` or the end",
+            rest,
+        )),
+    }
+}
+
+/// Reads `op~source`.
+fn parse_edge(place: &str, source: usize, text: &str) -> Result<u8> {
+    let (operation, index) = text
+        .split_once('~')
+        .ok_or_else(|| malformed(place, &format!("an operation and `~{source}`"), text))?;
+    if index != source.to_string() {
+        return Err(malformed(
+            place,
+            &format!("`~{source}` after the operation"),
+            &format!("~{index}"),
+        ));
+    }
+    OPERATIONS
+        .iter()
+        .position(|known| *known == operation)
+        .map(|position| position as u8)
+        .ok_or_else(|| Error::Invalid {
+            what: format!("NAS-Bench-201 architecture, {place}"),
+            expected: format!("one of {}", OPERATIONS.join(", ")),
+            found: quoted(operation),
+            hint: nearest_operation(operation),
+        })
+}
+
+fn malformed(place: &str, expected: &str, found: &str) -> Error {
+    Error::Invalid {
+        what: format!("NAS-Bench-201 architecture, {place}"),
+        expected: expected.into(),
+        found: quoted(found),
+        hint: format!("The form is {FORM} without spaces."),
+    }
+}
+
+fn nearest_operation(operation: &str) -> String {
+    let shown: String = operation.chars().take(SHOWN_CHARACTERS).collect();
+    OPERATIONS
+        .iter()
+        .map(|known| (strsim::jaro_winkler(&shown.to_lowercase(), known), known))
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(similarity, _)| *similarity > 0.75)
+        .map_or_else(
+            || format!("The form is {FORM}."),
+            |(_, known)| format!("Did you mean `{known}`?"),
+        )
+}
+
+const SHOWN_CHARACTERS: usize = 40;
+
+/// The text as it stands in a message: short, whatever was given.
+fn quoted(text: &str) -> String {
+    let mut shown = text.chars();
+    let start: String = shown.by_ref().take(SHOWN_CHARACTERS).collect();
+    match (start.is_empty(), shown.next()) {
+        (true, _) => "nothing".into(),
+        (false, None) => format!("`{}`", start.escape_debug()),
+        (false, Some(_)) => format!("`{}...`", start.escape_debug()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn genes_follow_the_order_of_the_string() {
+        let text = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|";
+        let architecture = NasBench201.parse(text).unwrap();
+        assert_eq!(architecture.0, [3, 0, 1, 4, 2, 0]);
+        assert_eq!(NasBench201.print(&architecture), text);
+    }
+
+    #[test]
+    fn all_architectures_round_trip() {
+        for index in 0..NasBench201.size().unwrap() {
+            let architecture = NasBench201.at(index);
+            let text = NasBench201.print(&architecture);
+            assert_eq!(NasBench201.parse(&text).unwrap(), architecture, "{text}");
+            assert_eq!(NasBench201.index(&architecture), index);
+        }
+    }
+
+    #[test]
+    fn faults_are_named_with_their_place() {
+        let huge = "|".repeat(1 << 20);
+        let cases = [
+            ("", "node 1: expected edges between `|` and `|`, found nothing"),
+            ("|", "node 1: expected edges between `|` and `|`, found `|`"),
+            ("||", "edge 0->1: expected an operation and `~0`, found nothing"),
+            ("none", "node 1: expected edges between `|` and `|`, found `none`"),
+            ("|none~0|", "node 2: expected its edges after a `+`, found `the end`"),
+            (
+                "|none~0|+|none~0|+|none~0|none~1|none~2|",
+                "edge 1->2: expected an operation, found",
+            ),
+            (
+                "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|\n",
+                "node 3: expected edges between",
+            ),
+            (
+                "|none~0|+|none~0|none~1|+|none~0|none~1|none~2|+",
+                "text after node 3: expected the end, found `+`",
+            ),
+            (
+                "|none~0|+|none~0|none~1|none~2|+|none~0|none~1|none~2|",
+                "text after edge 1->2",
+            ),
+            (
+                "|none~0|+|none~0|none~0|+|none~0|none~1|none~2|",
+                "edge 1->2: expected `~1` after the operation, found `~0`",
+            ),
+            (
+                "|none~00|+|none~0|none~1|+|none~0|none~1|none~2|",
+                "edge 0->1: expected `~0`",
+            ),
+            (
+                "|none~0|+|none~0|none~1|+|none~0|nor_conv3x3~1|none~2|",
+                "edge 1->3: expected one of none, ",
+            ),
+            (
+                "|none~0|+|none~0|none~1|+|none~0|nor_conv3x3~1|none~2|",
+                "Did you mean `nor_conv_3x3`?",
+            ),
+            (
+                "|Skip_Connect~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+                "Did you mean `skip_connect`?",
+            ),
+            (
+                "|no\u{308}ne\u{1F600}~0|+|none~0|none~1|+|none~0|none~1|none~2|",
+                "edge 0->1: expected one of",
+            ),
+            (&huge, "edge 0->1: expected an operation and `~0`"),
+        ];
+        for (text, message) in cases {
+            let found = NasBench201.parse(text).unwrap_err().to_string();
+            assert!(found.contains(message), "{found}\ndoes not say: {message}");
+            assert!(found.len() < 400, "{} bytes", found.len());
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_read_or_refused_without_panic(text in "\\PC{0,80}") {
+            if let Ok(architecture) = NasBench201.parse(&text) {
+                proptest::prop_assert_eq!(NasBench201.print(&architecture), text);
+            }
+        }
+
+        #[test]
+        fn one_changed_character_is_never_read_as_another_architecture(
+            index in 0usize..15_625, position in 0usize..100, character in proptest::char::any(),
+        ) {
+            let mut text: Vec<char> = NasBench201.print(&NasBench201.at(index)).chars().collect();
+            let position = position % text.len();
+            text[position] = character;
+            let text: String = text.into_iter().collect();
+            if let Ok(architecture) = NasBench201.parse(&text) {
+                proptest::prop_assert_eq!(NasBench201.print(&architecture), text);
+            }
+        }
     }
 }

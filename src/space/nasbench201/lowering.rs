@@ -1,0 +1,225 @@
+//! The network that a cell is put into: a stem, three stages of five cells with 16, 32 and 64 channels, a residual block
+//! of stride 2 between stages, and a classifier (Dong & Yang 2020, figure 1).
+//!
+//! A disconnected cell gives zero. The layers around it still run, as in upstream's counts, although the output no
+//! longer depends on the input; a runtime that folds constants would skip them.
+
+use super::super::network::{Convolution, FeatureMap, Network};
+use super::{AVG_POOL_3X3, EDGES, InputSize, NONE, NOR_CONV_1X1, NOR_CONV_3X3};
+
+const STAGE_CHANNELS: [u32; 3] = [16, 32, 64];
+const CELLS_PER_STAGE: usize = 5;
+const IMAGE_CHANNELS: u32 = 3;
+
+/// The whole network, with the cell's edges that are `kept`.
+pub(super) fn network(genes: &[u8], kept: [bool; 6], input: InputSize, classes: u32) -> Network {
+    let mut network = Network::default();
+    let image = FeatureMap::input(IMAGE_CHANNELS, input);
+    let mut map = network.convolve(image, convolution(STAGE_CHANNELS[0], 3, 1));
+    for (stage, channels) in STAGE_CHANNELS.into_iter().enumerate() {
+        if stage > 0 {
+            map = reduce(&mut network, map, channels);
+        }
+        for _ in 0..CELLS_PER_STAGE {
+            map = append_cell(&mut network, map, genes, kept);
+        }
+    }
+    let map = network.normalize(map);
+    let map = network.pool_globally(map);
+    network.linear(map, classes);
+    network
+}
+
+/// The edges whose source is not zero and whose target reaches the output.
+pub(super) fn live_edges(genes: &[u8]) -> [bool; 6] {
+    let mut carries = [true, false, false, false];
+    let mut reaches = [false, false, false, true];
+    for (edge, (source, target)) in EDGES.into_iter().enumerate() {
+        carries[target] |= genes[edge] != NONE && carries[source];
+    }
+    for (edge, (source, target)) in EDGES.into_iter().enumerate().rev() {
+        reaches[source] |= genes[edge] != NONE && reaches[target];
+    }
+    std::array::from_fn(|edge| {
+        let (source, target) = EDGES[edge];
+        genes[edge] != NONE && carries[source] && reaches[target]
+    })
+}
+
+/// Appends one cell. A sum of k edges is k - 1 layers; `none` and `skip_connect` are no layers.
+fn append_cell(network: &mut Network, input: FeatureMap, genes: &[u8], kept: [bool; 6]) -> FeatureMap {
+    let mut nodes = [Some(input), None, None, None];
+    for (edge, (source, target)) in EDGES.into_iter().enumerate() {
+        if !kept[edge] || genes[edge] == NONE {
+            continue;
+        }
+        // A node of zeros, which only dead edges read, has the shape of the input.
+        let source = nodes[source].unwrap_or(input);
+        let carried = match genes[edge] {
+            NOR_CONV_1X1 => network.convolve(source, convolution(input.channels, 1, 1)),
+            NOR_CONV_3X3 => network.convolve(source, convolution(input.channels, 3, 1)),
+            AVG_POOL_3X3 => network.pool(source, 3, 1),
+            _ => source,
+        };
+        nodes[target] = Some(match nodes[target] {
+            None => carried,
+            Some(sum) => network.add(sum, carried),
+        });
+    }
+    nodes[3].unwrap_or(input)
+}
+
+/// Appends the residual block that halves the map: two 3x3 convolutions, and a pooled 1x1 shortcut without
+/// normalisation.
+fn reduce(network: &mut Network, input: FeatureMap, channels: u32) -> FeatureMap {
+    let main = network.convolve(input, convolution(channels, 3, 2));
+    let main = network.convolve(main, convolution(channels, 3, 1));
+    let pooled = network.pool(input, 2, 2);
+    let shortcut = network.convolve(
+        pooled,
+        Convolution {
+            normalized: false,
+            ..convolution(channels, 1, 1)
+        },
+    );
+    network.add(main, shortcut)
+}
+
+fn convolution(output_channels: u32, kernel: u32, stride: u32) -> Convolution {
+    Convolution {
+        output_channels,
+        kernel,
+        stride,
+        groups: 1,
+        normalized: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{NasBench201, SearchSpace};
+    use super::*;
+
+    const CIFAR: InputSize = InputSize { width: 32, height: 32 };
+    const IMAGENET_16: InputSize = InputSize { width: 16, height: 16 };
+
+    /// Upstream's counts: MACs with the classifier's bias counted as one each, and parameters, both in millions.
+    fn upstream_counts(text: &str, input: InputSize, classes: u32) -> (f64, f64) {
+        let network = NasBench201.lower(&NasBench201.parse(text).unwrap(), input, classes);
+        let macs = network.macs() + u64::from(classes);
+        (macs as f64 / 1e6, network.parameters() as f64 / 1e6)
+    }
+
+    /// Figures printed by the NAS-Bench-201 and NATS-Bench programs, to the digits printed.
+    #[test]
+    fn published_macs_and_parameters() {
+        // Sources: (a) https://github.com/D-X-Y/NATS-Bench/issues/24, index 0; (b) .../issues/18, index 1;
+        // (c) .../issues/36, the 12-epoch record; (d) what the NAS-Bench-201 program prints for index 9930, "FLOP=184.73 M,
+        // Params=1.289 MB", the cell best at CIFAR-10. "MB" there means millions of parameters.
+        let a = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|";
+        let b = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|";
+        let c = "|skip_connect~0|+|none~0|nor_conv_3x3~1|+|avg_pool_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|";
+        let d = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|";
+        let cases = [
+            (a, CIFAR, 10, Some((15.647_37, 5e-6)), None),
+            (a, CIFAR, 100, Some((15.653_22, 5e-6)), None),
+            (a, IMAGENET_16, 120, Some((3.919_48, 5e-6)), None),
+            (b, CIFAR, 10, Some((113.95, 0.005)), Some((0.802, 0.0005))),
+            (b, CIFAR, 100, Some((113.96, 0.005)), Some((0.808, 0.0005))),
+            (b, IMAGENET_16, 120, Some((28.50, 0.005)), Some((0.810, 0.0005))),
+            (c, CIFAR, 10, Some((113.951_37, 5e-6)), Some((0.802_426, 5e-7))),
+            (d, CIFAR, 10, Some((184.73, 0.005)), Some((1.289, 0.0005))),
+            (d, CIFAR, 100, Some((184.74, 0.005)), Some((1.294, 0.0005))),
+            (d, IMAGENET_16, 120, Some((46.19, 0.005)), Some((1.296, 0.0005))),
+        ];
+        for (text, input, classes, published_macs, published_parameters) in cases {
+            let (macs, parameters) = upstream_counts(text, input, classes);
+            for (found, published) in [(macs, published_macs), (parameters, published_parameters)] {
+                if let Some((value, half_digit)) = published {
+                    assert!(
+                        (found - value).abs() <= half_digit,
+                        "{text} {input}: {found}, published {value}"
+                    );
+                }
+            }
+        }
+    }
+
+    /// The skeleton alone, layer by layer.
+    #[test]
+    fn skeleton_by_hand() {
+        let skips = NasBench201
+            .parse("|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|")
+            .unwrap();
+        let network = NasBench201.lower(&skips, CIFAR, 10);
+        let macs: Vec<u64> = network.layers.iter().map(|layer| layer.macs()).collect();
+        let expected_macs = [
+            9 * 3 * 16 * 1024, // stem at 32x32
+            9 * 16 * 32 * 256, // first block at 16x16
+            9 * 32 * 32 * 256,
+            0,
+            16 * 32 * 256,
+            0,
+            9 * 32 * 64 * 64, // second block at 8x8
+            9 * 64 * 64 * 64,
+            0,
+            32 * 64 * 64,
+            0,
+            0, // normalisation, global pooling
+            0,
+            640, // classifier
+        ];
+        assert_eq!(macs, expected_macs);
+        assert_eq!(network.macs(), 7_783_040);
+        // Stem 432 + 32; blocks (4608 + 64) + (9216 + 64) + 512 and (18432 + 128) + (36864 + 128) + 2048; last
+        // normalisation 128; classifier 640 + 10.
+        assert_eq!(network.parameters(), 464 + 14_464 + 57_600 + 128 + 650);
+        // Stem, two convolutions and a sum in each block, normalisation, pooling, classifier.
+        assert_eq!(network.critical_path_layers, 1 + 3 + 3 + 3);
+        // 1 + 5 + 5 + 3 layers; in elements read and written: stem 3072 + 16384; first block 16384 + 8192, 8192 + 8192,
+        // 16384 + 4096, 4096 + 8192, 3 x 8192; second block half of each; 2 x 4096; 4096 + 64; 64 + 10.
+        assert_eq!(network.kernel_launches(), 14);
+        let first_block = 24_576 + 16_384 + 20_480 + 12_288 + 24_576;
+        assert_eq!(
+            network.activation_elements(),
+            19_456 + first_block + first_block / 2 + 8_192 + 4_160 + 74
+        );
+    }
+
+    #[test]
+    fn cell_layers_by_hand() {
+        // Node 1: 3x3; node 2: pooling of the input + 1x1 of node 1; output: input + node 1 + node 2.
+        let text = "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|skip_connect~1|skip_connect~2|";
+        let genes = NasBench201.parse(text).unwrap().0;
+        let mut network = Network::default();
+        let output = append_cell(&mut network, FeatureMap::input(16, CIFAR), &genes, live_edges(&genes));
+        assert_eq!((output.channels, output.width, output.height), (16, 32, 32));
+        // 3x3, pooling, 1x1, three sums; the longest chain is 3x3, 1x1, sum, sum.
+        assert_eq!((network.kernel_launches(), network.critical_path_layers), (6, 4));
+        assert_eq!(network.macs(), (9 + 1) * 256 * 1024);
+        assert_eq!(network.parameters(), (9 + 1) * 256 + 2 * 32);
+    }
+
+    #[test]
+    fn dead_edges_are_removed_unless_asked_for() {
+        // Node 1 is read by nobody; node 2 is zero, as are the convolutions that read it.
+        let text = "|nor_conv_3x3~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|nor_conv_3x3~2|";
+        let architecture = NasBench201.parse(text).unwrap();
+        assert_eq!(live_edges(&architecture.0), [false, false, false, true, false, false]);
+        let live = NasBench201.lower(&architecture, CIFAR, 10);
+        let written = NasBench201.lower_as_written(&architecture, CIFAR, 10);
+        // Fifteen 1x1 convolutions of 16 x 16 x 1024 = 262144 MACs (the same in every stage) and twice as many 3x3.
+        assert_eq!(live.macs(), 7_783_040 + 15 * 262_144);
+        assert_eq!(written.macs(), 7_783_040 + 15 * 262_144 + 30 * 9 * 262_144);
+        // The sum of the dead 3x3 with the live 1x1 is written, too.
+        assert_eq!(written.kernel_launches(), live.kernel_launches() + 15 * 3);
+    }
+
+    #[test]
+    fn disconnected_cell_leaves_the_skeleton() {
+        let dead = NasBench201
+            .parse("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|")
+            .unwrap();
+        assert_eq!(NasBench201.lower(&dead, CIFAR, 10).macs(), 7_783_040);
+    }
+}
