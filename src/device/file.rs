@@ -7,37 +7,20 @@ use serde::Deserialize;
 
 use super::Device;
 use crate::error::{Error, Result};
-
-const UNIT_KEYS: &[&str] = &[
-    "id",
-    "unit",
-    "name",
-    "class",
-    "peak-gflops",
-    "memory-bandwidth-gb-s",
-    "on-chip-memory-mib",
-    "cores",
-    "clock-ghz",
-    "tdp-w",
-    "year",
-    "precision",
-    "batch-size",
-    "runtime",
-    "aliases",
-    "source",
-    "setting",
-];
-const SETTING_KEYS: &[&str] = &["id", "aliases", "batch-size", "precision", "runtime"];
+use crate::files::{parse_toml, read_toml as read};
 
 /// Reads a user's own device: the keys of a catalogue file, with one `[[setting]]`, or with the setting's keys (`id`,
 /// `batch-size`, `precision`, `runtime`) written at the top and `peak-gflops` as a number.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Malformed`] for broken TOML or more than one setting; [`Error::Unknown`] for a key that does not
-/// exist, with the nearest one; [`Error::Invalid`] for a value that no device has.
+/// [`Error::Io`]; [`Error::Malformed`] for broken TOML, more than one setting, or a key that does not exist, with the
+/// nearest one; [`Error::Invalid`] for a value that no device has.
 pub fn read_toml(path: &Path) -> Result<Device> {
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let file = UnitFile::parse(&text, path)?;
+    let unit = read(path)?;
+    let file = UnitFile {
+        path: path.into(),
+        unit,
+    };
     let mut devices = file.devices()?;
     match (devices.pop(), devices.len()) {
         (Some(device), 0) => device.check().map(|()| device),
@@ -105,14 +88,7 @@ struct Setting {
 impl UnitFile {
     /// Parses the text of the file at `path`.
     pub(super) fn parse(text: &str, path: &Path) -> Result<UnitFile> {
-        let malformed = |error: toml::de::Error| malformed_toml(text, path, &error);
-        let table: toml::Table = toml::from_str(text).map_err(malformed)?;
-        known_keys(&table, UNIT_KEYS, "device key")?;
-        let settings = table.get("setting").and_then(toml::Value::as_array);
-        for setting in settings.into_iter().flatten().filter_map(toml::Value::as_table) {
-            known_keys(setting, SETTING_KEYS, "device setting key")?;
-        }
-        let unit = toml::from_str(text).map_err(malformed)?;
+        let unit = parse_toml(text, path)?;
         Ok(UnitFile {
             path: path.into(),
             unit,
@@ -228,40 +204,11 @@ impl UnitFile {
     }
 }
 
-fn known_keys(table: &toml::Table, known: &[&str], kind: &'static str) -> Result<()> {
-    match table.keys().find(|key| !known.contains(&key.as_str())) {
-        None => Ok(()),
-        Some(key) => Err(Error::Unknown {
-            kind,
-            name: key.clone(),
-            known: known.iter().map(|key| key.to_string()).collect(),
-        }),
-    }
-}
-
-/// Broken TOML as an error with its line.
-fn malformed_toml(text: &str, path: &Path, error: &toml::de::Error) -> Error {
-    let line = error.span().map(|span| {
-        1 + text.as_bytes()[..span.start.min(text.len())]
-            .iter()
-            .filter(|&&b| b == b'\n')
-            .count() as u64
-    });
-    Error::Malformed {
-        path: path.into(),
-        line,
-        column: None,
-        expected: "a device description in TOML".into(),
-        found: error.message().into(),
-        hint: "See a file of `configs/devices/` for the form.".into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn read(text: &str) -> Result<Device> {
+    fn described(text: &str) -> Result<Device> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("board.toml");
         std::fs::write(&path, text).unwrap();
@@ -270,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_flat_device_of_ones_own() {
-        let device = read("id = \"my-board\"\nclass = \"board-cpu\"\npeak-gflops = 48\nbatch-size = 1\n").unwrap();
+        let device = described("id = \"my-board\"\nclass = \"board-cpu\"\npeak-gflops = 48\nbatch-size = 1\n").unwrap();
         assert_eq!((device.id.as_str(), device.unit.as_str()), ("my-board", "my-board"));
         assert_eq!((device.peak_gflops, device.memory_bandwidth_gb_s), (Some(48.0), None));
     }
@@ -279,12 +226,12 @@ mod tests {
     fn the_form_of_the_catalogue_with_one_setting() {
         let text =
             "unit = \"b\"\n[peak-gflops]\nfp32 = 10\nint8 = 40\n[[setting]]\nid = \"b_8\"\nprecision = \"int8\"\n";
-        let device = read(text).unwrap();
+        let device = described(text).unwrap();
         assert_eq!(
             (device.id.as_str(), device.unit.as_str(), device.peak_gflops),
             ("b_8", "b", Some(40.0))
         );
-        let two = read(&format!("{text}[[setting]]\nid = \"b_9\"\nprecision = \"fp32\"\n"))
+        let two = described(&format!("{text}[[setting]]\nid = \"b_9\"\nprecision = \"fp32\"\n"))
             .unwrap_err()
             .to_string();
         assert!(two.contains("one setting") && two.contains("2 settings"), "{two}");
@@ -292,25 +239,27 @@ mod tests {
 
     #[test]
     fn mistakes_are_named() {
-        let typo = read("id = \"b\"\nmemory-bandwith-gb-s = 3\n").unwrap_err().to_string();
+        let typo = described("id = \"b\"\nmemory-bandwith-gb-s = 3\n")
+            .unwrap_err()
+            .to_string();
         assert!(typo.contains("did you mean `memory-bandwidth-gb-s`?"), "{typo}");
-        let setting = read("unit = \"b\"\n[[setting]]\nbatchsize = 3\n")
+        let setting = described("unit = \"b\"\n[[setting]]\nbatchsize = 3\n")
             .unwrap_err()
             .to_string();
         assert!(setting.contains("did you mean `batch-size`?"), "{setting}");
-        let megabytes = read("id = \"b\"\nmemory-bandwidth-gb-s = 25600\n")
+        let megabytes = described("id = \"b\"\nmemory-bandwidth-gb-s = 25600\n")
             .unwrap_err()
             .to_string();
         assert!(megabytes.contains("not MB/s"), "{megabytes}");
-        let broken = read("id = \"b\"\ncores = = 3\n").unwrap_err().to_string();
+        let broken = described("id = \"b\"\ncores = = 3\n").unwrap_err().to_string();
         assert!(broken.contains("board.toml:2"), "{broken}");
         assert!(
-            read("class = \"gpu\"\n")
+            described("class = \"gpu\"\n")
                 .unwrap_err()
                 .to_string()
                 .contains("Name the device")
         );
-        let precision = read("id = \"b\"\nprecision = \"int8\"\n[peak-gflops]\nfp32 = 10\n")
+        let precision = described("id = \"b\"\nprecision = \"int8\"\n[peak-gflops]\nfp32 = 10\n")
             .unwrap_err()
             .to_string();
         assert!(precision.contains("int8") && precision.contains("fp32"), "{precision}");

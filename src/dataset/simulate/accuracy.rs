@@ -61,7 +61,10 @@ impl AccuracyModel {
         let network = self.space.lower(architecture, self.input, self.classes);
         let decades = (network.macs() as f64 / self.smallest_macs).max(1.0).log10();
         let skip = self.space.print(architecture).contains("skip");
-        let (convolutions, poolings) = (count(&network, LayerKind::Convolution), count(&network, LayerKind::Pooling));
+        let (convolutions, poolings) = (
+            count(&network, LayerKind::Convolution),
+            count(&network, LayerKind::Pooling),
+        );
         let large = network
             .layers
             .iter()
@@ -99,10 +102,21 @@ mod tests {
     /// The order that the formula promises: residual 3x3 over residual 1x1 over pooling over a bare skip.
     #[test]
     fn capacity_raises_and_pooling_lowers() {
-        let cell = |op: &str| accuracy(&format!("|{op}~0|+|skip_connect~0|{op}~1|+|skip_connect~0|none~1|{op}~2|"));
-        let (large, small, pooled, skipped) =
-            (cell("nor_conv_3x3"), cell("nor_conv_1x1"), cell("avg_pool_3x3"), cell("skip_connect"));
-        assert!(large > small && small > skipped && skipped > pooled, "{large} {small} {skipped} {pooled}");
+        let cell = |op: &str| {
+            accuracy(&format!(
+                "|{op}~0|+|skip_connect~0|{op}~1|+|skip_connect~0|none~1|{op}~2|"
+            ))
+        };
+        let (large, small, pooled, skipped) = (
+            cell("nor_conv_3x3"),
+            cell("nor_conv_1x1"),
+            cell("avg_pool_3x3"),
+            cell("skip_connect"),
+        );
+        assert!(
+            large > small && small > skipped && skipped > pooled,
+            "{large} {small} {skipped} {pooled}"
+        );
         assert!(large < 80.0 && pooled > 30.0, "{large} {pooled}");
     }
 }

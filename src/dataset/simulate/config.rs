@@ -4,6 +4,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use crate::dataset::{Manifest, Origin, Source};
 use crate::device::{Device, catalogue, read_toml as read_device};
 use crate::error::{Error, Result};
 use crate::seed::Seed;
@@ -93,6 +94,36 @@ impl FleetConfig {
         let folder = path.parent().unwrap_or(Path::new("."));
         crate::files::read_toml::<Raw>(path)?.check(folder)
     }
+
+    /// What the dataset says about itself.
+    pub fn manifest(&self) -> Manifest {
+        let note = "a formula of the architecture's shape and noise: no network was trained";
+        let tasks = self
+            .accuracy
+            .iter()
+            .map(|accuracy| (accuracy.task.clone(), note.into()))
+            .collect();
+        Manifest {
+            space: self.space.id().into(),
+            description: format!(
+                "A simulated fleet of {} devices. Nothing in it was measured.",
+                self.devices.len()
+            ),
+            origin: Origin::Simulated,
+            input: self.inputs.first().map(ToString::to_string),
+            tasks,
+            sources: vec![Source {
+                name: "edgefit's simulator".into(),
+                url: String::new(),
+                licence: "MIT OR Apache-2.0".into(),
+                measured: format!(
+                    "Simulated from datasheets: a roofline with overheads, log-normal noise of {} on latency and {} on \
+                     energy, seed {}.",
+                    self.latency_noise, self.energy_noise, self.seed.0
+                ),
+            }],
+        }
+    }
 }
 
 impl Raw {
@@ -139,7 +170,11 @@ impl Devices {
         match repeated {
             None if devices.is_empty() => Err(invalid("devices", "at least one device", "none")),
             None => Ok(devices),
-            Some((_, device)) => Err(invalid("devices", "every device once", &format!("`{}` twice", device.id))),
+            Some((_, device)) => Err(invalid(
+                "devices",
+                "every device once",
+                &format!("`{}` twice", device.id),
+            )),
         }
     }
 }
@@ -156,7 +191,11 @@ fn named_simulated(task: &str) -> Result<()> {
     if task.contains("simulated") {
         return Ok(());
     }
-    Err(invalid("accuracy.task", "a name with `simulated` in it", &format!("`{task}`")))
+    Err(invalid(
+        "accuracy.task",
+        "a name with `simulated` in it",
+        &format!("`{task}`"),
+    ))
 }
 
 fn within<T: PartialOrd + std::fmt::Display>(key: &str, value: T, low: T, high: T) -> Result<()> {

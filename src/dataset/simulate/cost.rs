@@ -66,8 +66,12 @@ impl Simulator {
     pub fn new(device: &Device) -> Result<Simulator> {
         device.check()?;
         let parameters = Parameters::bundled()?;
-        let class = parameters.class(required(device, "class", device.class.as_deref())?)?.clone();
-        let runtime = parameters.runtime(required(device, "runtime", device.runtime.as_deref())?)?.clone();
+        let class = parameters
+            .class(required(device, "class", device.class.as_deref())?)?
+            .clone();
+        let runtime = parameters
+            .runtime(required(device, "runtime", device.runtime.as_deref())?)?
+            .clone();
         let precision = required(device, "precision", device.precision.as_deref())?;
         let year = device.year.unwrap_or(LAUNCH_YEAR);
         let clock = match device.clock_ghz {
@@ -114,8 +118,16 @@ impl Simulator {
         let mut latency_s = self.runtime.run_us * self.launch_scale;
         let mut energy_j = 0.0;
         for layer in &network.layers {
-            let LayerCost { busy_s, launch_s, energy_j: dynamic_j } = self.layer(layer);
-            latency_s += if self.class.asynchronous { busy_s.max(launch_s) } else { busy_s + launch_s };
+            let LayerCost {
+                busy_s,
+                launch_s,
+                energy_j: dynamic_j,
+            } = self.layer(layer);
+            latency_s += if self.class.asynchronous {
+                busy_s.max(launch_s)
+            } else {
+                busy_s + launch_s
+            };
             energy_j += dynamic_j;
         }
         Cost {
@@ -131,7 +143,11 @@ impl Simulator {
         let fits = self.working_set(layer) <= self.on_chip_bytes;
         let speedup = if fits { self.class.on_chip_speedup } else { 1.0 };
         let data_s = bytes / (self.bandwidth_per_s * speedup);
-        let per_byte = if fits { self.class.on_chip_pj_per_byte } else { self.class.main_memory_pj_per_byte };
+        let per_byte = if fits {
+            self.class.on_chip_pj_per_byte
+        } else {
+            self.class.main_memory_pj_per_byte
+        };
         LayerCost {
             busy_s: arithmetic_s.max(data_s) + (1.0 - self.class.overlap) * arithmetic_s.min(data_s),
             launch_s: self.launch_us(layer.kind) * self.launch_scale,
@@ -158,7 +174,9 @@ impl Simulator {
         filled
             * match layer.kind {
                 LayerKind::Convolution if layer.is_depthwise() => class.depthwise_utilisation,
-                LayerKind::Convolution if layer.kernel == 1 => class.dense_utilisation * class.pointwise_factor * arrays,
+                LayerKind::Convolution if layer.kernel == 1 => {
+                    class.dense_utilisation * class.pointwise_factor * arrays
+                }
                 LayerKind::Convolution => class.dense_utilisation * arrays,
                 LayerKind::Linear => class.dense_utilisation * class.pointwise_factor,
                 LayerKind::Pooling | LayerKind::Add | LayerKind::Normalization => class.pooling_utilisation,
@@ -173,7 +191,11 @@ impl Simulator {
 
     /// Bytes moved: the working set, and the output read and written again for every further pass.
     fn bytes(&self, layer: &Layer) -> f64 {
-        let passes = if layer.kind == LayerKind::Convolution { self.runtime.convolution_passes } else { 1.0 };
+        let passes = if layer.kind == LayerKind::Convolution {
+            self.runtime.convolution_passes
+        } else {
+            1.0
+        };
         let again = 2.0 * (passes - 1.0) * layer.output_elements() as f64 * self.batch;
         self.working_set(layer) + again * self.bytes_per_element
     }
@@ -219,7 +241,13 @@ mod tests {
         let mut network = Network::default();
         network.convolve(
             FeatureMap::input(channels, SIZE),
-            Convolution { output_channels: channels, kernel, stride: 1, groups, normalized: true },
+            Convolution {
+                output_channels: channels,
+                kernel,
+                stride: 1,
+                groups,
+                normalized: true,
+            },
         );
         network
     }

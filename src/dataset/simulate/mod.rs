@@ -46,7 +46,10 @@ pub fn run(config: &FleetConfig) -> Result<Dataset> {
 /// Distinct architectures, in the order drawn.
 fn draw(space: &dyn SearchSpace, count: usize, rng: &mut StdRng) -> Result<Vec<Architecture>> {
     if let Some(size) = space.size().filter(|size| count <= *size) {
-        return Ok(index::sample(rng, size, count).into_iter().map(|index| space.at(index)).collect());
+        return Ok(index::sample(rng, size, count)
+            .into_iter()
+            .map(|index| space.at(index))
+            .collect());
     }
     let mut seen = HashSet::new();
     let mut drawn = Vec::new();
@@ -156,7 +159,11 @@ mod tests {
             latency_noise: 0.02,
             energy_noise: 0.03,
             seed: Seed(5),
-            accuracy: Some(AccuracyConfig { task: "simulated".into(), architectures: 80, noise_percent: 0.3 }),
+            accuracy: Some(AccuracyConfig {
+                task: "simulated".into(),
+                architectures: 80,
+                noise_percent: 0.3,
+            }),
         }
     }
 
@@ -165,7 +172,12 @@ mod tests {
         let dataset = run(&fleet(&["raspi4", "edgetpu"])).unwrap();
         assert_eq!((dataset.devices.len(), dataset.architectures.len()), (2, 80));
         assert_eq!((dataset.measurements.len(), dataset.accuracies.len()), (80, 80));
-        assert!(dataset.measurements.iter().all(|row| row.origin == Origin::Simulated && row.architecture < 60));
+        assert!(
+            dataset
+                .measurements
+                .iter()
+                .all(|row| row.origin == Origin::Simulated && row.architecture < 60)
+        );
         assert!(dataset.accuracies.iter().all(|row| row.origin == Origin::Simulated));
         assert_eq!(dataset.precisions, ["fp32", "int8"]);
         let distinct: HashSet<_> = dataset.architectures.iter().collect();
@@ -212,7 +224,9 @@ mod tests {
     /// All 15,625 cells are far too many to ask for twice.
     #[test]
     fn too_many_architectures_are_refused() {
-        let message = draw(&NasBench201, 15_626, &mut Seed(1).stream("x")).unwrap_err().to_string();
+        let message = draw(&NasBench201, 15_626, &mut Seed(1).stream("x"))
+            .unwrap_err()
+            .to_string();
         assert!(message.contains("15626 distinct"), "{message}");
     }
 
