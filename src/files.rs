@@ -120,8 +120,15 @@ const TOML_LIMIT_BYTES: u64 = 4 << 20;
 /// [`Error::Io`], or [`Error::Malformed`] with the line, and for an unknown key the nearest known one.
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let bytes = read_bounded(path, TOML_LIMIT_BYTES)?;
-    let text = String::from_utf8_lossy(&bytes);
-    toml::from_str(&text).map_err(|error| toml_error(path, &text, &error))
+    parse_toml(&String::from_utf8_lossy(&bytes), path)
+}
+
+/// Parses the text of the TOML file at `path`.
+///
+/// # Errors
+/// As [`read_toml`].
+pub fn parse_toml<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
+    toml::from_str(text).map_err(|error| toml_error(path, text, &error))
 }
 
 fn toml_error(path: &Path, text: &str, error: &toml::de::Error) -> Error {

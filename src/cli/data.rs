@@ -1,4 +1,4 @@
-//! `edgefit data`: import, check and describe datasets.
+//! `edgefit data`: import, simulate, check and describe datasets.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -8,8 +8,9 @@ use comfy_table::{CellAlignment, Table, presets};
 
 use super::{Global, print};
 use crate::dataset::import::{Imported, all, by_name};
-use crate::dataset::{Added, Dataset, Loaded, MANIFEST_FILE, Manifest, Summary, load, summarise};
-use crate::error::Result;
+use crate::dataset::simulate::FleetConfig;
+use crate::dataset::{Added, Dataset, Loaded, MANIFEST_FILE, Manifest, Origin, Summary, load, summarise};
+use crate::error::{Error, Result};
 use crate::space::by_id;
 
 #[derive(Debug, Subcommand)]
@@ -17,6 +18,11 @@ pub(crate) enum DataVerb {
     /// Read what others publish into a dataset, or add it to one
     #[command(after_help = sources())]
     Import(ImportArgs),
+    /// Compute the dataset of a fleet of devices from their datasheets
+    #[command(
+        after_help = "Example:\n  edgefit data simulate --config configs/fleet.toml --out datasets/nasbench201-fleet"
+    )]
+    Simulate(SimulateArgs),
     /// Read a whole dataset and say whether everything in it is sound
     #[command(after_help = "Example:\n  edgefit data validate nb201")]
     Validate(ValidateArgs),
@@ -35,6 +41,16 @@ pub(crate) struct ImportArgs {
     #[arg(long)]
     space: String,
     /// Dataset folder to make or to add to
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// The fleet, as in configs/fleet.toml
+    #[arg(long)]
+    config: PathBuf,
+    /// Dataset folder to make; a simulated dataset there is replaced
     #[arg(long)]
     out: PathBuf,
 }
@@ -68,6 +84,7 @@ fn sources() -> String {
 pub(crate) fn run(verb: &DataVerb, global: &Global) -> Result<ExitCode> {
     match verb {
         DataVerb::Import(args) => import(args, global)?,
+        DataVerb::Simulate(args) => simulate(args, global)?,
         DataVerb::Validate(args) => validate(args, global)?,
         DataVerb::Summary(args) => summary(args, global)?,
     }
@@ -104,6 +121,22 @@ fn import(args: &ImportArgs, global: &Global) -> Result<()> {
         global.say(format!("note: {note}"));
     }
     report(added, &dataset, &args.out, global);
+    Ok(())
+}
+
+fn simulate(args: &SimulateArgs, global: &Global) -> Result<()> {
+    let config = FleetConfig::read(&args.config)?;
+    if args.out.join(MANIFEST_FILE).exists() && Manifest::read(&args.out)?.origin != Origin::Simulated {
+        return Err(Error::Invalid {
+            what: format!("dataset folder {}", args.out.display()),
+            expected: "a new one, or a simulated one to replace".into(),
+            found: "a dataset that is not simulated".into(),
+            hint: "Name another folder with --out.".into(),
+        });
+    }
+    let dataset = crate::dataset::simulate::run(&config)?;
+    dataset.write(&args.out, &config.manifest())?;
+    global.say(format!("simulated {} in {}", size_of(&dataset), args.out.display()));
     Ok(())
 }
 

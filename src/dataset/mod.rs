@@ -12,6 +12,7 @@
 //! `dataset.toml` says. Past this module every value is finite and positive, or absent.
 
 pub mod import;
+pub mod simulate;
 pub mod split;
 
 mod build;
