@@ -103,7 +103,8 @@ fn place(line: Option<u64>, column: Option<&str>) -> String {
     }
 }
 
-fn did_you_mean(name: &str, known: &[String]) -> String {
+/// " (did you mean `x`?)" for the known name nearest to `name`, or nothing when none is near.
+pub(crate) fn did_you_mean(name: &str, known: &[String]) -> String {
     known
         .iter()
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))

@@ -1,5 +1,6 @@
 //! edgefit chooses a neural network and its quantization for a device and limits.
 
+pub mod cli;
 pub mod compute;
 pub mod dataset;
 pub mod device;

@@ -1,9 +1,42 @@
-//! Measurements in a folder: `dataset.toml`, `devices.csv`, `measurements.csv`, `accuracy.csv`.
+//! What is known about which architecture on which device? Measurements in a folder of plain files that can be written
+//! by hand:
+//!
+//! - `dataset.toml`: the search space and where the values come from, see [`Manifest`].
+//! - `devices.csv`: the fields of [`Device`] in snake_case; only `id` is required. Without this file the devices are
+//!   those that the measurements name.
+//! - `measurements.csv`: `device,architecture,precision,input,latency_ms,energy_mj,origin`; only the first two and one
+//!   of the values are required.
+//! - `accuracy.csv`: `task,architecture,precision,accuracy_percent,origin`; `precision` and `origin` may be absent.
+//!
+//! Columns stand in any order. An empty cell means not measured, in `precision` fp32, and in `input` and `origin` what
+//! `dataset.toml` says. Past this module every value is finite and positive, or absent.
+
+pub mod import;
+pub mod simulate;
+pub mod split;
+
+mod build;
+mod devices;
+mod fold;
+mod manifest;
+mod merge;
+mod read;
+mod select;
+mod summary;
+mod table;
+mod write;
 
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
 use crate::space::{Architecture, InputSize, SearchSpace};
+
+pub use devices::DEVICES_FILE;
+pub use manifest::{MANIFEST_FILE, Manifest, Source};
+pub use merge::Added;
+pub use read::{ACCURACY_FILE, Loaded, MEASUREMENTS_FILE, load};
+pub use select::Task;
+pub use summary::{AccuracySummary, DeviceSummary, Summary, summarise};
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
@@ -16,6 +49,25 @@ pub enum Origin {
     Simulated,
     /// Computed by a predictor.
     Predicted,
+}
+
+impl Origin {
+    /// Every origin.
+    pub const ALL: [Origin; 3] = [Origin::Measured, Origin::Simulated, Origin::Predicted];
+
+    /// The word used in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Origin::Measured => "measured",
+            Origin::Simulated => "simulated",
+            Origin::Predicted => "predicted",
+        }
+    }
+
+    /// The origin that a table calls so.
+    pub fn from_name(name: &str) -> Option<Origin> {
+        Origin::ALL.into_iter().find(|origin| origin.name() == name)
+    }
 }
 
 /// Latency and energy of one architecture on one device. Values are finite and positive, or absent.
@@ -70,4 +122,20 @@ pub struct Dataset {
     pub measurements: Vec<Measurement>,
     /// Accuracy.
     pub accuracies: Vec<AccuracyRow>,
+}
+
+impl Dataset {
+    /// A dataset without rows.
+    pub fn new(space: &'static dyn SearchSpace) -> Dataset {
+        Dataset {
+            space,
+            devices: Vec::new(),
+            architectures: Vec::new(),
+            precisions: Vec::new(),
+            inputs: Vec::new(),
+            tasks: Vec::new(),
+            measurements: Vec::new(),
+            accuracies: Vec::new(),
+        }
+    }
 }

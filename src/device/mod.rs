@@ -1,6 +1,31 @@
 //! Devices: what their datasheets say, and the catalogue of those known by name.
 
+pub mod catalogue;
+pub mod features;
+mod file;
+mod plausible;
+
 use serde::{Deserialize, Serialize};
+
+pub use file::read_toml;
+
+/// The classes of devices.
+pub const CLASSES: &[&str] = &[
+    "gpu",
+    "edge-gpu",
+    "mobile-gpu",
+    "server-cpu",
+    "desktop-cpu",
+    "mobile-cpu",
+    "board-cpu",
+    "dsp",
+    "npu",
+    "tpu",
+    "vpu",
+    "fpga",
+    "asic",
+    "microcontroller",
+];
 
 /// A device in one setting (batch size, precision, runtime), with what its datasheet says. Absent values are unknown.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Default)]
@@ -11,7 +36,7 @@ pub struct Device {
     /// Name of the hardware itself, shared by all its settings, such as `1080ti`. Devices of one unit are never split
     /// between known and unseen.
     pub unit: String,
-    /// gpu, edge-gpu, server-cpu, desktop-cpu, mobile-cpu, board-cpu, mobile-gpu, dsp, npu, tpu, vpu, fpga, asic, microcontroller.
+    /// One of [`CLASSES`].
     #[serde(default)]
     pub class: Option<String>,
     /// Peak arithmetic throughput at `precision`, in GFLOP/s (GOP/s for integer precisions).

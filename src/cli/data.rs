@@ -1,0 +1,335 @@
+//! `edgefit data`: import, simulate, check and describe datasets.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use comfy_table::{CellAlignment, Table, presets};
+
+use super::{Global, print};
+use crate::dataset::import::{Imported, all, by_name};
+use crate::dataset::simulate::FleetConfig;
+use crate::dataset::{Added, Dataset, Loaded, MANIFEST_FILE, Manifest, Origin, Summary, load, summarise};
+use crate::error::{Error, Result};
+use crate::space::by_id;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataVerb {
+    /// Read what others publish into a dataset, or add it to one
+    #[command(after_help = sources())]
+    Import(ImportArgs),
+    /// Compute the dataset of a fleet of devices from their datasheets
+    #[command(
+        after_help = "Example:\n  edgefit data simulate --config configs/fleet.toml --out datasets/nasbench201-fleet"
+    )]
+    Simulate(SimulateArgs),
+    /// Read a whole dataset and say whether everything in it is sound
+    #[command(after_help = "Example:\n  edgefit data validate nb201")]
+    Validate(ValidateArgs),
+    /// Print what a dataset holds: devices, ranges, what is missing or there twice
+    #[command(after_help = "Example:\n  edgefit data summary nb201 --json")]
+    Summary(SummaryArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// Format of the source, see below
+    source: String,
+    /// Where the source lies
+    path: PathBuf,
+    /// Search space of the architectures
+    #[arg(long)]
+    space: String,
+    /// Dataset folder to make or to add to
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimulateArgs {
+    /// The fleet, as in configs/fleet.toml
+    #[arg(long)]
+    config: PathBuf,
+    /// Dataset folder to make; a simulated dataset there is replaced
+    #[arg(long)]
+    out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ValidateArgs {
+    /// Dataset folder
+    dataset: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SummaryArgs {
+    /// Dataset folder
+    dataset: PathBuf,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+fn sources() -> String {
+    let list: String = all()
+        .iter()
+        .map(|source| format!("  {:<12}{}\n", source.name(), source.reads()))
+        .collect();
+    format!(
+        "Sources:\n{list}\nExamples:\n  edgefit data import help HELP --space nasbench201 --out nb201\n  \
+         edgefit data import csv mine.csv --space nasbench201 --out nb201"
+    )
+}
+
+pub(crate) fn run(verb: &DataVerb, global: &Global) -> Result<ExitCode> {
+    match verb {
+        DataVerb::Import(args) => import(args, global)?,
+        DataVerb::Simulate(args) => simulate(args, global)?,
+        DataVerb::Validate(args) => validate(args, global)?,
+        DataVerb::Summary(args) => summary(args, global)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn import(args: &ImportArgs, global: &Global) -> Result<()> {
+    let importer = by_name(&args.source)?;
+    let space = by_id(&args.space)?;
+    // Before the work of reading: the dataset to add to may be broken.
+    let present = match args.out.join(MANIFEST_FILE).exists() {
+        true => Some(read(&args.out, global)?),
+        false => None,
+    };
+    let progress = global.progress(&format!("importing {}", importer.name()), importer.progress_unit());
+    let imported = importer.import(&args.path, space, &progress)?;
+    progress.finish_and_clear();
+    let Imported {
+        mut manifest,
+        dataset: found,
+        notes,
+    } = imported;
+    let target = match present {
+        Some(present) => {
+            let additional = std::mem::replace(&mut manifest, present.manifest);
+            manifest.add(additional);
+            present.dataset
+        }
+        None => Dataset::new(space),
+    };
+    let (dataset, added) = target.merged(found, &args.out)?;
+    dataset.write(&args.out, &manifest)?;
+    for note in &notes {
+        global.say(format!("note: {note}"));
+    }
+    report(added, &dataset, &args.out, global);
+    Ok(())
+}
+
+fn simulate(args: &SimulateArgs, global: &Global) -> Result<()> {
+    let config = FleetConfig::read(&args.config)?;
+    if args.out.join(MANIFEST_FILE).exists() && Manifest::read(&args.out)?.origin != Origin::Simulated {
+        return Err(Error::Invalid {
+            what: format!("dataset folder {}", args.out.display()),
+            expected: "a new one, or a simulated one to replace".into(),
+            found: "a dataset that is not simulated".into(),
+            hint: "Name another folder with --out.".into(),
+        });
+    }
+    let dataset = crate::dataset::simulate::run(&config)?;
+    dataset.write(&args.out, &config.manifest())?;
+    global.say(format!("simulated {} in {}", size_of(&dataset), args.out.display()));
+    Ok(())
+}
+
+fn report(added: Added, dataset: &Dataset, out: &Path, global: &Global) {
+    let known = match added.known_rows {
+        0 => String::new(),
+        known => format!(" ({known} rows were there already)"),
+    };
+    global.say(format!(
+        "added {} measurements and {} accuracies{known} to {}: now {}",
+        added.measurements,
+        added.accuracies,
+        out.display(),
+        size_of(dataset)
+    ));
+}
+
+fn size_of(dataset: &Dataset) -> String {
+    format!(
+        "{} measurements of {} devices, {} accuracies at {} tasks, {} architectures",
+        dataset.measurements.len(),
+        dataset.devices.len(),
+        dataset.accuracies.len(),
+        dataset.tasks.len(),
+        dataset.architectures.len()
+    )
+}
+
+fn read(folder: &Path, global: &Global) -> Result<Loaded> {
+    let progress = global.progress("reading", "bytes");
+    let loaded = load(folder, &progress)?;
+    progress.finish_and_clear();
+    Ok(loaded)
+}
+
+fn validate(args: &ValidateArgs, global: &Global) -> Result<()> {
+    let loaded = read(&args.dataset, global)?;
+    if loaded.repeated_rows > 0 {
+        global.say(format!(
+            "note: {} rows repeat an earlier one with the same values",
+            loaded.repeated_rows
+        ));
+    }
+    let summary = summarise(&loaded.dataset);
+    warn_of_duplicates(&summary, global);
+    for device in summary.devices.iter().filter(|device| device.rows == 0) {
+        global.say(format!("note: device {} has no measurements", device.id));
+    }
+    print(&format!(
+        "{}: sound, {}",
+        args.dataset.display(),
+        size_of(&loaded.dataset)
+    ))
+}
+
+fn warn_of_duplicates(summary: &Summary, global: &Global) {
+    for pair in &summary.duplicated_devices {
+        global.say(format!(
+            "warning: devices {} and {} are the same measurements twice ({} of {} latencies identical): use one of them",
+            pair.first, pair.second, pair.identical, pair.shared
+        ));
+    }
+}
+
+fn summary(args: &SummaryArgs, global: &Global) -> Result<()> {
+    let loaded = read(&args.dataset, global)?;
+    let summary = summarise(&loaded.dataset);
+    if args.json {
+        let text = serde_json::to_string_pretty(&summary);
+        // A structure of strings and numbers always has a JSON form.
+        return print(&text.unwrap_or_default());
+    }
+    print(&tables(&summary, &loaded.manifest))
+}
+
+fn tables(summary: &Summary, manifest: &Manifest) -> String {
+    let mut text = format!("{}\n", general(summary, manifest));
+    if !summary.devices.is_empty() {
+        text += &format!("\n{}\n", device_table(summary));
+    }
+    if !summary.tasks.is_empty() {
+        text += &format!("\n{}\n", task_table(summary));
+    }
+    for pair in &summary.duplicated_devices {
+        text += &format!(
+            "\nDuplicated devices: {} and {} ({} of {} latencies identical)",
+            pair.first, pair.second, pair.identical, pair.shared
+        );
+    }
+    text
+}
+
+fn general(summary: &Summary, manifest: &Manifest) -> Table {
+    let mut table = table(&[]);
+    let origins = summary.origins.iter().filter(|&(_, &count)| count > 0);
+    let origins: Vec<String> = origins.map(|(name, count)| format!("{count} {name}")).collect();
+    let sources: Vec<String> = manifest
+        .sources
+        .iter()
+        .map(|source| format!("{} ({})", source.name, source.licence))
+        .collect();
+    let repeats = summary.architectures - summary.distinct_functions;
+    for (name, value) in [
+        ("space", summary.space.clone()),
+        ("sources", sources.join(", ")),
+        ("measurements", summary.measurements.to_string()),
+        ("accuracies", summary.accuracies.to_string()),
+        (
+            "architectures",
+            format!("{} ({repeats} compute the same as another)", summary.architectures),
+        ),
+        ("origin of rows", origins.join(", ")),
+        ("inputs", summary.inputs.join(", ")),
+        ("precisions", summary.precisions.join(", ")),
+    ] {
+        table.add_row([name, value.as_str()]);
+    }
+    table
+}
+
+fn device_table(summary: &Summary) -> Table {
+    let mut table = table(&[
+        "device",
+        "unit",
+        "rows",
+        "min ms",
+        "median ms",
+        "max ms",
+        "missing %",
+        "with energy",
+    ]);
+    for device in &summary.devices {
+        table.add_row([
+            device.id.clone(),
+            device.unit.clone(),
+            device.rows.to_string(),
+            number(device.min_latency_ms),
+            number(device.median_latency_ms),
+            number(device.max_latency_ms),
+            format!("{:.1}", device.missing_percent),
+            device.energies.to_string(),
+        ]);
+    }
+    align_numbers(table, 2)
+}
+
+fn task_table(summary: &Summary) -> Table {
+    let mut table = table(&["task", "rows", "min %", "max %"]);
+    for task in &summary.tasks {
+        table.add_row([
+            task.task.clone(),
+            task.rows.to_string(),
+            format!("{:.2}", task.min_percent),
+            format!("{:.2}", task.max_percent),
+        ]);
+    }
+    align_numbers(table, 1)
+}
+
+fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING);
+    if !header.is_empty() {
+        table.set_header(header);
+    }
+    table
+}
+
+fn align_numbers(mut table: Table, first: usize) -> Table {
+    for column in table.column_iter_mut().skip(first) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    table
+}
+
+/// Four significant digits, or a dash.
+fn number(value: Option<f64>) -> String {
+    let Some(value) = value else {
+        return "-".into();
+    };
+    let digits = 3 - value.log10().floor() as i32;
+    format!("{value:.*}", digits.clamp(0, 9) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_have_four_significant_digits() {
+        assert_eq!(number(None), "-");
+        assert_eq!(number(Some(12.3456)), "12.35");
+        assert_eq!(number(Some(0.00327686)), "0.003277");
+        assert_eq!(number(Some(12345.6)), "12346");
+    }
+}

@@ -1,0 +1,105 @@
+//! Reads what other projects publish. One file per format; to add one, write it and name it in [`all`].
+
+mod csv;
+mod help;
+mod nats_bench;
+mod pickle;
+
+use std::path::{Path, PathBuf};
+
+use indicatif::ProgressBar;
+
+use super::{Dataset, Manifest};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::space::SearchSpace;
+
+/// A format that can be imported.
+pub trait Importer: Sync {
+    /// The name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// What it reads, in a line.
+    fn reads(&self) -> &'static str;
+
+    /// What its progress counts.
+    fn progress_unit(&self) -> &'static str {
+        "bytes"
+    }
+
+    /// Reads `path` into a dataset of its own. Nothing is written.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] with the place of whatever is wrong, [`Error::Invalid`] for a space that it does not hold.
+    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported>;
+}
+
+/// What an import gave.
+pub struct Imported {
+    /// Where it comes from.
+    pub manifest: Manifest,
+    /// The values.
+    pub dataset: Dataset,
+    /// What was noticed and left out, each in a sentence.
+    pub notes: Vec<String>,
+}
+
+/// Every importer.
+pub fn all() -> [&'static dyn Importer; 3] {
+    [&help::Help, &nats_bench::NatsBench, &csv::OwnCsv]
+}
+
+/// The importer with this name.
+///
+/// # Errors
+/// [`Error::Unknown`] with the nearest known name.
+pub fn by_name(name: &str) -> Result<&'static dyn Importer> {
+    all()
+        .into_iter()
+        .find(|importer| importer.name() == name)
+        .ok_or_else(|| Error::Unknown {
+            kind: "source",
+            name: name.into(),
+            known: all().iter().map(|importer| importer.name().into()).collect(),
+        })
+}
+
+/// A device of which a source tells only the name and the hardware unit.
+fn named_device(id: &str, unit: &str) -> Device {
+    Device {
+        id: id.into(),
+        unit: unit.into(),
+        ..Device::default()
+    }
+}
+
+fn only_nasbench201(importer: &dyn Importer, space: &dyn SearchSpace) -> Result<()> {
+    if space.id() == "nasbench201" {
+        return Ok(());
+    }
+    Err(Error::Invalid {
+        what: format!("search space of source `{}`", importer.name()),
+        expected: "nasbench201".into(),
+        found: format!("`{}`", space.id()),
+        hint: "Give `--space nasbench201`.".into(),
+    })
+}
+
+/// The first of these places below `path` that holds `file`.
+fn locate(path: &Path, places: &[&str], file: &str) -> Result<PathBuf> {
+    let found = places
+        .iter()
+        .map(|place| path.join(place))
+        .find(|folder| folder.join(file).exists());
+    found.ok_or_else(|| Error::Malformed {
+        path: path.to_path_buf(),
+        line: None,
+        column: None,
+        expected: format!("a folder with {}", Path::new(places[0]).join(file).display()),
+        found: match path.exists() {
+            true => "none".into(),
+            false => "nothing at this path".into(),
+        },
+        hint: "Give the path of a clone of the source's repository.".into(),
+    })
+}

@@ -1,0 +1,317 @@
+//! Reads a dataset folder, or single tables in its form, one row at a time.
+
+use std::path::{Path, PathBuf};
+
+use indicatif::ProgressBar;
+
+use super::build::Builder;
+use super::devices::{DEVICES_FILE, read_devices, unknown_device};
+use super::fold::{Contradictions, Keyed, fold};
+use super::manifest::Manifest;
+use super::table::{Columns, Row, Table};
+use super::{AccuracyRow, Dataset, Measurement, Origin};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::space::{InputSize, SearchSpace, by_id};
+
+/// Name of the table of latencies and energies in a dataset folder.
+pub const MEASUREMENTS_FILE: &str = "measurements.csv";
+/// Name of the table of accuracies in a dataset folder.
+pub const ACCURACY_FILE: &str = "accuracy.csv";
+
+pub(super) const MEASUREMENT_COLUMNS: &[&str] = &[
+    "device",
+    "architecture",
+    "precision",
+    "input",
+    "latency_ms",
+    "energy_mj",
+    "origin",
+];
+pub(super) const ACCURACY_COLUMNS: &[&str] = &["task", "architecture", "precision", "accuracy_percent", "origin"];
+
+/// Number format of rows that state none.
+pub(super) const DEFAULT_PRECISION: &str = "fp32";
+
+/// A dataset as read, with what was noticed on the way.
+pub struct Loaded {
+    /// What the dataset says about itself.
+    pub manifest: Manifest,
+    /// Its content.
+    pub dataset: Dataset,
+    /// Rows that repeated an earlier one and were joined with it.
+    pub repeated_rows: usize,
+}
+
+/// Values of rows that do not state them.
+pub(super) struct Defaults {
+    origin: Origin,
+    input: InputSize,
+    /// Whether a device that was not described before is an error; otherwise it is added by its name alone.
+    devices_are_known: bool,
+}
+
+impl Defaults {
+    /// Those of a table without a `dataset.toml`.
+    pub(super) fn of(space: &dyn SearchSpace) -> Self {
+        let edge = match space.id() {
+            "nasbench201" => 32,
+            _ => 224,
+        };
+        let input = InputSize {
+            width: edge,
+            height: edge,
+        };
+        Defaults {
+            origin: Origin::Measured,
+            input,
+            devices_are_known: false,
+        }
+    }
+}
+
+impl Dataset {
+    /// Reads a dataset folder.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] with file, line and column; [`Error::Io`].
+    pub fn read(folder: &Path) -> Result<Dataset> {
+        Ok(load(folder, &ProgressBar::hidden())?.dataset)
+    }
+}
+
+/// Reads a dataset folder; `progress` counts bytes.
+///
+/// # Errors
+/// [`Error::Malformed`] with file, line and column; [`Error::Io`].
+pub fn load(folder: &Path, progress: &ProgressBar) -> Result<Loaded> {
+    let manifest = Manifest::read(folder)?;
+    let space = by_id(&manifest.space)?;
+    let mut defaults = Defaults {
+        origin: manifest.origin,
+        ..Defaults::of(space)
+    };
+    if let Some(input) = &manifest.input {
+        defaults.input = input.parse()?;
+    }
+    let mut builder = Builder::new(space);
+    let repeated_rows = read_tables(folder, defaults, &mut builder, progress)?;
+    Ok(Loaded {
+        manifest,
+        dataset: builder.finish(),
+        repeated_rows,
+    })
+}
+
+/// Reads those tables of a folder that exist, of which there has to be one with values.
+pub(super) fn read_tables(
+    folder: &Path,
+    mut defaults: Defaults,
+    builder: &mut Builder,
+    progress: &ProgressBar,
+) -> Result<usize> {
+    let [devices, measurements, accuracy] =
+        [DEVICES_FILE, MEASUREMENTS_FILE, ACCURACY_FILE].map(|name| folder.join(name));
+    if !measurements.is_file() && !accuracy.is_file() {
+        return Err(Error::Malformed {
+            path: folder.to_path_buf(),
+            line: None,
+            column: None,
+            expected: format!("{MEASUREMENTS_FILE} or {ACCURACY_FILE}"),
+            found: "neither".into(),
+            hint: "Check the path.".into(),
+        });
+    }
+    let bytes = [&measurements, &accuracy].map(|path| path.metadata().map_or(0, |found| found.len()));
+    progress.set_length(bytes.iter().sum());
+    if devices.is_file() {
+        read_devices(&devices, builder)?;
+        defaults.devices_are_known = true;
+    }
+    let mut repeated = 0;
+    if measurements.is_file() {
+        repeated += read_measurements(&measurements, &defaults, builder, progress)?;
+    }
+    if accuracy.is_file() {
+        repeated += read_accuracies(&accuracy, &defaults, builder, progress)?;
+    }
+    Ok(repeated)
+}
+
+/// Adds the rows of a table of measurements and returns how many repeated another.
+pub(super) fn read_measurements(
+    path: &Path,
+    defaults: &Defaults,
+    builder: &mut Builder,
+    progress: &ProgressBar,
+) -> Result<usize> {
+    const COLUMNS: Columns = Columns {
+        known: MEASUREMENT_COLUMNS,
+        required: &["device", "architecture"],
+        strict: true,
+    };
+    let mut lines = Vec::new();
+    Table::open(path, &COLUMNS, progress)?.visit(|row| {
+        let measurement = measurement(row, defaults, builder)?;
+        builder.measurement(measurement);
+        lines.push(row.line() as u32);
+        Ok(())
+    })?;
+    fold_lines(builder.measurements_mut(), path, &lines)
+}
+
+fn measurement(row: &Row<'_>, defaults: &Defaults, builder: &mut Builder) -> Result<Measurement> {
+    const DEVICE: usize = 0;
+    let name = row.required(DEVICE)?;
+    let device = match builder.device(name) {
+        Some(device) => device,
+        None if defaults.devices_are_known => {
+            let found = unknown_device(name, builder.device_ids());
+            let expected = format!("a device of {DEVICES_FILE}");
+            return Err(row.malformed(
+                DEVICE,
+                expected,
+                found,
+                format!("Correct it or add it to {DEVICES_FILE}."),
+            ));
+        }
+        None => builder.add_device(Device {
+            id: name.into(),
+            unit: name.into(),
+            ..Device::default()
+        }),
+    };
+    Ok(Measurement {
+        device,
+        architecture: architecture(row, 1, builder)?,
+        precision: builder.precision(row.text(2)?.unwrap_or(DEFAULT_PRECISION))?,
+        input: input(row, 3, defaults, builder)?,
+        latency_ms: row.positive(4)?,
+        energy_mj: row.positive(5)?,
+        origin: origin(row, 6, defaults)?,
+    })
+}
+
+fn architecture(row: &Row<'_>, column: usize, builder: &mut Builder) -> Result<u32> {
+    builder.architecture(row.required(column)?).map_err(|error| {
+        let expected = format!("an architecture of {}", builder.dataset().space.id());
+        row.malformed(column, expected, error, "Correct or remove this row.")
+    })
+}
+
+fn input(row: &Row<'_>, column: usize, defaults: &Defaults, builder: &mut Builder) -> Result<u16> {
+    let input = match row.text(column)? {
+        Some(text) => text.parse().map_err(|_| {
+            row.malformed(
+                column,
+                "WIDTHxHEIGHT in pixels",
+                format!("`{text}`"),
+                "Write it as in 32x32.",
+            )
+        })?,
+        None => defaults.input,
+    };
+    builder.input(input)
+}
+
+fn origin(row: &Row<'_>, column: usize, defaults: &Defaults) -> Result<Origin> {
+    let Some(text) = row.text(column)? else {
+        return Ok(defaults.origin);
+    };
+    Origin::from_name(text).ok_or_else(|| {
+        let names = Origin::ALL.map(Origin::name).join(", ");
+        row.malformed(
+            column,
+            format!("one of {names}"),
+            format!("`{text}`"),
+            "Correct it or leave it empty.",
+        )
+    })
+}
+
+/// Adds the rows of a table of accuracies and returns how many repeated another.
+pub(super) fn read_accuracies(
+    path: &Path,
+    defaults: &Defaults,
+    builder: &mut Builder,
+    progress: &ProgressBar,
+) -> Result<usize> {
+    const COLUMNS: Columns = Columns {
+        known: ACCURACY_COLUMNS,
+        required: &["task", "architecture", "accuracy_percent"],
+        strict: true,
+    };
+    let mut lines = Vec::new();
+    Table::open(path, &COLUMNS, progress)?.visit(|row| {
+        let accuracy = AccuracyRow {
+            task: builder.task(row.required(0)?)?,
+            architecture: architecture(row, 1, builder)?,
+            precision: builder.precision(row.text(2)?.unwrap_or(DEFAULT_PRECISION))?,
+            accuracy_percent: percent(row, 3)?,
+            origin: origin(row, 4, defaults)?,
+        };
+        builder.accuracy(accuracy);
+        lines.push(row.line() as u32);
+        Ok(())
+    })?;
+    refuse_fractions(path, builder.dataset())?;
+    fold_lines(builder.accuracies_mut(), path, &lines)
+}
+
+/// An accuracy in percent, which cannot be absent.
+pub(super) fn percent(row: &Row<'_>, column: usize) -> Result<f64> {
+    row.required(column)?;
+    match row.number(column)? {
+        Some(value) if (0.0..=100.0).contains(&value) => Ok(value),
+        value => {
+            let found = value.map(|value| value.to_string()).unwrap_or_default();
+            Err(row.malformed(
+                column,
+                "a percentage from 0 to 100",
+                found,
+                "Remove the row where there is no accuracy.",
+            ))
+        }
+    }
+}
+
+/// A whole task without a value above 1 is taken for fractions: some architecture always beats one percent.
+pub(super) fn refuse_fractions(path: &Path, dataset: &Dataset) -> Result<()> {
+    let mut highest = vec![f64::NAN; dataset.tasks.len()];
+    for row in &dataset.accuracies {
+        let highest = &mut highest[usize::from(row.task)];
+        *highest = highest.max(row.accuracy_percent);
+    }
+    for (task, highest) in dataset.tasks.iter().zip(highest) {
+        if highest <= 1.0 {
+            return Err(Error::Malformed {
+                path: path.to_path_buf(),
+                line: None,
+                column: Some("accuracy_percent".into()),
+                expected: "accuracies in percent".into(),
+                found: format!("no value of task `{task}` above {highest}"),
+                hint: "They look like fractions: multiply them by 100.".into(),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn fold_lines<R: Keyed>(rows: &mut Vec<R>, path: &Path, lines: &[u32]) -> Result<usize> {
+    // Rows that were there before this table have no line here: single tables are read into an empty builder.
+    fold(rows).map_err(|Contradictions { shown, count }| {
+        let (first, later) = shown[0];
+        let others = match count {
+            1 => String::new(),
+            _ => format!(" and {} more such rows", count - 1),
+        };
+        Error::Malformed {
+            path: PathBuf::from(path),
+            line: lines.get(later).map(|&line| line.into()),
+            column: None,
+            expected: format!("the same values as in line {}, {}", lines[first], rows[first].value()),
+            found: format!("{}{others}", rows[later].value()),
+            hint: "Both lines name the same thing: remove the wrong one.".into(),
+        }
+    })
+}

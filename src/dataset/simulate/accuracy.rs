@@ -1,0 +1,122 @@
+//! A stand-in for training: an accuracy that follows from an architecture's shape by a formula anyone can read.
+//!
+//! It exists so that a complete pipeline runs where no measured accuracies are at hand. It is no claim about any real network.
+//!
+//! ```text
+//! accuracy = 46 + 27 (1 - exp(-1.9 log10(MACs / smallest MACs)))   more arithmetic helps, less and less
+//!          + 2.5 share of convolutions larger than 1x1             a receptive field helps
+//!          - 5 share of pooling among the cell's operations        pooling throws detail away
+//!          + 1.5 if some edge is a skip connection                 gradients flow
+//!          - 3 depth, where no edge is a skip connection           and do not, through a deep chain (0 to 1)
+//!          + normal noise
+//! ```
+//!
+//! Where the output does not depend on the input it is chance, 100 % over the number of classes.
+
+use rand::rngs::StdRng;
+use rand_distr::{Distribution, Normal};
+
+use crate::space::{Architecture, InputSize, LayerKind, Network, SearchSpace};
+
+/// Depth that counts as 1: three convolutions in each of 15 cells, and the layers around them.
+const DEEPEST: f64 = 60.0;
+
+/// The simulated task of a fleet.
+pub(super) struct AccuracyModel {
+    space: &'static dyn SearchSpace,
+    input: InputSize,
+    classes: u32,
+    smallest_macs: f64,
+    dead_key: Option<String>,
+    noise: Option<Normal<f64>>,
+}
+
+impl AccuracyModel {
+    /// A model for architectures of this space, with noise of this standard deviation in percentage points.
+    pub(super) fn new(space: &'static dyn SearchSpace, input: InputSize, classes: u32, noise_percent: f64) -> Self {
+        let first = Architecture(vec![0; space.choices().len()]);
+        // In this space alone the first choice of every gene is to connect nothing.
+        let dead = space.id() == "nasbench201";
+        AccuracyModel {
+            space,
+            input,
+            classes,
+            smallest_macs: space.lower(&first, input, classes).macs() as f64,
+            dead_key: dead.then(|| space.isomorphism_key(&first)),
+            noise: Normal::new(0.0, noise_percent).ok(),
+        }
+    }
+
+    /// Accuracy in percent.
+    pub(super) fn accuracy_percent(&self, architecture: &Architecture, rng: &mut StdRng) -> f64 {
+        let noise = self.noise.map_or(0.0, |noise| noise.sample(rng));
+        let chance = 100.0 / f64::from(self.classes);
+        if self.dead_key.is_some() && self.dead_key == Some(self.space.isomorphism_key(architecture)) {
+            return chance;
+        }
+        (self.noiseless(architecture) + noise).clamp(chance, 99.0)
+    }
+
+    fn noiseless(&self, architecture: &Architecture) -> f64 {
+        let network = self.space.lower(architecture, self.input, self.classes);
+        let decades = (network.macs() as f64 / self.smallest_macs).max(1.0).log10();
+        let skip = self.space.print(architecture).contains("skip");
+        let (convolutions, poolings) = (
+            count(&network, LayerKind::Convolution),
+            count(&network, LayerKind::Pooling),
+        );
+        let large = network
+            .layers
+            .iter()
+            .filter(|layer| layer.kind == LayerKind::Convolution && layer.kernel > 1)
+            .count();
+        let depth = (f64::from(network.critical_path_layers) / DEEPEST).min(1.0);
+        46.0 + 27.0 * (1.0 - (-1.9 * decades).exp()) + 2.5 * large as f64 / convolutions.max(1.0)
+            - 5.0 * poolings / (convolutions + poolings).max(1.0)
+            + if skip { 1.5 } else { -3.0 * depth }
+    }
+}
+
+fn count(network: &Network, kind: LayerKind) -> f64 {
+    network.layers.iter().filter(|layer| layer.kind == kind).count() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+    use crate::space::NasBench201;
+
+    fn accuracy(text: &str) -> f64 {
+        let input = InputSize { width: 32, height: 32 };
+        let model = AccuracyModel::new(&NasBench201, input, 100, 0.0);
+        model.accuracy_percent(&NasBench201.parse(text).unwrap(), &mut Seed(1).stream("noise"))
+    }
+
+    #[test]
+    fn a_disconnected_cell_is_at_chance() {
+        assert_eq!(accuracy("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"), 1.0);
+        assert_eq!(accuracy("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|"), 1.0);
+    }
+
+    /// The order that the formula promises: residual 3x3 over residual 1x1 over pooling over a bare skip.
+    #[test]
+    fn capacity_raises_and_pooling_lowers() {
+        let cell = |op: &str| {
+            accuracy(&format!(
+                "|{op}~0|+|skip_connect~0|{op}~1|+|skip_connect~0|none~1|{op}~2|"
+            ))
+        };
+        let (large, small, pooled, skipped) = (
+            cell("nor_conv_3x3"),
+            cell("nor_conv_1x1"),
+            cell("avg_pool_3x3"),
+            cell("skip_connect"),
+        );
+        assert!(
+            large > small && small > skipped && skipped > pooled,
+            "{large} {small} {skipped} {pooled}"
+        );
+        assert!(large < 80.0 && pooled > 30.0, "{large} {pooled}");
+    }
+}

@@ -1,0 +1,255 @@
+//! What to simulate: a TOML such as `configs/fleet.toml`.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::dataset::{Manifest, Origin, Source};
+use crate::device::{Device, catalogue, read_toml as read_device};
+use crate::error::{Error, Result};
+use crate::seed::Seed;
+use crate::space::{self, InputSize, SearchSpace};
+
+/// A fleet to simulate, checked.
+pub struct FleetConfig {
+    /// The space of the architectures.
+    pub space: &'static dyn SearchSpace,
+    /// The devices.
+    pub devices: Vec<Device>,
+    /// Distinct architectures drawn for measuring.
+    pub architectures: usize,
+    /// Of these, how many each device gets; every device draws its own.
+    pub architectures_per_device: usize,
+    /// Input sizes to measure at.
+    pub inputs: Vec<InputSize>,
+    /// Outputs of the classifier.
+    pub classes: u32,
+    /// Standard deviation of the logarithm of the factor that measuring puts on a latency.
+    pub latency_noise: f64,
+    /// The same for energy.
+    pub energy_noise: f64,
+    /// The seed of every draw.
+    pub seed: Seed,
+    /// The simulated task, if any.
+    pub accuracy: Option<AccuracyConfig>,
+}
+
+/// A simulated task.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AccuracyConfig {
+    /// Its name; has to say that it is simulated.
+    pub task: String,
+    /// Distinct architectures that get an accuracy; the measured ones come first among them.
+    pub architectures: usize,
+    /// Standard deviation of the noise, in percentage points.
+    pub noise_percent: f64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Raw {
+    space: String,
+    devices: Devices,
+    architectures: usize,
+    architectures_per_device: Option<usize>,
+    #[serde(default = "default_inputs")]
+    inputs: Vec<String>,
+    #[serde(default = "default_classes")]
+    classes: u32,
+    #[serde(default)]
+    latency_noise: f64,
+    #[serde(default)]
+    energy_noise: f64,
+    seed: u64,
+    accuracy: Option<AccuracyConfig>,
+}
+
+/// `devices = "all"`, or a list of ids, units with one setting, and device files.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Devices {
+    Word(String),
+    List(Vec<String>),
+}
+
+fn default_inputs() -> Vec<String> {
+    vec!["32x32".into()]
+}
+
+fn default_classes() -> u32 {
+    100
+}
+
+/// Noise beyond this is no measuring noise: a factor of 1.6 either way is common at it.
+const MOST_NOISE: f64 = 0.5;
+
+impl FleetConfig {
+    /// Reads and checks a configuration. Device files are looked for beside it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] and [`Error::Malformed`] for the file, with the nearest known key for an unknown one;
+    /// [`Error::Unknown`] and [`Error::Invalid`] for its values.
+    pub fn read(path: &Path) -> Result<FleetConfig> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        crate::files::read_toml::<Raw>(path)?.check(folder)
+    }
+
+    /// What the dataset says about itself.
+    pub fn manifest(&self) -> Manifest {
+        let note = "a formula of the architecture's shape and noise: no network was trained";
+        let tasks = self
+            .accuracy
+            .iter()
+            .map(|accuracy| (accuracy.task.clone(), note.into()))
+            .collect();
+        Manifest {
+            space: self.space.id().into(),
+            description: format!(
+                "A simulated fleet of {} devices. Nothing in it was measured.",
+                self.devices.len()
+            ),
+            origin: Origin::Simulated,
+            input: self.inputs.first().map(ToString::to_string),
+            tasks,
+            sources: vec![Source {
+                name: "edgefit's simulator".into(),
+                url: String::new(),
+                licence: "MIT OR Apache-2.0".into(),
+                measured: format!(
+                    "Simulated from datasheets: a roofline with overheads, log-normal noise of {} on latency and {} on \
+                     energy, seed {}.",
+                    self.latency_noise, self.energy_noise, self.seed.0
+                ),
+            }],
+        }
+    }
+}
+
+impl Raw {
+    fn check(self, folder: &Path) -> Result<FleetConfig> {
+        let space = space::by_id(&self.space)?;
+        let per_device = self.architectures_per_device.unwrap_or(self.architectures);
+        let most = space.size().unwrap_or(usize::MAX);
+        within("architectures", self.architectures, 1, most)?;
+        within("architectures-per-device", per_device, 1, self.architectures)?;
+        within("classes", self.classes, 2, 100_000)?;
+        within("latency-noise", self.latency_noise, 0.0, MOST_NOISE)?;
+        within("energy-noise", self.energy_noise, 0.0, MOST_NOISE)?;
+        if let Some(accuracy) = &self.accuracy {
+            within("accuracy.architectures", accuracy.architectures, 1, most)?;
+            within("accuracy.noise-percent", accuracy.noise_percent, 0.0, 20.0)?;
+            named_simulated(&accuracy.task)?;
+        }
+        Ok(FleetConfig {
+            space,
+            devices: self.devices.resolve(folder)?,
+            architectures: self.architectures,
+            architectures_per_device: per_device,
+            inputs: self.inputs.iter().map(|input| input.parse()).collect::<Result<_>>()?,
+            classes: self.classes,
+            latency_noise: self.latency_noise,
+            energy_noise: self.energy_noise,
+            seed: Seed(self.seed),
+            accuracy: self.accuracy,
+        })
+    }
+}
+
+impl Devices {
+    fn resolve(&self, folder: &Path) -> Result<Vec<Device>> {
+        let devices: Vec<Device> = match self {
+            Devices::Word(word) if word == "all" => catalogue::all()?,
+            Devices::Word(word) => vec![device(word, folder)?],
+            Devices::List(names) => names.iter().map(|name| device(name, folder)).collect::<Result<_>>()?,
+        };
+        let repeated = devices
+            .iter()
+            .enumerate()
+            .find(|(position, device)| devices[..*position].iter().any(|other| other.id == device.id));
+        match repeated {
+            None if devices.is_empty() => Err(invalid("devices", "at least one device", "none")),
+            None => Ok(devices),
+            Some((_, device)) => Err(invalid(
+                "devices",
+                "every device once",
+                &format!("`{}` twice", device.id),
+            )),
+        }
+    }
+}
+
+fn device(name: &str, folder: &Path) -> Result<Device> {
+    if name.ends_with(".toml") {
+        read_device(&folder.join(name))
+    } else {
+        catalogue::find(name)
+    }
+}
+
+fn named_simulated(task: &str) -> Result<()> {
+    if task.contains("simulated") {
+        return Ok(());
+    }
+    Err(invalid(
+        "accuracy.task",
+        "a name with `simulated` in it",
+        &format!("`{task}`"),
+    ))
+}
+
+fn within<T: PartialOrd + std::fmt::Display>(key: &str, value: T, low: T, high: T) -> Result<()> {
+    if value >= low && value <= high {
+        return Ok(());
+    }
+    Err(invalid(key, &format!("{low} to {high}"), &value.to_string()))
+}
+
+fn invalid(key: &str, expected: &str, found: &str) -> Error {
+    Error::Invalid {
+        what: format!("fleet configuration, `{key}`"),
+        expected: expected.into(),
+        found: found.into(),
+        hint: "See `configs/fleet.toml` for an example.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<FleetConfig> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("own.toml"), "id = \"own\"\nclass = \"gpu\"\n").unwrap();
+        let path = folder.path().join("fleet.toml");
+        std::fs::write(&path, text).unwrap();
+        FleetConfig::read(&path)
+    }
+
+    fn refused(text: &str) -> String {
+        read(text).err().unwrap().to_string()
+    }
+
+    const BASE: &str = "space = \"nasbench201\"\narchitectures = 10\nseed = 1\n";
+
+    #[test]
+    fn defaults_and_devices() {
+        let config = read(&format!("{BASE}devices = [\"raspi4\", \"own.toml\", \"zc706\"]\n")).unwrap();
+        let ids: Vec<_> = config.devices.iter().map(|device| device.id.as_str()).collect();
+        assert_eq!(ids, ["raspi4", "own", "fpga"]);
+        assert_eq!((config.architectures_per_device, config.classes), (10, 100));
+        assert!(read(&format!("{BASE}devices = \"all\"\n")).unwrap().devices.len() > 40);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        let list = "devices = [\"raspi4\"]\n";
+        assert!(refused(&format!("{BASE}{list}latency-nois = 0.1\n")).contains("did you mean `latency-noise`?"));
+        assert!(refused(&format!("{BASE}devices = [\"raspi9\"]\n")).contains("did you mean `raspi"));
+        assert!(refused(&format!("{BASE}devices = [\"fpga\", \"zc706\"]\n")).contains("`fpga` twice"));
+        assert!(refused(&format!("{BASE}{list}latency-noise = nan\n")).contains("NaN"));
+        assert!(refused(&format!("{BASE}{list}architectures-per-device = 11\n")).contains("1 to 10"));
+        let accuracy = "[accuracy]\ntask = \"cifar100\"\narchitectures = 5\nnoise-percent = 0\n";
+        assert!(refused(&format!("{BASE}{list}{accuracy}")).contains("`simulated`"));
+    }
+}

@@ -1,0 +1,125 @@
+//! Divides architectures into those learned from and those held out, so that no architecture is held out of which a
+//! twin, computing the same function under another name, was learned from.
+
+use std::collections::HashMap;
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+use crate::space::{Architecture, SearchSpace};
+
+/// How much goes into the training part.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Share {
+    /// This share of all, from 0 to 1.
+    Fraction(f64),
+    /// This many.
+    Count(usize),
+}
+
+/// The two parts, as positions of architectures in their dataset.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    /// Learned from.
+    pub train: Vec<u32>,
+    /// Held out.
+    pub held_out: Vec<u32>,
+}
+
+/// Splits `among`, positions in `architectures`, at random. Architectures that share an isomorphism key stay together;
+/// the training part is the largest that can be reached by going through them once without exceeding `train`.
+pub fn by_isomorphism(
+    space: &dyn SearchSpace,
+    architectures: &[Architecture],
+    among: &[u32],
+    train: Share,
+    rng: &mut StdRng,
+) -> Split {
+    let wanted = match train {
+        Share::Fraction(fraction) => (fraction.clamp(0.0, 1.0) * among.len() as f64).round() as usize,
+        Share::Count(count) => count,
+    };
+    let mut split = Split {
+        train: Vec::new(),
+        held_out: Vec::new(),
+    };
+    let mut twins = twins(space, architectures, among);
+    twins.shuffle(rng);
+    for group in twins {
+        let part = match split.train.len() + group.len() <= wanted {
+            true => &mut split.train,
+            false => &mut split.held_out,
+        };
+        part.extend(group);
+    }
+    split.train.shuffle(rng);
+    split.held_out.shuffle(rng);
+    split
+}
+
+/// Groups of architectures with the same isomorphism key, in order of first appearance.
+fn twins(space: &dyn SearchSpace, architectures: &[Architecture], among: &[u32]) -> Vec<Vec<u32>> {
+    let mut groups: Vec<Vec<u32>> = Vec::new();
+    let mut group_of: HashMap<String, usize> = HashMap::new();
+    for &position in among {
+        let key = space.isomorphism_key(&architectures[position as usize]);
+        let group = *group_of.entry(key).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        groups[group].push(position);
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::seed::Seed;
+    use crate::space::NasBench201;
+
+    fn split(train: Share, seed: u64) -> (Vec<Architecture>, Split) {
+        let architectures: Vec<Architecture> = (0..15_625).map(|index| NasBench201.at(index)).collect();
+        let among: Vec<u32> = (0..15_625).step_by(5).collect();
+        let split = by_isomorphism(
+            &NasBench201,
+            &architectures,
+            &among,
+            train,
+            &mut Seed(seed).stream("split"),
+        );
+        (architectures, split)
+    }
+
+    #[test]
+    fn parts_are_complete_and_share_no_isomorphism_key() {
+        let (architectures, split) = split(Share::Fraction(0.6), 1);
+        let keys = |part: &[u32]| -> HashSet<String> {
+            part.iter()
+                .map(|&position| NasBench201.isomorphism_key(&architectures[position as usize]))
+                .collect()
+        };
+        assert!(keys(&split.train).is_disjoint(&keys(&split.held_out)));
+        // The test only says something if there are twins: 3,125 architectures, fewer keys.
+        assert!(keys(&split.train).len() < split.train.len());
+        let mut all = [split.train, split.held_out].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..15_625).step_by(5).collect::<Vec<u32>>());
+    }
+
+    #[test]
+    fn the_training_part_has_the_size_asked_for() {
+        // 3,125 architectures; 60 % are 1,875. Single architectures fill what larger groups leave.
+        assert_eq!(split(Share::Fraction(0.6), 2).1.train.len(), 1_875);
+        assert_eq!(split(Share::Count(900), 3).1.train.len(), 900);
+        assert_eq!(split(Share::Count(10_000), 3).1.held_out.len(), 0);
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        assert_eq!(split(Share::Count(900), 4), split(Share::Count(900), 4));
+        assert_ne!(split(Share::Count(900), 4).1.train, split(Share::Count(900), 5).1.train);
+    }
+}

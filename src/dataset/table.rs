@@ -1,0 +1,239 @@
+//! CSV tables with named columns in any order, visited row by row; every complaint names file, line and column.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use csv::ByteRecord;
+use indicatif::ProgressBar;
+
+use crate::error::{Error, Result, did_you_mean};
+
+/// Which columns a table has.
+pub(crate) struct Columns {
+    /// Every column that is read; rows are asked for them by their position in this list.
+    pub(crate) known: &'static [&'static str],
+    /// Those that cannot be absent.
+    pub(crate) required: &'static [&'static str],
+    /// Whether other columns are an error (our own format) or passed over (another project's).
+    pub(crate) strict: bool,
+}
+
+/// A CSV file opened at its first row.
+pub(crate) struct Table {
+    path: PathBuf,
+    names: &'static [&'static str],
+    places: Vec<Option<usize>>,
+    reader: csv::Reader<indicatif::ProgressBarIter<File>>,
+}
+
+/// One row of a [`Table`].
+pub(crate) struct Row<'a> {
+    table: &'a TableHead<'a>,
+    record: &'a ByteRecord,
+}
+
+struct TableHead<'a> {
+    path: &'a Path,
+    names: &'static [&'static str],
+    places: &'a [Option<usize>],
+}
+
+impl Table {
+    /// Opens the file and matches its header; `progress` advances by the bytes read.
+    pub(crate) fn open(path: &Path, columns: &Columns, progress: &ProgressBar) -> Result<Table> {
+        let file = File::open(path).map_err(Error::io("read", path))?;
+        let mut reader = csv::ReaderBuilder::new()
+            .buffer_capacity(1 << 18)
+            .from_reader(progress.wrap_read(file));
+        let header = reader.byte_headers().map_err(|error| csv_error(path, error))?;
+        let header: Vec<String> = header
+            .iter()
+            .map(|name| String::from_utf8_lossy(name).trim().to_string())
+            .collect();
+        let places = match_header(path, columns, &header)?;
+        Ok(Table {
+            path: path.to_path_buf(),
+            names: columns.known,
+            places,
+            reader,
+        })
+    }
+
+    /// Calls `visit` with every row, in order, until one fails.
+    pub(crate) fn visit(mut self, mut visit: impl FnMut(&Row<'_>) -> Result<()>) -> Result<()> {
+        let head = TableHead {
+            path: &self.path,
+            names: self.names,
+            places: &self.places,
+        };
+        let mut record = ByteRecord::new();
+        while self
+            .reader
+            .read_byte_record(&mut record)
+            .map_err(|error| csv_error(&self.path, error))?
+        {
+            visit(&Row {
+                table: &head,
+                record: &record,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn match_header(path: &Path, columns: &Columns, header: &[String]) -> Result<Vec<Option<usize>>> {
+    let complain = |column: Option<&str>, expected: String, found: String, hint: &str| {
+        Err(Error::Malformed {
+            path: path.to_path_buf(),
+            line: Some(1),
+            column: column.map(str::to_string),
+            expected,
+            found,
+            hint: hint.into(),
+        })
+    };
+    if let [only] = header
+        && let Some(separator) = [';', '\t'].into_iter().find(|&separator| only.contains(separator))
+    {
+        let found = format!("columns separated by {separator:?}");
+        return complain(
+            None,
+            "columns separated by commas".into(),
+            found,
+            "Save the file as comma-separated values.",
+        );
+    }
+    let known: Vec<String> = columns.known.iter().map(|name| name.to_string()).collect();
+    for (place, name) in header.iter().enumerate() {
+        if columns.strict && !known.contains(name) {
+            let expected = format!("columns among {}", known.join(", "));
+            let found = format!("unknown column `{name}`{}", did_you_mean(name, &known));
+            return complain(Some(name), expected, found, "Rename or remove the column.");
+        }
+        if known.contains(name) && header[..place].contains(name) {
+            return complain(
+                Some(name),
+                "each column once".into(),
+                "the column twice".into(),
+                "Remove one of them.",
+            );
+        }
+    }
+    for &name in columns.required {
+        if !header.iter().any(|found| found == name) {
+            let found = format!("no column `{name}`{}", did_you_mean(name, header));
+            let hint = "The first line has to name the columns.";
+            return complain(
+                Some(name),
+                format!("the columns {}", columns.required.join(", ")),
+                found,
+                hint,
+            );
+        }
+    }
+    Ok(columns
+        .known
+        .iter()
+        .map(|name| header.iter().position(|found| found == name))
+        .collect())
+}
+
+fn csv_error(path: &Path, error: csv::Error) -> Error {
+    let line = error.position().map(csv::Position::line);
+    match error.into_kind() {
+        csv::ErrorKind::Io(source) => Error::io("read", path)(source),
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => Error::Malformed {
+            path: path.to_path_buf(),
+            line,
+            column: None,
+            expected: format!("{expected_len} values, as in the header"),
+            found: len.to_string(),
+            hint: "Leave absent values empty between their commas; put values that contain a comma in double quotes."
+                .into(),
+        },
+        other => Error::Malformed {
+            path: path.to_path_buf(),
+            line,
+            column: None,
+            expected: "comma-separated values".into(),
+            found: format!("{other:?}"),
+            hint: "Correct this line.".into(),
+        },
+    }
+}
+
+impl Row<'_> {
+    /// Line number of the row, from 1.
+    pub(crate) fn line(&self) -> u64 {
+        self.record.position().map_or(0, csv::Position::line)
+    }
+
+    /// The trimmed text of a column; `None` where it is empty or the table has no such column.
+    pub(crate) fn text(&self, column: usize) -> Result<Option<&str>> {
+        let Some(bytes) = self.table.places[column].and_then(|place| self.record.get(place)) else {
+            return Ok(None);
+        };
+        let text = std::str::from_utf8(bytes).map_err(|_| {
+            let found = String::from_utf8_lossy(bytes);
+            self.malformed(column, "UTF-8 text", format!("`{found}`"), "Save the file as UTF-8.")
+        })?;
+        let text = text.trim();
+        Ok((!text.is_empty()).then_some(text))
+    }
+
+    /// The text of a column that cannot be empty.
+    pub(crate) fn required(&self, column: usize) -> Result<&str> {
+        self.text(column)?
+            .ok_or_else(|| self.malformed(column, "a value", "an empty cell", "Fill it in or remove the row."))
+    }
+
+    /// A finite number in a column, `None` where it is empty.
+    pub(crate) fn number(&self, column: usize) -> Result<Option<f64>> {
+        let Some(text) = self.text(column)? else {
+            return Ok(None);
+        };
+        match text.parse::<f64>() {
+            Ok(value) if value.is_finite() => Ok(Some(value)),
+            _ => Err(self.malformed(
+                column,
+                "a finite number with a decimal point and without a unit",
+                format!("`{text}`"),
+                "Leave the cell empty where nothing was measured.",
+            )),
+        }
+    }
+
+    /// A number above zero, `None` where it is empty.
+    pub(crate) fn positive(&self, column: usize) -> Result<Option<f64>> {
+        let value = self.number(column)?;
+        match value {
+            Some(value) if value <= 0.0 => {
+                let hint = match value == -1.0 {
+                    true => "-1 often means not measured: leave the cell empty then.",
+                    false => "Leave the cell empty where nothing was measured.",
+                };
+                Err(self.malformed(column, "a number above zero", value, hint))
+            }
+            _ => Ok(value),
+        }
+    }
+
+    /// An error at this row.
+    pub(crate) fn malformed(
+        &self,
+        column: usize,
+        expected: impl ToString,
+        found: impl ToString,
+        hint: impl ToString,
+    ) -> Error {
+        Error::Malformed {
+            path: self.table.path.to_path_buf(),
+            line: Some(self.line()),
+            column: Some(self.table.names[column].into()),
+            expected: expected.to_string(),
+            // What was found may be another error, a sentence of its own.
+            found: found.to_string().trim_end_matches('.').to_string(),
+            hint: hint.to_string(),
+        }
+    }
+}

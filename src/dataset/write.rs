@@ -1,0 +1,78 @@
+//! Writes a dataset folder: all files complete beside the old ones first, then renamed.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::Dataset;
+use super::devices::{DEVICES_FILE, write_devices};
+use super::manifest::{MANIFEST_FILE, Manifest};
+use super::read::{ACCURACY_COLUMNS, ACCURACY_FILE, MEASUREMENT_COLUMNS, MEASUREMENTS_FILE};
+use crate::error::{Error, Result};
+use crate::files::Replacement;
+
+impl Dataset {
+    /// Writes the four files of a dataset folder, making the folder if there is none. `manifest` names the space of
+    /// this dataset. A dataset that was there before is replaced as a whole, and untouched on failure.
+    ///
+    /// # Errors
+    /// [`Error::Io`] naming the file.
+    pub fn write(&self, folder: &Path, manifest: &Manifest) -> Result<()> {
+        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let architectures: Vec<String> = self
+            .architectures
+            .iter()
+            .map(|architecture| self.space.print(architecture))
+            .collect();
+        let mut files = Replacement::new();
+        files.add(&folder.join(MANIFEST_FILE), |out| {
+            let text = toml::to_string_pretty(manifest).map_err(io::Error::other)?;
+            out.write_all(text.as_bytes())
+        })?;
+        files.add(&folder.join(DEVICES_FILE), |out| write_devices(&self.devices, out))?;
+        files.add(&folder.join(MEASUREMENTS_FILE), |out| {
+            self.write_measurements(&architectures, out)
+        })?;
+        files.add(&folder.join(ACCURACY_FILE), |out| {
+            self.write_accuracies(&architectures, out)
+        })?;
+        files.commit()
+    }
+
+    fn write_measurements(&self, architectures: &[String], out: &mut dyn io::Write) -> io::Result<()> {
+        let inputs: Vec<String> = self.inputs.iter().map(ToString::to_string).collect();
+        let mut writer = csv::Writer::from_writer(out);
+        writer.write_record(MEASUREMENT_COLUMNS)?;
+        for row in &self.measurements {
+            writer.write_record([
+                self.devices[row.device as usize].id.as_str(),
+                &architectures[row.architecture as usize],
+                &self.precisions[usize::from(row.precision)],
+                &inputs[usize::from(row.input)],
+                &cell(row.latency_ms),
+                &cell(row.energy_mj),
+                row.origin.name(),
+            ])?;
+        }
+        writer.flush()
+    }
+
+    fn write_accuracies(&self, architectures: &[String], out: &mut dyn io::Write) -> io::Result<()> {
+        let mut writer = csv::Writer::from_writer(out);
+        writer.write_record(ACCURACY_COLUMNS)?;
+        for row in &self.accuracies {
+            writer.write_record([
+                self.tasks[usize::from(row.task)].as_str(),
+                &architectures[row.architecture as usize],
+                &self.precisions[usize::from(row.precision)],
+                &row.accuracy_percent.to_string(),
+                row.origin.name(),
+            ])?;
+        }
+        writer.flush()
+    }
+}
+
+fn cell(value: Option<f64>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
+}

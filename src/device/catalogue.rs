@@ -1,0 +1,151 @@
+//! Which devices are known by name? Those of `configs/devices/`, one TOML per hardware unit, carried in the binary.
+
+use std::path::Path;
+
+use super::Device;
+use super::file::UnitFile;
+use crate::error::{Error, Result};
+
+/// Path and text of every catalogue file, in order of path.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
+
+/// Every device of the catalogue in every setting, in order of file.
+///
+/// # Errors
+/// A catalogue file that does not parse; the tests keep that from being shipped.
+pub fn all() -> Result<Vec<Device>> {
+    let mut devices = Vec::new();
+    for file in files()? {
+        devices.extend(file.devices()?);
+    }
+    Ok(devices)
+}
+
+/// The device with this id or alias, or of this hardware unit where the unit has one setting only.
+///
+/// A device found by an alias carries the catalogue's own id.
+///
+/// # Errors
+/// [`Error::Unknown`] with the nearest ids, and [`Error::Invalid`] for a unit with several settings, naming them.
+pub fn find(name: &str) -> Result<Device> {
+    let files = files()?;
+    for file in &files {
+        if let Some(device) = file.find(name)? {
+            return Ok(device);
+        }
+    }
+    if let Some(file) = files.iter().find(|file| file.unit() == Some(name)) {
+        let ids: Vec<String> = file.devices()?.into_iter().map(|device| device.id).collect();
+        return Err(Error::Invalid {
+            what: format!("device `{name}`"),
+            expected: "one device".into(),
+            found: format!("a hardware unit with {} settings", ids.len()),
+            hint: format!("Name one of them: {}.", ids.join(", ")),
+        });
+    }
+    Err(Error::Unknown {
+        kind: "device",
+        name: name.into(),
+        known: all()?.into_iter().map(|device| device.id).collect(),
+    })
+}
+
+/// Where the values of a hardware unit come from: datasheets, pages, papers.
+///
+/// # Errors
+/// [`Error::Unknown`] with the nearest unit.
+pub fn sources(unit: &str) -> Result<Vec<String>> {
+    let files = files()?;
+    match files.iter().find(|file| file.unit() == Some(unit)) {
+        Some(file) => Ok(file.sources().to_vec()),
+        None => Err(Error::Unknown {
+            kind: "hardware unit",
+            name: unit.into(),
+            known: files.iter().filter_map(UnitFile::unit).map(String::from).collect(),
+        }),
+    }
+}
+
+fn files() -> Result<Vec<UnitFile>> {
+    FILES
+        .iter()
+        .map(|(path, text)| UnitFile::parse(text, Path::new(path)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::device::CLASSES;
+
+    #[test]
+    fn every_file_parses_is_plausible_and_names_its_sources() {
+        for file in files().unwrap() {
+            let devices = file.devices().unwrap();
+            assert!(!devices.is_empty());
+            assert!(!file.sources().is_empty(), "{:?} names no source", file.unit());
+            for device in devices {
+                device.check().unwrap();
+                assert!(
+                    device.peak_gflops.is_some(),
+                    "{} has no peak at its precision",
+                    device.id
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn ids_units_and_aliases_are_unique() {
+        let files = files().unwrap();
+        let mut names: Vec<String> = files.iter().flat_map(UnitFile::names).collect();
+        let units: BTreeSet<_> = files.iter().map(UnitFile::unit).collect();
+        assert_eq!(units.len(), files.len());
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn every_class_and_the_published_identifiers_are_there() {
+        let devices = all().unwrap();
+        let classes: BTreeSet<_> = devices.iter().filter_map(|device| device.class.clone()).collect();
+        assert_eq!(classes, CLASSES.iter().map(|class| class.to_string()).collect());
+        let units: BTreeSet<_> = devices.iter().map(|device| device.unit.clone()).collect();
+        assert!(units.len() >= 30, "{} units", units.len());
+        for gpu in ["1080ti", "2080ti", "titanx", "titanxp", "titan_rtx"] {
+            for batch in [1, 32, 64, 256] {
+                let device = find(&format!("{gpu}_{batch}")).unwrap();
+                assert_eq!((device.unit.as_str(), device.batch_size), (gpu, Some(f64::from(batch))));
+            }
+        }
+        for id in "silver_4114 silver_4210r gold_6226 gold_6240 samsung_a50 samsung_s7 essential_ph_1 pixel2 pixel3 \
+                   raspi4 fpga eyeriss"
+            .split_whitespace()
+        {
+            assert_eq!(find(id).unwrap().id, id);
+        }
+    }
+
+    #[test]
+    fn a_unit_with_one_setting_an_alias_and_a_misspelling() {
+        assert_eq!(find("zc706").unwrap().id, "fpga");
+        assert_eq!(find("true_vpu").unwrap().id, "myriadx");
+        let several = find("1080ti").unwrap_err().to_string();
+        assert!(several.contains("1080ti_1, 1080ti_32"), "{several}");
+        let misspelt = find("pixle3").unwrap_err().to_string();
+        assert!(misspelt.contains("did you mean `pixel3`?"), "{misspelt}");
+    }
+
+    /// NVIDIA states 11.3 TFLOP/s for the 1080 Ti at boost (3584 lanes x 2 x 1.582 GHz = 11.34) and 484 GB/s: the roofline's
+    /// ridge is at 11340 / 484 = 23.4 FLOP per byte.
+    #[test]
+    fn the_ridge_of_a_known_roofline() {
+        let device = find("1080ti_32").unwrap();
+        let ridge = device.peak_gflops.unwrap() / device.memory_bandwidth_gb_s.unwrap();
+        assert!((ridge - 23.4).abs() < 0.1, "{ridge}");
+    }
+}

@@ -1,0 +1,98 @@
+//! Files as HELP publishes them, ten architectures long, and broken ones.
+
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::Path;
+
+use zip::CompressionMethod;
+use zip::write::SimpleFileOptions;
+
+/// Ten architectures in the order of the fixture's lists. The last two compute the same function: an edge out of a node
+/// that nothing reaches changes nothing.
+pub(crate) const ARCHITECTURES: [&str; 10] = [
+    "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|skip_connect~2|",
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+    "|nor_conv_1x1~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+    "|avg_pool_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+    "|nor_conv_3x3~0|+|nor_conv_1x1~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_1x1~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|nor_conv_3x3~0|nor_conv_1x1~1|nor_conv_3x3~2|",
+    "|none~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|none~2|",
+    "|none~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|none~2|",
+];
+
+/// A protocol-2 pickle of a list of floats, as Python writes it.
+pub(crate) fn list(values: &[f64]) -> Vec<u8> {
+    let mut pickle = vec![0x80, 2, b']', b'q', 0, b'('];
+    for value in values {
+        pickle.push(b'G');
+        pickle.extend(value.to_be_bytes());
+    }
+    pickle.extend(b"e.");
+    pickle
+}
+
+/// A protocol-2 pickle of a dictionary from strings to small numbers, as Python writes it.
+pub(crate) fn dictionary(entries: &[(&str, u8)]) -> Vec<u8> {
+    let mut pickle = vec![0x80, 2, b'}', b'q', 0, b'('];
+    for (number, (key, value)) in (1..).zip(entries) {
+        pickle.push(b'X');
+        pickle.extend((key.len() as u32).to_le_bytes());
+        pickle.extend(key.as_bytes());
+        pickle.extend([b'q', number, b'K', *value]);
+    }
+    pickle.extend(b"u.");
+    pickle
+}
+
+/// A zip file with one entry.
+pub(crate) fn zipped(entry: &str, content: &[u8], method: CompressionMethod) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    zip.start_file(entry, SimpleFileOptions::default().compression_method(method))
+        .unwrap();
+    zip.write_all(content).unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
+/// A `.pt` file with this pickle.
+pub(crate) fn pt(pickle: &[u8]) -> Vec<u8> {
+    zipped("archive/data.pkl", pickle, CompressionMethod::Stored)
+}
+
+/// The latencies of the fixture's GPU: 1.5, 2.5, ... ms.
+pub(crate) fn latencies() -> Vec<f64> {
+    (0..10).map(|position| 1.5 + f64::from(position)).collect()
+}
+
+/// Writes `HELP/data/nasbench201` with a GPU at batch size 32 and a phone in whole ms that lacks one value.
+pub(crate) fn write_help(folder: &Path) {
+    let data = folder.join("HELP/data/nasbench201");
+    fs::create_dir_all(data.join("latency")).unwrap();
+    let index: Vec<(&str, u8)> = ARCHITECTURES.iter().copied().zip(0..).collect();
+    fs::write(data.join("str_arch2idx.pt"), pt(&dictionary(&index))).unwrap();
+    write_latencies(folder, "1080ti_32", &list(&latencies()));
+    write_latencies(
+        folder,
+        "essential_ph_1",
+        &list(&[3.0, 4.0, -1.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0]),
+    );
+}
+
+/// Writes or replaces the latencies of one device.
+pub(crate) fn write_latencies(folder: &Path, device: &str, pickle: &[u8]) {
+    let path = folder.join(format!("HELP/data/nasbench201/latency/{device}.pt"));
+    fs::write(path, pt(pickle)).unwrap();
+}
+
+/// A table as NATS-Bench's, for the architectures of the fixture.
+pub(crate) fn write_nats_bench(folder: &Path) {
+    let mut text = String::from(
+        "CIFAR10TestAccuracy200Epochs,CIFAR100TestAccuracy200Epochs,ImageNetTestAccuracy200Epochs,\
+         ArchitectureString,UniqueString\n",
+    );
+    for (position, architecture) in ARCHITECTURES.iter().enumerate() {
+        text += &format!("9{position}.5,6{position}.25,3{position}.125,{architecture},x\n");
+    }
+    fs::write(folder.join("nats_bench.csv"), text).unwrap();
+}

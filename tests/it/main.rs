@@ -1,0 +1,7 @@
+//! The program as its users run it: one test binary, a module per feature.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod data;
+mod driver;
+mod help_fixture;
