@@ -20,6 +20,14 @@ pub fn write_atomically(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::R
     replacement.commit()
 }
 
+/// Writes one file that is already in memory, as [`write_atomically`].
+///
+/// # Errors
+/// As [`write_atomically`].
+pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_atomically(path, |out| out.write_all(bytes))
+}
+
 /// Several files that replace older ones together: all are complete on disk before the first is renamed.
 #[derive(Default)]
 pub struct Replacement {

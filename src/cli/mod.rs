@@ -5,9 +5,10 @@ mod data;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::compute::Backend;
 use crate::error::{Error, Result};
 
 /// Chooses a neural network for a device and limits, in milliseconds, with honest intervals.
@@ -41,14 +42,6 @@ pub(crate) struct Global {
     /// No messages and no progress bars
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
-}
-
-/// What computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Backend {
-    Flex,
-    Ndarray,
-    Wgpu,
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,6 +12,10 @@ use crate::space::{Architecture, InputSize, PHYSICAL_FEATURES, SearchSpace};
 /// Columns that vary less than this, relative to their size, over the training architectures carry nothing.
 const CONSTANT: f64 = 1e-6;
 
+/// The live quantities whose minimum over the space marks a network that computes next to nothing. The last two features
+/// are one where they are at that minimum, else zero.
+const IDLE_QUANTITIES: [&str; 2] = ["kernel_launches", "convolution_layers"];
+
 /// Physical features of one architecture, see [`PHYSICAL_FEATURES`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct Physics {
@@ -38,6 +42,8 @@ pub struct Encoder {
     pub input: (u32, u32),
     /// Classes that the architectures are lowered for.
     pub classes: u32,
+    /// Smallest value over the training architectures of each of the idle quantities.
+    fewest: [f64; 2],
     kept: Vec<usize>,
     mean: Vec<f64>,
     deviation: Vec<f64>,
@@ -49,10 +55,16 @@ impl Encoder {
         let mut encoder = Encoder {
             input: (input.width, input.height),
             classes,
+            fewest: [0.0; 2],
             kept: Vec::new(),
             mean: Vec::new(),
             deviation: Vec::new(),
         };
+        let live: Vec<[f64; 2]> = architectures
+            .par_iter()
+            .map(|one| idle_quantities(&Physics::of(space, one, input, classes)))
+            .collect();
+        encoder.fewest = [0, 1].map(|quantity| live.iter().map(|row| row[quantity]).fold(f64::INFINITY, f64::min));
         let rows: Vec<Vec<f64>> = architectures.par_iter().map(|one| encoder.raw(space, one)).collect();
         let count = rows.len().max(1) as f64;
         for column in 0..rows.first().map_or(0, Vec::len) {
@@ -89,7 +101,14 @@ impl Encoder {
         encoded
     }
 
-    /// Genes one-hot, then the physical features: written, their logs, live, their logs.
+    /// Positions, in an encoded architecture, of those of the idle features that vary.
+    pub(crate) fn positions_of_idle(&self, space: &dyn SearchSpace) -> Vec<usize> {
+        let genes: usize = space.choices().iter().map(|&choices| usize::from(choices)).sum();
+        let first = genes + 4 * PHYSICAL_FEATURES.len();
+        (0..self.kept.len()).filter(|&position| self.kept[position] >= first).collect()
+    }
+
+    /// Genes one-hot, then the physical features: written, their logs, live, their logs; last the idle features.
     fn raw(&self, space: &dyn SearchSpace, architecture: &Architecture) -> Vec<f64> {
         let choices = space.choices();
         let genes: usize = choices.iter().map(|&choices| usize::from(choices)).sum();
@@ -105,6 +124,15 @@ impl Encoder {
             raw.extend(features);
             raw.extend(features.iter().map(|value| value.ln_1p()));
         }
+        let quantities = idle_quantities(&physics);
+        raw.extend([0, 1].map(|quantity| f64::from(u8::from(quantities[quantity] <= self.fewest[quantity]))));
         raw
     }
+}
+
+fn idle_quantities(physics: &Physics) -> [f64; 2] {
+    IDLE_QUANTITIES.map(|name| {
+        let position = PHYSICAL_FEATURES.iter().position(|feature| *feature == name);
+        position.map_or(0.0, |position| physics.live[position])
+    })
 }

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::net::{Ensemble, Tower, TowerConfig};
 use crate::compute::ComputeDevice;
 use crate::error::{Error, Result};
-use crate::files;
+use crate::files::write_bytes;
 use crate::seed::Seed;
 
 /// How towers are trained.
@@ -218,12 +218,12 @@ impl Member {
     fn save(&self) -> Result<()> {
         let Some(folder) = &self.files else { return Ok(()) };
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        files::write_bytes(&folder.join("tower.bpk"), &module_bytes(&self.tower, folder)?)?;
-        files::write_bytes(&folder.join("best.bpk"), &module_bytes(&self.best, folder)?)?;
+        write_bytes(&folder.join("tower.bpk"), &module_bytes(&self.tower, folder)?)?;
+        write_bytes(&folder.join("best.bpk"), &module_bytes(&self.best, folder)?)?;
         let optimizer = self.optimizer.into_bytes().map_err(|error| unusable(folder, &error.to_string()))?;
-        files::write_bytes(&folder.join("optimizer.bpk"), &optimizer)?;
+        write_bytes(&folder.join("optimizer.bpk"), &optimizer)?;
         let progress = serde_json::to_vec(&self.progress).map_err(|error| unusable(folder, &error.to_string()))?;
-        files::write_bytes(&folder.join("progress.json"), &progress)
+        write_bytes(&folder.join("progress.json"), &progress)
     }
 
     fn restore(&mut self) -> Result<()> {

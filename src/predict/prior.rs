@@ -1,0 +1,300 @@
+//! What is believed about a device before it is measured: `log y = level + scale * (w . phi(x))` with `phi` a small basis of
+//! functions of the architecture, and a prior over `w` that the known devices and drawn roofline devices set.
+//!
+//! The basis holds the mean of the known devices' functions, the principal directions in which known devices differ from
+//! it, the same two for drawn devices (see [`super::roofline`]), and the networks that compute next to nothing, which are
+//! outliers on devices that optimise graphs. The prior over `w` is a mixture: around the known mean, around each known
+//! device, and around each drawn device, so that a few probes can tell which of them the new device resembles.
+
+use nalgebra::{DMatrix, DVector, RowDVector};
+use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
+
+use super::roofline;
+use crate::encode::Physics;
+use crate::stats;
+
+/// Drawn roofline devices that are centres of the mixture.
+const DRAWN_CENTRES: usize = 384;
+/// Directions kept of the known devices' differences, and of the drawn devices'.
+const KNOWN_DIRECTIONS: usize = 24;
+const DRAWN_DIRECTIONS: usize = 24;
+/// Ridge of the fit of drawn functions to the features, relative to one reference architecture.
+const RIDGE: f64 = 0.1;
+
+/// A device whose latency or energy function was learned in training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct KnownDevice {
+    /// Device id.
+    pub id: String,
+    /// Hardware unit.
+    pub unit: String,
+    /// Row of the tower's outputs.
+    pub output: usize,
+    /// Median of the logarithm over the training architectures.
+    pub level: f64,
+    /// Spread of the logarithm (1.4826 times the median absolute deviation); the unit of what the tower predicts.
+    pub scale: f64,
+    /// Standard deviation of what the tower does not explain on validation architectures, in units of `scale`.
+    pub noise: f64,
+}
+
+/// What one coordinate of the basis stands for, which sets its prior variance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Coordinate {
+    /// The level.
+    Constant,
+    /// Mean of the known, or of the drawn devices: set by the centre, no variance of its own.
+    Mean,
+    /// A direction in which known devices differ.
+    Known,
+    /// A direction in which drawn devices differ.
+    Drawn,
+    /// Networks that compute next to nothing.
+    Idle,
+}
+
+/// A basis and the mixture prior over its weights, for one metric.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prior {
+    /// The known devices.
+    pub known: Vec<KnownDevice>,
+    /// What each coordinate is.
+    pub coordinates: Vec<Coordinate>,
+    /// `[coordinates, outputs + features + 1]`: from tower outputs, encoded features and one to the basis.
+    pub(super) map: DMatrix<f64>,
+    /// `[coordinates, known]`: the known devices as weights.
+    pub(super) known_centres: DMatrix<f64>,
+    /// `[coordinates, drawn]`: the drawn devices as weights.
+    pub(super) drawn_centres: DMatrix<f64>,
+    /// Weights of the mean of the known devices.
+    pub(super) mean_centre: DVector<f64>,
+}
+
+/// Tower outputs and encoded features of the architectures that inner products between functions are taken over.
+pub struct Reference {
+    /// `[outputs, reference]`.
+    pub outputs: DMatrix<f32>,
+    /// `[features, reference]`.
+    pub features: DMatrix<f32>,
+    /// Quantities for the drawn devices.
+    pub physics: Vec<Physics>,
+    /// Rows of `features` that mark networks which compute next to nothing.
+    pub idle_features: Vec<usize>,
+}
+
+impl Prior {
+    /// Builds basis and mixture from the known devices' functions over the reference architectures.
+    pub fn build(known: Vec<KnownDevice>, reference: &Reference, rng: &mut StdRng) -> Prior {
+        let count = reference.physics.len() as f64;
+        let outputs = reference.outputs.nrows();
+        let width = outputs + reference.features.nrows() + 1;
+        let drawn = roofline::draw(&reference.physics, DRAWN_CENTRES, rng);
+
+        // Known devices: rows of the map that select their tower output.
+        let weights = unit_weights(&known);
+        let mut selection = DMatrix::zeros(known.len(), width);
+        for (row, device) in known.iter().enumerate() {
+            selection[(row, device.output)] = 1.0;
+        }
+        let functions = rows_as_f64(&reference.outputs, known.iter().map(|device| device.output));
+        let known_part = Directions::of(&functions, &selection, &weights, KNOWN_DIRECTIONS, count);
+
+        // Drawn devices: their functions as linear functions of the features.
+        let coefficients = fit_to_features(&reference.features, &drawn, outputs);
+        let functions = &coefficients * stacked(reference);
+        let equal = DVector::from_element(DRAWN_CENTRES, 1.0 / DRAWN_CENTRES as f64);
+        let drawn_part = Directions::of(&functions, &coefficients, &equal, DRAWN_DIRECTIONS, count);
+
+        let mut builder = Builder::new(width);
+        let mut one = RowDVector::zeros(width);
+        one[width - 1] = 1.0;
+        builder.push(Coordinate::Constant, one);
+        let known_at = builder.directions(&known_part, Coordinate::Known);
+        let drawn_at = builder.directions(&drawn_part, Coordinate::Drawn);
+        for &feature in &reference.idle_features {
+            let mut row = RowDVector::zeros(width);
+            row[outputs + feature] = 1.0;
+            builder.push(Coordinate::Idle, row);
+        }
+        let rank = builder.coordinates.len();
+        let mut mean_centre = DVector::zeros(rank);
+        mean_centre[known_at] = 1.0;
+        Prior {
+            known_centres: known_part.centres(known_at, rank),
+            drawn_centres: drawn_part.centres(drawn_at, rank),
+            mean_centre,
+            map: builder.map(),
+            coordinates: builder.coordinates,
+            known,
+        }
+    }
+
+    /// The same prior as if the devices of `unit` had never been measured, to see how far it can be trusted.
+    pub fn without_unit(&self, unit: &str, reference: &Reference, rng: &mut StdRng) -> Prior {
+        let known = self.known.iter().filter(|device| device.unit != unit).cloned().collect();
+        Prior::build(known, reference, rng)
+    }
+
+    /// Number of coordinates of the basis.
+    pub fn rank(&self) -> usize {
+        self.coordinates.len()
+    }
+
+    /// The basis at some architectures, one column each: `[rank, architectures]`, from their tower outputs
+    /// `[outputs, architectures]` and features `[features, architectures]`.
+    pub fn basis(&self, outputs: &DMatrix<f32>, features: &DMatrix<f32>) -> DMatrix<f32> {
+        let map: DMatrix<f32> = self.map.map(|value| value as f32);
+        let (from_outputs, rest) = (map.columns(0, outputs.nrows()), map.columns(outputs.nrows(), features.nrows()));
+        let mut basis = from_outputs * outputs + rest * features;
+        let constant = map.column(map.ncols() - 1);
+        for mut column in basis.column_iter_mut() {
+            column += constant;
+        }
+        basis
+    }
+
+    /// Median of the known devices' scales, each hardware unit counting once.
+    pub(super) fn typical_scale(&self) -> f64 {
+        let logs: Vec<f64> = self.known.iter().map(|device| device.scale.ln()).collect();
+        weighted_mean(&logs, &unit_weights(&self.known)).exp()
+    }
+
+    /// Mean and standard deviation of the known devices' levels, each hardware unit counting once.
+    pub(super) fn level(&self) -> (f64, f64) {
+        let weights = unit_weights(&self.known);
+        let levels: Vec<f64> = self.known.iter().map(|device| device.level).collect();
+        let mean = weighted_mean(&levels, &weights);
+        let squares: Vec<f64> = levels.iter().map(|level| (level - mean).powi(2)).collect();
+        (mean, weighted_mean(&squares, &weights).sqrt().max(0.1))
+    }
+
+    /// Typical noise of the known devices, in units of their scales.
+    pub(super) fn typical_noise(&self) -> f64 {
+        let noises: Vec<f64> = self.known.iter().map(|device| device.noise).collect();
+        stats::quantile(&noises, 0.5).unwrap_or(0.15)
+    }
+}
+
+/// Weights of the known devices that give every hardware unit the same total: five batch sizes of one GPU are not five
+/// opinions.
+fn unit_weights(known: &[KnownDevice]) -> DVector<f64> {
+    let settings = |unit: &str| known.iter().filter(|device| device.unit == unit).count() as f64;
+    let weights = DVector::from_iterator(known.len(), known.iter().map(|device| 1.0 / settings(&device.unit)));
+    let total = weights.sum().max(f64::MIN_POSITIVE);
+    weights / total
+}
+
+fn weighted_mean(values: &[f64], weights: &DVector<f64>) -> f64 {
+    values.iter().zip(weights.iter()).map(|(value, weight)| value * weight).sum()
+}
+
+fn rows_as_f64(matrix: &DMatrix<f32>, rows: impl Iterator<Item = usize>) -> DMatrix<f64> {
+    let rows: Vec<usize> = rows.collect();
+    DMatrix::from_fn(rows.len(), matrix.ncols(), |row, column| f64::from(matrix[(rows[row], column)]))
+}
+
+/// `[outputs + features + 1, reference]`.
+fn stacked(reference: &Reference) -> DMatrix<f64> {
+    let (outputs, features) = (reference.outputs.nrows(), reference.features.nrows());
+    DMatrix::from_fn(outputs + features + 1, reference.physics.len(), |row, column| match row {
+        row if row < outputs => f64::from(reference.outputs[(row, column)]),
+        row if row < outputs + features => f64::from(reference.features[(row - outputs, column)]),
+        _ => 1.0,
+    })
+}
+
+/// Ridge regression of functions `[reference, functions]` on the features and a constant, as rows of a map:
+/// `[functions, outputs + features + 1]`, zero where it would use tower outputs.
+fn fit_to_features(features: &DMatrix<f32>, functions: &DMatrix<f64>, outputs: usize) -> DMatrix<f64> {
+    let count = features.ncols();
+    let width = features.nrows() + 1;
+    let design = DMatrix::from_fn(width, count, |row, column| match row < width - 1 {
+        true => f64::from(features[(row, column)]),
+        false => 1.0,
+    });
+    let gram = &design * design.transpose() + DMatrix::identity(width, width) * RIDGE;
+    let right = &design * functions;
+    let solution = match gram.clone().cholesky() {
+        Some(factor) => factor.solve(&right),
+        None => DMatrix::zeros(width, functions.ncols()),
+    };
+    let mut map = DMatrix::zeros(functions.ncols(), outputs + width);
+    map.columns_mut(outputs, width).copy_from(&solution.transpose());
+    map
+}
+
+/// A group of functions as a mean and principal directions around it.
+struct Directions {
+    /// Row of the map that gives the mean.
+    mean: RowDVector<f64>,
+    /// Rows of the map that give the directions, scaled so that a unit-normal weight on each reproduces the group's spread.
+    rows: DMatrix<f64>,
+    /// `[directions, functions]`: weights that give back each function.
+    weights: DMatrix<f64>,
+}
+
+impl Directions {
+    /// `functions` is `[functions, reference]`, `map` their rows `[functions, width]`, `weights` sums to one.
+    fn of(functions: &DMatrix<f64>, map: &DMatrix<f64>, weights: &DVector<f64>, most: usize, count: f64) -> Directions {
+        let mean_function = weights.transpose() * functions;
+        let mean = weights.transpose() * map;
+        let root = weights.map(f64::sqrt);
+        let centred = |matrix: &DMatrix<f64>, mean: &DMatrix<f64>| {
+            DMatrix::from_fn(matrix.nrows(), matrix.ncols(), |row, column| root[row] * (matrix[(row, column)] - mean[column]))
+        };
+        let spread = centred(functions, &mean_function);
+        let spread_map = centred(map, &mean);
+        let eigen = (&spread * spread.transpose() / count).symmetric_eigen();
+        let mut order: Vec<usize> = (0..eigen.eigenvalues.len()).collect();
+        order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+        let largest = order.first().map_or(0.0, |&first| eigen.eigenvalues[first]);
+        order.retain(|&index| eigen.eigenvalues[index] > 1e-6 * largest.max(1e-12));
+        order.truncate(most);
+        let basis = DMatrix::from_fn(functions.nrows(), order.len(), |row, column| eigen.eigenvectors[(row, order[column])]);
+        let weights = DMatrix::from_fn(order.len(), functions.nrows(), |row, column| {
+            basis[(column, row)] / root[column].max(1e-12)
+        });
+        Directions { mean: RowDVector::from_iterator(mean.ncols(), mean.iter().copied()), rows: basis.transpose() * spread_map, weights }
+    }
+
+    /// The functions as weights over the whole basis, with the mean at coordinate `at` and the directions behind it.
+    fn centres(&self, at: usize, rank: usize) -> DMatrix<f64> {
+        let mut centres = DMatrix::zeros(rank, self.weights.ncols());
+        centres.row_mut(at).fill(1.0);
+        centres.rows_mut(at + 1, self.weights.nrows()).copy_from(&self.weights);
+        centres
+    }
+}
+
+/// Collects the rows of the map.
+struct Builder {
+    width: usize,
+    coordinates: Vec<Coordinate>,
+    rows: Vec<RowDVector<f64>>,
+}
+
+impl Builder {
+    fn new(width: usize) -> Self {
+        Builder { width, coordinates: Vec::new(), rows: Vec::new() }
+    }
+
+    fn push(&mut self, coordinate: Coordinate, row: RowDVector<f64>) {
+        self.coordinates.push(coordinate);
+        self.rows.push(row);
+    }
+
+    /// Adds a mean and its directions; returns the coordinate of the mean.
+    fn directions(&mut self, part: &Directions, kind: Coordinate) -> usize {
+        let at = self.rows.len();
+        self.push(Coordinate::Mean, part.mean.clone());
+        for row in part.rows.row_iter() {
+            self.push(kind, row.into_owned());
+        }
+        at
+    }
+
+    fn map(&self) -> DMatrix<f64> {
+        DMatrix::from_fn(self.rows.len(), self.width, |row, column| self.rows[row][column])
+    }
+}
