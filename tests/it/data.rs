@@ -77,8 +77,12 @@ fn help_becomes_a_dataset() {
         format!("1080ti_32,{},fp32,32x32,2.5,,measured", ARCHITECTURES[1])
     );
     let devices = read(&dataset, "devices.csv");
-    assert!(devices.contains("\n1080ti_32,1080ti,,,,32,"), "{devices}");
-    assert!(devices.contains("\nessential_ph_1,essential_ph_1,"), "{devices}");
+    // What the catalogue knows comes along: class and runtime.
+    assert!(devices.contains("\n1080ti_32,1080ti,gpu,fp32,pytorch,32,"), "{devices}");
+    assert!(
+        devices.contains("\nessential_ph_1,essential_ph_1,mobile-cpu,"),
+        "{devices}"
+    );
     assert!(read(&dataset, "dataset.toml").contains("licence = \"MIT\""));
     let run = edgefit(folder.path(), "data validate {nb201}").succeeded();
     assert!(run.stdout.contains("19 measurements of 2 devices"), "{}", run.stdout);
@@ -542,6 +546,12 @@ fn real_measurements_are_read_as_python_reads_them() {
             run.stderr
         );
     }
+    // Counted in Python: 203 values below 0.1068 ms, one percent of the median of 10.68 ms.
+    assert!(
+        run.stderr.contains("pixel3: 203 latencies below 1 % of the median"),
+        "{}",
+        run.stderr
+    );
     import("nats-bench", "nats-bench");
     let measurements = read(&folder.path().join("nb201"), "measurements.csv");
     // 19 devices, 15,625 architectures, and the header.

@@ -44,7 +44,10 @@ pub(super) fn read_pt<T: DeserializeOwned>(path: &Path, expected: &'static str) 
     })?;
     screen(&bytes).map_err(|found| complain(found, again))?;
     let options = serde_pickle::DeOptions::new();
-    serde_pickle::from_slice(&bytes, options).map_err(|error| complain(error.to_string(), again))
+    serde_pickle::from_slice(&bytes, options).map_err(|error| {
+        // The decoder puts its own prefix before every message, also before ours inside of it.
+        complain(error.to_string().replace("decoding error: ", ""), again)
+    })
 }
 
 enum Fault {
