@@ -378,6 +378,60 @@ fn agreeing_repeats_are_joined_and_counted() {
 }
 
 #[test]
+fn broken_accuracy_tables_are_refused() {
+    let folder = sources();
+    let text = read(folder.path(), "nats_bench.csv");
+    let bad = |from: &str, to: &str, expected: &[&str]| {
+        fs::write(folder.path().join("bad.csv"), text.replacen(from, to, 1)).unwrap();
+        edgefit(
+            folder.path(),
+            "data import nats-bench {bad.csv} --space nasbench201 --out {x}",
+        )
+        .failed(1, expected);
+        assert!(!folder.path().join("x").exists());
+    };
+    bad(
+        "ArchitectureString",
+        "Architecture",
+        &["bad.csv:1", "no column `ArchitectureString` (did you mean"],
+    );
+    bad(
+        "95.5",
+        "nan",
+        &["bad.csv:7 (CIFAR10TestAccuracy200Epochs)", "found `nan`"],
+    );
+    bad(
+        "95.5",
+        "",
+        &["bad.csv:7 (CIFAR10TestAccuracy200Epochs)", "an empty cell"],
+    );
+    bad(
+        "|none~0|+|none~0|nor",
+        "|none~1|+|none~0|nor",
+        &["bad.csv:10 (ArchitectureString)"],
+    );
+    bad(
+        ARCHITECTURES[1],
+        ARCHITECTURES[0],
+        &["3 accuracies that contradict an earlier line"],
+    );
+    edgefit(
+        folder.path(),
+        "data import nats-bench {HELP} --space nasbench201 --out {x}",
+    )
+    .failed(1, &["nats_bench.csv"]);
+}
+
+#[test]
+fn tables_that_are_no_dataset_are_not_replaced() {
+    let folder = sources();
+    fs::create_dir(folder.path().join("nb201")).unwrap();
+    fs::write(folder.path().join("nb201/measurements.csv"), "mine").unwrap();
+    edgefit(folder.path(), IMPORT_HELP).failed(2, &["measurements.csv alone"]);
+    assert_eq!(read(folder.path(), "nb201/measurements.csv"), "mine");
+}
+
+#[test]
 fn accuracies_are_percentages() {
     let folder = tempdir().unwrap();
     let table = |values: &[&str]| {
