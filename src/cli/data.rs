@@ -9,7 +9,10 @@ use comfy_table::{CellAlignment, Table, presets};
 use super::{Global, print};
 use crate::dataset::import::{Imported, all, by_name};
 use crate::dataset::simulate::FleetConfig;
-use crate::dataset::{Added, Dataset, Loaded, MANIFEST_FILE, Manifest, Origin, Summary, load, summarise};
+use crate::dataset::{
+    ACCURACY_FILE, Added, DEVICES_FILE, Dataset, Loaded, MANIFEST_FILE, MEASUREMENTS_FILE, Manifest, Origin, Summary,
+    load, summarise,
+};
 use crate::error::{Error, Result};
 use crate::space::by_id;
 
@@ -97,7 +100,10 @@ fn import(args: &ImportArgs, global: &Global) -> Result<()> {
     // Before the work of reading: the dataset to add to may be broken.
     let present = match args.out.join(MANIFEST_FILE).exists() {
         true => Some(read(&args.out, global)?),
-        false => None,
+        false => {
+            refuse_stray_tables(&args.out)?;
+            None
+        }
     };
     let progress = global.progress(&format!("importing {}", importer.name()), importer.progress_unit());
     let imported = importer.import(&args.path, space, &progress)?;
@@ -122,6 +128,20 @@ fn import(args: &ImportArgs, global: &Global) -> Result<()> {
     }
     report(added, &dataset, &args.out, global);
     Ok(())
+}
+
+/// Tables that stand in the folder without a `dataset.toml` are somebody's work, not ours to replace.
+fn refuse_stray_tables(folder: &Path) -> Result<()> {
+    let tables = [DEVICES_FILE, MEASUREMENTS_FILE, ACCURACY_FILE];
+    match tables.into_iter().find(|name| folder.join(name).exists()) {
+        None => Ok(()),
+        Some(name) => Err(Error::Invalid {
+            what: format!("folder {}", folder.display()),
+            expected: format!("a dataset with {MANIFEST_FILE}, or a folder without {name}"),
+            found: format!("{name} alone"),
+            hint: format!("Add {MANIFEST_FILE}, or name another folder with --out."),
+        }),
+    }
 }
 
 fn simulate(args: &SimulateArgs, global: &Global) -> Result<()> {

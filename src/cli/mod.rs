@@ -27,8 +27,8 @@ Examples:
   edgefit data import nats-bench nats_bench.csv --space nasbench201 --out nb201
   edgefit data summary nb201
 
-Results go to stdout, messages and progress to stderr. Exit status: 0 done, 1 failed, 2 wrong usage or configuration,
-3 nothing feasible.";
+Results go to stdout, messages and progress to stderr.
+Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 nothing feasible.";
 
 /// Options of every verb.
 #[derive(Debug, Clone, Args)]

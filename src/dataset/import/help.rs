@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 
 use super::pickle::{Numbers, Positions, read_pt};
-use super::{Imported, Importer, locate, named_device, only_nasbench201};
+use super::{Imported, Importer, described_device, locate, only_nasbench201};
 use crate::dataset::build::Builder;
 use crate::dataset::{Manifest, Measurement, Origin, Source};
 use crate::device::Device;
@@ -147,9 +147,9 @@ fn device_of(file: &Path) -> Device {
     match batched {
         Some((unit, size)) => Device {
             batch_size: Some(size.into()),
-            ..named_device(&id, unit)
+            ..described_device(&id, unit)
         },
-        None => named_device(&id, &id),
+        None => described_device(&id, &id),
     }
 }
 
@@ -193,10 +193,29 @@ fn read_device(file: &Path, architectures: &[u32], builder: &mut Builder) -> Res
     if absent > 0 {
         notes.push(format!("{id}: {absent} latencies of -1 left out as not measured"));
     }
+    let idle = idle(&latencies);
+    if idle > 0 {
+        notes.push(format!(
+            "{id}: {idle} latencies below 1 % of the median, as of networks of which nothing is computed; kept"
+        ));
+    }
     if latencies.iter().all(|latency_ms| latency_ms.fract() == 0.0) {
         notes.push(format!("{id}: whole ms only, so differences below 1 ms are not seen"));
     }
     Ok(notes)
+}
+
+/// Number of latencies too short for any network of the space. Some runtimes fold a network whose output does not depend
+/// on its input into a constant (`pixel3`).
+fn idle(latencies: &[f64]) -> usize {
+    let mut sorted: Vec<f64> = latencies
+        .iter()
+        .copied()
+        .filter(|&latency_ms| latency_ms > 0.0)
+        .collect();
+    sorted.sort_unstable_by(f64::total_cmp);
+    let median = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
+    sorted.partition_point(|&latency_ms| latency_ms < 0.01 * median)
 }
 
 fn impossible(file: &Path, position: usize, latency_ms: f64) -> Error {
@@ -225,11 +244,18 @@ mod tests {
             ("1080ti_256".into(), "1080ti".into(), Some(256.0))
         );
         assert_eq!(
-            read("titan_rtx_1.pt"),
-            ("titan_rtx_1".into(), "titan_rtx".into(), Some(1.0))
+            read("titan_rtx_8.pt"),
+            ("titan_rtx_8".into(), "titan_rtx".into(), Some(8.0))
         );
         for name in ["essential_ph_1", "gold_6240", "pixel3", "silver_4210r"] {
-            assert_eq!(read(&format!("{name}.pt")), (name.into(), name.into(), None));
+            assert_eq!(read(&format!("{name}.pt")), (name.into(), name.into(), Some(1.0)));
         }
+        assert_eq!(read("new_7.pt"), ("new_7".into(), "new_7".into(), None));
+    }
+
+    #[test]
+    fn networks_that_compute_nothing_are_counted() {
+        assert_eq!(idle(&[10.0, 12.0, 0.003, 11.0, -1.0, 0.2]), 1);
+        assert_eq!(idle(&[]), 0);
     }
 }

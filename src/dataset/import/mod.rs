@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 
 use super::{Dataset, Manifest};
-use crate::device::Device;
+use crate::device::{Device, catalogue};
 use crate::error::{Error, Result};
 use crate::space::SearchSpace;
 
@@ -64,12 +64,15 @@ pub fn by_name(name: &str) -> Result<&'static dyn Importer> {
         })
 }
 
-/// A device of which a source tells only the name and the hardware unit.
-fn named_device(id: &str, unit: &str) -> Device {
-    Device {
-        id: id.into(),
+/// A device under the name that a source gives it, with what the catalogue knows of it, if it is there.
+fn described_device(id: &str, unit: &str) -> Device {
+    let described = catalogue::find(id).unwrap_or_else(|_| Device {
         unit: unit.into(),
         ..Device::default()
+    });
+    Device {
+        id: id.into(),
+        ..described
     }
 }
 

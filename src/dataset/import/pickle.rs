@@ -7,7 +7,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::Path;
 
 use serde::de::{self, Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -44,7 +44,10 @@ pub(super) fn read_pt<T: DeserializeOwned>(path: &Path, expected: &'static str) 
     })?;
     screen(&bytes).map_err(|found| complain(found, again))?;
     let options = serde_pickle::DeOptions::new();
-    serde_pickle::from_slice(&bytes, options).map_err(|error| complain(error.to_string(), again))
+    serde_pickle::from_slice(&bytes, options).map_err(|error| {
+        // The decoder puts its own prefix before every message, also before ours inside of it.
+        complain(error.to_string().replace("decoding error: ", ""), again)
+    })
 }
 
 enum Fault {
@@ -54,22 +57,26 @@ enum Fault {
 
 /// The bytes of `<archive>/data.pkl`.
 fn read_entry(path: &Path) -> std::result::Result<Vec<u8>, Fault> {
-    let content = |error: zip::result::ZipError| Fault::Content(format!("a broken zip file ({error})"));
     let file = File::open(path).map_err(Fault::Io)?;
-    if file.metadata().map_err(Fault::Io)?.len() > LIMIT_BYTES {
-        return Err(Fault::Content(format!("a file of more than {LIMIT_BYTES} bytes")));
+    match file.metadata().map_err(Fault::Io)?.len() > LIMIT_BYTES {
+        true => Err(Fault::Content(format!("a file of more than {LIMIT_BYTES} bytes"))),
+        false => unpack(file),
     }
-    let mut archive = zip::ZipArchive::new(file).map_err(content)?;
+}
+
+fn unpack(zipped: impl Read + Seek) -> std::result::Result<Vec<u8>, Fault> {
+    let broken = |error: &dyn fmt::Display| Fault::Content(format!("a broken zip file ({error})"));
+    let mut archive = zip::ZipArchive::new(zipped).map_err(|error| broken(&error))?;
     let is_pickle = |name: &str| name == "data.pkl" || name.ends_with("/data.pkl");
     let name = archive.file_names().find(|name| is_pickle(name)).map(str::to_string);
     let name = name.ok_or_else(|| Fault::Content("a zip file without data.pkl".into()))?;
-    let entry = archive.by_name(&name).map_err(content)?;
+    let entry = archive.by_name(&name).map_err(|error| broken(&error))?;
     let mut bytes = Vec::new();
     // The size in the zip's directory is only a claim: what is really unpacked is what counts.
     entry
         .take(LIMIT_BYTES + 1)
         .read_to_end(&mut bytes)
-        .map_err(|error| Fault::Content(format!("a broken zip file ({error})")))?;
+        .map_err(|error| broken(&error))?;
     match bytes.len() as u64 > LIMIT_BYTES {
         true => Err(Fault::Content(format!("a pickle of more than {LIMIT_BYTES} bytes"))),
         false => Ok(bytes),
@@ -210,6 +217,10 @@ impl<'de> Deserialize<'de> for Positions {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     fn refusal(pickle: &[u8]) -> String {
@@ -271,5 +282,54 @@ mod tests {
         assert_eq!(refusal(b"](K\x01"), "a truncated pickle");
         assert_eq!(refusal(b""), "a truncated pickle");
         assert!(refusal(&[&b"]("[..], &b"K\x01".repeat(LIMIT_VALUES + 1), b"e."].concat()).contains("values"));
+    }
+
+    /// A list of 200 numbers.
+    fn pickled() -> Vec<u8> {
+        let numbers: Vec<u8> = (0..200).flat_map(|number| [b'K', number]).collect();
+        [&b"\x80\x02]q\x00("[..], &numbers, b"e."].concat()
+    }
+
+    fn zipped(pickle: &[u8]) -> Vec<u8> {
+        use std::io::Write;
+        let mut zip = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+        zip.start_file("archive/data.pkl", zip::write::SimpleFileOptions::default())
+            .unwrap();
+        zip.write_all(pickle).unwrap();
+        zip.finish().unwrap().into_inner()
+    }
+
+    /// Bytes at some places replaced.
+    fn damaged(mut bytes: Vec<u8>, damage: &[(usize, u8)]) -> Vec<u8> {
+        for &(place, byte) in damage {
+            let length = bytes.len();
+            bytes[place % length] = byte;
+        }
+        bytes
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_decoder_panic(
+            operations in vec(select(&b"]}()aeusKMJGXqrh20.\x80\x94\x95\x8a\x8c\x85"[..]), 0..60),
+            damage in vec((any::<usize>(), any::<u8>()), 0..4),
+        ) {
+            for pickle in [damaged(pickled(), &damage), [b"]".to_vec(), operations].concat()] {
+                if screen(&pickle).is_ok() {
+                    let options = serde_pickle::DeOptions::new;
+                    if let Ok(Numbers(numbers)) = serde_pickle::from_slice(&pickle, options()) {
+                        prop_assert!(numbers.len() <= pickle.len());
+                    }
+                    let _ = serde_pickle::from_slice::<Positions>(&pickle, options());
+                }
+            }
+        }
+
+        #[test]
+        fn no_damage_to_a_zip_file_makes_it_panic(damage in vec((any::<usize>(), any::<u8>()), 1..4)) {
+            if let Ok(bytes) = unpack(std::io::Cursor::new(damaged(zipped(&pickled()), &damage))) {
+                prop_assert!(bytes.len() <= 10_000);
+            }
+        }
     }
 }
