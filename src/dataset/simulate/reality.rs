@@ -1,5 +1,5 @@
-//! How far are the simulated rankings from measured ones? Not to be fitted: a simulator that ranks architectures on real
-//! devices at all has the right overheads and roofs.
+//! How far are the simulated rankings from measured ones? A check of the order of magnitude of overheads and roofs, and not a
+//! blind one: some figures were set with some of these measurements in view, as `configs/simulator.toml` says.
 
 use std::path::Path;
 
