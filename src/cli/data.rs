@@ -344,6 +344,7 @@ fn number(value: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::Backend;
 
     #[test]
     fn numbers_have_four_significant_digits() {
@@ -351,5 +352,29 @@ mod tests {
         assert_eq!(number(Some(12.3456)), "12.35");
         assert_eq!(number(Some(0.00327686)), "0.003277");
         assert_eq!(number(Some(12345.6)), "12346");
+    }
+
+    #[test]
+    fn simulating_replaces_simulated_datasets_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("fleet.toml");
+        let fleet = "space = \"nasbench201\"\ndevices = [\"raspi4\"]\narchitectures = 3\nseed = 1\n";
+        std::fs::write(&config, fleet).unwrap();
+        let global = Global {
+            backend: Backend::Flex,
+            seed: 0,
+            quiet: true,
+        };
+        let args = SimulateArgs {
+            config,
+            out: folder.path().join("out"),
+        };
+        simulate(&args, &global).unwrap();
+        simulate(&args, &global).unwrap();
+        let dataset = Dataset::read(&args.out).unwrap();
+        assert_eq!(dataset.measurements.len(), 3);
+        std::fs::write(args.out.join(MANIFEST_FILE), "space = \"nasbench201\"\n").unwrap();
+        let refused = simulate(&args, &global).unwrap_err().to_string();
+        assert!(refused.contains("--out"), "{refused}");
     }
 }

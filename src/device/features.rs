@@ -27,14 +27,18 @@ const FAMILIES: &[(&str, &[&str])] = &[
     ("microcontroller", &["microcontroller"]),
 ];
 
-/// Runtime families: how much stands between the network and the machine.
+/// Runtime families: how much stands between the network and the machine. Eager ones start every operation by itself and
+/// run those that cannot affect the output; the others work on a graph, from which such operations are gone.
 const RUNTIMES: &[(&str, &[&str])] = &[
-    ("framework", &["pytorch", "tensorflow", "jax"]),
+    ("eager", &["pytorch", "pytorch-mobile"]),
     (
         "interpreter",
-        &["pytorch-mobile", "tflite", "onnxruntime", "ncnn", "mnn", "tflite-micro"],
+        &["tensorflow", "tflite", "tflite-micro", "onnxruntime", "ncnn", "mnn"],
     ),
-    ("compiler", &["tensorrt", "openvino", "xla", "tvm", "coreml", "iree"]),
+    (
+        "compiler",
+        &["tensorrt", "openvino", "xla", "jax", "tvm", "coreml", "iree"],
+    ),
     (
         "vendor",
         &["snpe", "edgetpu", "rknn", "nncase", "vitis-ai", "cmsis-nn", "qnn"],

@@ -9,6 +9,8 @@ mod accuracy;
 mod config;
 mod cost;
 mod parameters;
+#[cfg(test)]
+mod reality;
 
 use std::collections::HashSet;
 
@@ -228,6 +230,40 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(message.contains("15626 distinct"), "{message}");
+    }
+
+    /// The bundled dataset is what its configuration gives, row by row. Other processors may round a power or a logarithm
+    /// differently in the last bit, which four digits show as one unit at most.
+    #[test]
+    fn the_bundled_dataset_is_made_by_its_configuration() {
+        let bundled = Dataset::read(Path::new("datasets/nasbench201-fleet")).unwrap();
+        let made = run(&FleetConfig::read(Path::new("configs/fleet.toml")).unwrap()).unwrap();
+        assert_eq!(bundled.devices, made.devices);
+        assert_eq!(bundled.measurements.len(), made.measurements.len());
+        assert_eq!(bundled.accuracies.len(), made.accuracies.len());
+        let close = |a: f64, b: f64| (a - b).abs() <= 1.1e-3 * a.abs();
+        for (bundled_row, made_row) in bundled.measurements.iter().zip(&made.measurements) {
+            assert_eq!(bundled_row.device, made_row.device);
+            assert_eq!(
+                bundled.architectures[bundled_row.architecture as usize],
+                made.architectures[made_row.architecture as usize]
+            );
+            assert!(
+                close(bundled_row.latency_ms.unwrap(), made_row.latency_ms.unwrap()),
+                "{bundled_row:?} {made_row:?}"
+            );
+            assert!(
+                close(bundled_row.energy_mj.unwrap(), made_row.energy_mj.unwrap()),
+                "{bundled_row:?} {made_row:?}"
+            );
+        }
+        for (bundled_row, made_row) in bundled.accuracies.iter().zip(&made.accuracies) {
+            assert_eq!(
+                bundled.architectures[bundled_row.architecture as usize],
+                made.architectures[made_row.architecture as usize]
+            );
+            assert!(close(bundled_row.accuracy_percent, made_row.accuracy_percent));
+        }
     }
 
     #[test]
