@@ -1,4 +1,320 @@
-//! Predictor.
+//! How fast, how frugal and how accurate is an architecture on a device, and how sure is that?
+//!
+//! [`fit`] learns from a dataset; [`Predictor::adapt`] turns a few measurements on a new device into a [`DeviceModel`].
+//! The parts: [`net`] the towers and [`train`] their training; [`prior`] what is believed of a device before it is measured
+//! and [`roofline`] the drawn devices that widen it; [`adapt`] the Bayesian head; [`calibrate`] intervals that hold;
+//! [`probes`] which architectures to measure; [`accuracy`].
 
+pub mod accuracy;
+pub mod adapt;
+pub mod calibrate;
+pub mod device_model;
+pub mod fit;
 pub mod net;
+pub mod prior;
+pub mod probes;
+pub mod roofline;
 pub mod train;
+
+use std::sync::OnceLock;
+
+use nalgebra::DMatrix;
+use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
+
+use crate::compute::ComputeDevice;
+use crate::encode::Encoder;
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::seed::Seed;
+use crate::space::{Architecture, SearchSpace};
+
+pub use accuracy::{Accuracy, AccuracyModel};
+pub use calibrate::Calibration;
+pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};
+pub use net::Ensemble;
+pub use prior::{KnownDevice, Prior};
+
+/// Largest search space whose architectures are all encoded once and kept.
+const LARGEST_TABLE: usize = 200_000;
+/// Architectures drawn as candidates for probes and as targets of their information.
+const PROBE_CANDIDATES: usize = 20_000;
+const PROBE_TARGETS: usize = 2_000;
+/// Probes this many times slower than the slowest known device, or faster than the fastest, are taken for a wrong unit.
+const IMPLAUSIBLE_FACTOR: f64 = 200.0;
+
+/// One architecture measured on a new device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Probe {
+    /// The architecture.
+    pub architecture: Architecture,
+    /// Latency of one batch, in ms.
+    pub latency_ms: Option<f64>,
+    /// Energy of one batch, in mJ.
+    pub energy_mj: Option<f64>,
+}
+
+/// Prior and calibrations of latency or energy.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricPrior {
+    /// Basis and mixture.
+    pub prior: Prior,
+    /// Calibrations by number of probes, rising.
+    pub calibrations: Vec<(usize, Calibration)>,
+    /// Calibration of the known devices themselves.
+    pub known_calibration: Calibration,
+}
+
+impl MetricPrior {
+    /// Calibration for a number of probes, interpolated in its logarithm.
+    fn calibration(&self, probes: usize) -> Calibration {
+        let at = |count: usize| ((1 + count) as f64).ln();
+        let above = self.calibrations.partition_point(|(count, _)| *count < probes);
+        match (above.checked_sub(1).and_then(|below| self.calibrations.get(below)), self.calibrations.get(above)) {
+            (_, Some((count, calibration))) if *count == probes => calibration.clone(),
+            (Some((low, a)), Some((high, b))) => a.between(b, (at(probes) - at(*low)) / (at(*high) - at(*low))),
+            (Some((_, only)), None) | (None, Some((_, only))) => only.clone(),
+            (None, None) => Calibration::default(),
+        }
+    }
+
+    fn known(&self, id: &str) -> Option<MetricModel> {
+        let index = self.prior.known.iter().position(|device| device.id == id)?;
+        let device = &self.prior.known[index];
+        let mut mean = self.prior.known_centres.column(index) * device.scale;
+        mean[0] += device.level;
+        let covariance = DMatrix::zeros(self.prior.rank(), self.prior.rank());
+        let posterior = Posterior::new(mean, covariance, (device.noise * device.scale).powi(2));
+        Some(MetricModel { posterior, calibration: self.known_calibration.clone() })
+    }
+}
+
+/// How a device came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Knowledge {
+    /// Its measurements were trained on.
+    Known,
+    /// Its probes were adapted to.
+    Probes,
+    /// Nothing was measured on it: what the known devices have in common.
+    Prior,
+}
+
+/// A device, ready for predictions with the predictor that made it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeviceModel {
+    /// Device id.
+    pub id: String,
+    /// Where the knowledge comes from.
+    pub knowledge: Knowledge,
+    /// Number of probes.
+    pub probes: usize,
+    /// Identifies the predictor; another one's basis means something else.
+    pub predictor: String,
+    /// Latency in ms.
+    pub latency: MetricModel,
+    /// Energy in mJ, where the predictor learned it.
+    pub energy: Option<MetricModel>,
+}
+
+/// Architectures after the towers, from which every prediction is a few dot products.
+#[derive(Debug, Clone)]
+pub struct Encoded {
+    /// `[features, architectures]`.
+    pub features: DMatrix<f32>,
+    /// `[outputs, architectures]`.
+    pub outputs: DMatrix<f32>,
+}
+
+/// Everything learned from a dataset.
+pub struct Predictor {
+    /// The search space.
+    pub space: &'static dyn SearchSpace,
+    /// Identifies this predictor in what is derived from it.
+    pub id: String,
+    /// Features of architectures.
+    pub encoder: Encoder,
+    /// Towers with one output per known device and metric.
+    pub ensemble: Ensemble,
+    /// Latency.
+    pub latency: MetricPrior,
+    /// Energy, where the dataset has it.
+    pub energy: Option<MetricPrior>,
+    /// Accuracy, where the dataset has it.
+    pub accuracy: Option<AccuracyModel>,
+    /// Where the towers compute.
+    pub compute: ComputeDevice,
+    pub(crate) table: OnceLock<Table>,
+}
+
+/// Every architecture of a small search space, in order of [`SearchSpace::at`].
+pub struct Table {
+    /// The architectures.
+    pub architectures: Vec<Architecture>,
+    /// Latency basis, `[rank, architectures]`.
+    pub latency: DMatrix<f32>,
+    /// Energy basis.
+    pub energy: Option<DMatrix<f32>>,
+    /// Accuracies, empty without an accuracy model.
+    pub accuracies: Vec<Accuracy>,
+}
+
+impl Predictor {
+    /// Runs the towers, by far the longest part of a prediction.
+    pub fn encode(&self, architectures: &[Architecture]) -> Encoded {
+        let features = self.encoder.encode(self.space, architectures);
+        let outputs = self.ensemble.predict(&features, &self.compute);
+        Encoded { features, outputs }
+    }
+
+    /// Prior and basis of a metric.
+    pub fn metric(&self, metric: Metric) -> Option<&MetricPrior> {
+        match metric {
+            Metric::Latency => Some(&self.latency),
+            Metric::Energy => self.energy.as_ref(),
+            Metric::Accuracy => None,
+        }
+    }
+
+    /// Latency basis of encoded architectures: `[rank, architectures]`.
+    pub fn latency_basis(&self, encoded: &Encoded) -> DMatrix<f32> {
+        self.latency.prior.basis(&encoded.outputs, &encoded.features)
+    }
+
+    /// Energy basis of encoded architectures, where energy was learned.
+    pub fn energy_basis(&self, encoded: &Encoded) -> Option<DMatrix<f32>> {
+        self.energy.as_ref().map(|energy| energy.prior.basis(&encoded.outputs, &encoded.features))
+    }
+
+    /// Accuracies, where they were learned; else empty.
+    pub fn accuracies(&self, architectures: &[Architecture], encoded: &Encoded) -> Vec<Accuracy> {
+        let Some(model) = &self.accuracy else { return Vec::new() };
+        model.predict(architectures, &encoded.features, &self.compute)
+    }
+
+    /// All architectures of the space with basis and accuracy, computed once; `None` where the space is too large.
+    pub fn table(&self) -> Option<&Table> {
+        let size = self.space.size().filter(|&size| size <= LARGEST_TABLE)?;
+        Some(self.table.get_or_init(|| {
+            let architectures: Vec<Architecture> = (0..size).map(|index| self.space.at(index)).collect();
+            let encoded = self.encode(&architectures);
+            Table {
+                latency: self.latency_basis(&encoded),
+                energy: self.energy_basis(&encoded),
+                accuracies: self.accuracies(&architectures, &encoded),
+                architectures,
+            }
+        }))
+    }
+
+    /// Ids of the devices that were trained on.
+    pub fn known_devices(&self) -> Vec<String> {
+        self.latency.prior.known.iter().map(|device| device.id.clone()).collect()
+    }
+
+    /// A device that was trained on.
+    pub fn known(&self, id: &str) -> Option<DeviceModel> {
+        Some(DeviceModel {
+            id: id.into(),
+            knowledge: Knowledge::Known,
+            probes: 0,
+            predictor: self.id.clone(),
+            latency: self.latency.known(id)?,
+            energy: self.energy.as_ref().and_then(|energy| energy.known(id)),
+        })
+    }
+
+    /// Adapts to a device from what was measured on it; with no probes, to what the known devices have in common.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for values that are not positive numbers, for several probes that are all equal, for probes far
+    /// outside of the range of the known devices, and for an architecture probed with contradicting values.
+    pub fn adapt(&self, id: &str, probes: &[Probe], seed: Seed) -> Result<DeviceModel> {
+        let architectures: Vec<Architecture> = probes.iter().map(|probe| probe.architecture.clone()).collect();
+        let encoded = self.encode(&architectures);
+        let latencies: Vec<Option<f64>> = probes.iter().map(|probe| probe.latency_ms).collect();
+        let latency = adapt_metric(&self.latency, &self.latency_basis(&encoded), &latencies, Metric::Latency, seed)?;
+        let energy = match (&self.energy, self.energy_basis(&encoded)) {
+            (Some(prior), Some(basis)) => {
+                let energies: Vec<Option<f64>> = probes.iter().map(|probe| probe.energy_mj).collect();
+                Some(adapt_metric(prior, &basis, &energies, Metric::Energy, seed)?)
+            }
+            _ => None,
+        };
+        Ok(DeviceModel {
+            id: id.into(),
+            knowledge: if probes.is_empty() { Knowledge::Prior } else { Knowledge::Probes },
+            probes: probes.len(),
+            predictor: self.id.clone(),
+            latency,
+            energy,
+        })
+    }
+
+    /// The architectures to measure on a new device, best first; see [`probes`].
+    pub fn choose_probes(&self, count: usize, among: Option<&[Architecture]>, seed: Seed) -> Vec<Architecture> {
+        let mut rng = seed.stream("probes");
+        let candidates = match (among, self.space.size()) {
+            (Some(among), _) => among.to_vec(),
+            (None, Some(size)) if size <= PROBE_CANDIDATES => (0..size).map(|index| self.space.at(index)).collect(),
+            (None, _) => self.samples(PROBE_CANDIDATES, &mut rng),
+        };
+        let targets = self.samples(PROBE_TARGETS, &mut rng);
+        let basis = |architectures: &[Architecture]| self.latency_basis(&self.encode(architectures));
+        probes::choose(&self.latency.prior, &basis(&candidates), &basis(&targets), count)
+            .into_iter()
+            .map(|position| candidates[position].clone())
+            .collect()
+    }
+
+    fn samples(&self, count: usize, rng: &mut StdRng) -> Vec<Architecture> {
+        (0..count).map(|_| self.space.sample(rng)).collect()
+    }
+}
+
+fn adapt_metric(
+    metric: &MetricPrior,
+    basis: &DMatrix<f32>,
+    values: &[Option<f64>],
+    kind: Metric,
+    seed: Seed,
+) -> Result<MetricModel> {
+    let measured: Vec<usize> = (0..values.len()).filter(|&index| values[index].is_some()).collect();
+    let values: Vec<f64> = values.iter().copied().flatten().collect();
+    check_probes(&metric.prior, &values, kind)?;
+    let basis: DMatrix<f64> = basis.select_columns(&measured).cast();
+    let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
+    Ok(MetricModel {
+        posterior: adapt::adapt(&metric.prior, &basis, &logs, seed),
+        calibration: metric.calibration(values.len()),
+    })
+}
+
+fn check_probes(prior: &Prior, values: &[f64], kind: Metric) -> Result<()> {
+    let (name, unit) = (kind.name(), kind.unit());
+    let invalid = |expected: String, found: String, hint: &str| {
+        Err(Error::Invalid { what: format!("{name} of the probes"), expected, found, hint: hint.into() })
+    };
+    if let Some(bad) = values.iter().find(|value| !(value.is_finite() && **value > 0.0)) {
+        return invalid(format!("positive numbers in {unit}"), bad.to_string(), "Leave a value that was not measured empty.");
+    }
+    if values.len() > 1 && values.iter().all(|value| *value == values[0]) {
+        return invalid(
+            "values that differ between architectures".into(),
+            format!("{} times {}", values.len(), values[0]),
+            "Measure with a finer timer or a larger batch, and check that each row ran its own architecture.",
+        );
+    }
+    let Some(median) = crate::stats::quantile(values, 0.5) else { return Ok(()) };
+    let levels = || prior.known.iter().map(|device| device.level.exp());
+    let (fastest, slowest) = (levels().fold(f64::INFINITY, f64::min), levels().fold(0.0, f64::max));
+    if median > slowest * IMPLAUSIBLE_FACTOR || median < fastest / IMPLAUSIBLE_FACTOR {
+        return invalid(
+            format!("a median near the known devices' {fastest:.3} to {slowest:.3} {unit}"),
+            format!("{median} {unit}"),
+            &format!("Give values in {unit}, of whole batches."),
+        );
+    }
+    Ok(())
+}

@@ -83,13 +83,24 @@ pub struct Reference {
     pub idle_features: Vec<usize>,
 }
 
+/// The drawn roofline devices; the same for every set of known devices.
+pub struct Drawn(Directions);
+
+impl Drawn {
+    /// Draws the devices and fits their functions over the reference architectures to the features.
+    pub fn fit(reference: &Reference, rng: &mut StdRng) -> Drawn {
+        let functions = roofline::draw(&reference.physics, DRAWN_CENTRES, rng);
+        let map = fit_to_features(&reference.features, &functions, reference.outputs.nrows());
+        let equal = DVector::from_element(DRAWN_CENTRES, 1.0 / DRAWN_CENTRES as f64);
+        Drawn(Directions::of(&(&map * stacked(reference)), &map, &equal, DRAWN_DIRECTIONS))
+    }
+}
+
 impl Prior {
     /// Builds basis and mixture from the known devices' functions over the reference architectures.
-    pub fn build(known: Vec<KnownDevice>, reference: &Reference, rng: &mut StdRng) -> Prior {
-        let count = reference.physics.len() as f64;
+    pub fn build(known: Vec<KnownDevice>, reference: &Reference, drawn: &Drawn) -> Prior {
         let outputs = reference.outputs.nrows();
         let width = outputs + reference.features.nrows() + 1;
-        let drawn = roofline::draw(&reference.physics, DRAWN_CENTRES, rng);
 
         // Known devices: rows of the map that select their tower output.
         let weights = unit_weights(&known);
@@ -98,20 +109,14 @@ impl Prior {
             selection[(row, device.output)] = 1.0;
         }
         let functions = rows_as_f64(&reference.outputs, known.iter().map(|device| device.output));
-        let known_part = Directions::of(&functions, &selection, &weights, KNOWN_DIRECTIONS, count);
-
-        // Drawn devices: their functions as linear functions of the features.
-        let coefficients = fit_to_features(&reference.features, &drawn, outputs);
-        let functions = &coefficients * stacked(reference);
-        let equal = DVector::from_element(DRAWN_CENTRES, 1.0 / DRAWN_CENTRES as f64);
-        let drawn_part = Directions::of(&functions, &coefficients, &equal, DRAWN_DIRECTIONS, count);
+        let known_part = Directions::of(&functions, &selection, &weights, KNOWN_DIRECTIONS);
 
         let mut builder = Builder::new(width);
         let mut one = RowDVector::zeros(width);
         one[width - 1] = 1.0;
         builder.push(Coordinate::Constant, one);
         let known_at = builder.directions(&known_part, Coordinate::Known);
-        let drawn_at = builder.directions(&drawn_part, Coordinate::Drawn);
+        let drawn_at = builder.directions(&drawn.0, Coordinate::Drawn);
         for &feature in &reference.idle_features {
             let mut row = RowDVector::zeros(width);
             row[outputs + feature] = 1.0;
@@ -122,7 +127,7 @@ impl Prior {
         mean_centre[known_at] = 1.0;
         Prior {
             known_centres: known_part.centres(known_at, rank),
-            drawn_centres: drawn_part.centres(drawn_at, rank),
+            drawn_centres: drawn.0.centres(drawn_at, rank),
             mean_centre,
             map: builder.map(),
             coordinates: builder.coordinates,
@@ -131,9 +136,9 @@ impl Prior {
     }
 
     /// The same prior as if the devices of `unit` had never been measured, to see how far it can be trusted.
-    pub fn without_unit(&self, unit: &str, reference: &Reference, rng: &mut StdRng) -> Prior {
+    pub fn without_unit(&self, unit: &str, reference: &Reference, drawn: &Drawn) -> Prior {
         let known = self.known.iter().filter(|device| device.unit != unit).cloned().collect();
-        Prior::build(known, reference, rng)
+        Prior::build(known, reference, drawn)
     }
 
     /// Number of coordinates of the basis.
@@ -236,7 +241,8 @@ struct Directions {
 
 impl Directions {
     /// `functions` is `[functions, reference]`, `map` their rows `[functions, width]`, `weights` sums to one.
-    fn of(functions: &DMatrix<f64>, map: &DMatrix<f64>, weights: &DVector<f64>, most: usize, count: f64) -> Directions {
+    fn of(functions: &DMatrix<f64>, map: &DMatrix<f64>, weights: &DVector<f64>, most: usize) -> Directions {
+        let count = functions.ncols() as f64;
         let mean_function = weights.transpose() * functions;
         let mean = weights.transpose() * map;
         let root = weights.map(f64::sqrt);

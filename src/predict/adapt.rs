@@ -1,0 +1,267 @@
+//! From a few probes to a device: conjugate Bayesian linear regression on the basis of [`super::prior`], averaged over
+//! the mixture's centres and over scale, prior widths and noise, each weighted by its marginal likelihood.
+//!
+//! For one setting `h` (centre `c`, scale `s`, widths `k`, noise `n`) the standardised probes are Gaussian,
+//! `(log y - level) / s ~ N(c . phi, phi' K phi + n^2 I)`, so the posterior over the weights and the evidence have closed
+//! forms (Rasmussen & Williams 2006, chapter 2). Settings are drawn from their hyperprior; the sum over them is importance
+//! sampling of the exact hierarchical posterior. It needs no gradient and takes milliseconds for 20 probes.
+
+use std::f64::consts::PI;
+
+use nalgebra::{Cholesky, DMatrix, DVector, Dyn};
+use rand::Rng;
+use rand::rngs::StdRng;
+use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
+
+use super::device_model::Posterior;
+use super::prior::{Coordinate, Prior};
+use crate::seed::Seed;
+
+/// Settings drawn for up to this many probes; fewer for more, since the work grows with the square.
+const SETTINGS: usize = 1500;
+const FEWEST_SETTINGS: usize = 60;
+const PROBES_AT_FULL_SETTINGS: usize = 24;
+/// Share of the evidence that the settings kept for the posterior must hold, and how many are kept at most.
+const KEPT_EVIDENCE: f64 = 0.995;
+const MOST_KEPT: usize = 150;
+
+/// Share of the mixture around the mean of the known devices, and around drawn devices; the rest is around known ones.
+const AROUND_MEAN: f64 = 0.3;
+const AROUND_DRAWN: f64 = 0.3;
+/// Prior standard deviation of the constant and of idle networks, in units of the scale.
+const LEVEL_WIDTH: f64 = 3.0;
+/// Median and log-spread of the prior widths along known and along drawn directions.
+const KNOWN_WIDTH: (f64, f64) = (1.0, 0.5);
+const DRAWN_WIDTH: (f64, f64) = (0.25, 0.8);
+/// Log-spread of the scale around the known devices' typical scale, and of the noise around their typical noise.
+const SCALE_SPREAD: f64 = 0.6;
+const NOISE_SPREAD: f64 = 0.8;
+
+/// One draw from the hyperprior.
+#[derive(Debug, Clone, Copy)]
+struct Setting {
+    centre: Centre,
+    scale: f64,
+    known: f64,
+    drawn: f64,
+    noise: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Centre {
+    Mean,
+    Known(usize),
+    Drawn(usize),
+}
+
+impl Setting {
+    fn draw(prior: &Prior, typical: (f64, f64), rng: &mut StdRng) -> Setting {
+        let mut log_normal = |(median, spread): (f64, f64)| {
+            let deviation: f64 = StandardNormal.sample(rng);
+            median * (spread * deviation).exp()
+        };
+        let (scale, noise) = (log_normal((typical.0, SCALE_SPREAD)), log_normal((typical.1, NOISE_SPREAD)));
+        let (known, drawn) = (log_normal(KNOWN_WIDTH), log_normal(DRAWN_WIDTH));
+        let which: f64 = rng.random();
+        let centre = match which {
+            which if which < AROUND_MEAN => Centre::Mean,
+            which if which < AROUND_MEAN + AROUND_DRAWN => Centre::Drawn(rng.random_range(0..prior.drawn_centres.ncols())),
+            _ => Centre::Known(rng.random_range(0..prior.known.len())),
+        };
+        Setting { centre, scale, known, drawn, noise }
+    }
+
+    /// Prior variance of each coordinate.
+    fn variances(&self, prior: &Prior) -> DVector<f64> {
+        DVector::from_iterator(
+            prior.rank(),
+            prior.coordinates.iter().map(|coordinate| match coordinate {
+                Coordinate::Constant | Coordinate::Idle => LEVEL_WIDTH * LEVEL_WIDTH,
+                Coordinate::Mean => 0.0,
+                Coordinate::Known => self.known * self.known,
+                Coordinate::Drawn => self.drawn * self.drawn,
+            }),
+        )
+    }
+
+    fn centre(&self, prior: &Prior) -> DVector<f64> {
+        match self.centre {
+            Centre::Mean => prior.mean_centre.clone(),
+            Centre::Known(index) => prior.known_centres.column(index).into_owned(),
+            Centre::Drawn(index) => prior.drawn_centres.column(index).into_owned(),
+        }
+    }
+}
+
+/// Adapts the prior to probes: `basis` is `[rank, probes]`, `logs` the natural logarithms of what was measured.
+///
+/// With no probes the result is the prior itself, at the known devices' level and scale. The same probes and seed give the
+/// same result.
+pub fn adapt(prior: &Prior, basis: &DMatrix<f64>, logs: &[f64], seed: Seed) -> Posterior {
+    let mut rng = seed.stream("adapt");
+    let typical = (prior.typical_scale(), prior.typical_noise());
+    let crowd = (PROBES_AT_FULL_SETTINGS as f64 / logs.len().max(1) as f64).powi(2).min(1.0);
+    let count = ((SETTINGS as f64 * crowd) as usize).max(FEWEST_SETTINGS);
+    let settings: Vec<Setting> = (0..count).map(|_| Setting::draw(prior, typical, &mut rng)).collect();
+    if logs.is_empty() {
+        return average(prior, &without_probes(prior, &settings));
+    }
+    let level = logs.iter().sum::<f64>() / logs.len() as f64;
+    let probes = Probes::new(prior, basis, logs, level);
+    let evidence: Vec<f64> = settings.par_iter().map(|setting| probes.log_evidence(setting)).collect();
+    let kept = heaviest(&evidence);
+    let parts: Vec<Part> =
+        kept.par_iter().map(|&(index, weight)| probes.posterior(&settings[index], prior, level, weight)).collect();
+    average(prior, &parts)
+}
+
+/// The settings that hold most of the evidence, as (index, weight), weights adding up to one.
+fn heaviest(log_evidence: &[f64]) -> Vec<(usize, f64)> {
+    let largest = log_evidence.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weights: Vec<f64> = log_evidence.iter().map(|value| (value - largest).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    let mut order: Vec<usize> = (0..weights.len()).collect();
+    order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]).then(a.cmp(&b)));
+    let mut kept = Vec::new();
+    let mut held = 0.0;
+    for index in order {
+        if held >= KEPT_EVIDENCE * total || kept.len() == MOST_KEPT {
+            break;
+        }
+        held += weights[index];
+        kept.push((index, weights[index]));
+    }
+    kept.into_iter().map(|(index, weight)| (index, weight / held)).collect()
+}
+
+/// Weights over the basis in log units, for one setting.
+struct Part {
+    weight: f64,
+    mean: DVector<f64>,
+    covariance: DMatrix<f64>,
+    noise_variance: f64,
+}
+
+/// The probes with what is shared between settings: Gram matrices of the parts of the kernel, and centres at the probes.
+struct Probes<'a> {
+    basis: &'a DMatrix<f64>,
+    logs: DVector<f64>,
+    known: DMatrix<f64>,
+    drawn: DMatrix<f64>,
+    level: DMatrix<f64>,
+    mean_centre: DVector<f64>,
+    known_centres: DMatrix<f64>,
+    drawn_centres: DMatrix<f64>,
+}
+
+impl<'a> Probes<'a> {
+    fn new(prior: &Prior, basis: &'a DMatrix<f64>, logs: &[f64], level: f64) -> Self {
+        let gram = |wanted: &[Coordinate]| {
+            let rows: Vec<usize> = (0..prior.rank()).filter(|&row| wanted.contains(&prior.coordinates[row])).collect();
+            let part = basis.select_rows(&rows);
+            part.transpose() * part
+        };
+        let transposed = basis.transpose();
+        Probes {
+            known: gram(&[Coordinate::Known]),
+            drawn: gram(&[Coordinate::Drawn]),
+            level: gram(&[Coordinate::Constant, Coordinate::Idle]) * (LEVEL_WIDTH * LEVEL_WIDTH),
+            mean_centre: &transposed * &prior.mean_centre,
+            known_centres: &transposed * &prior.known_centres,
+            drawn_centres: &transposed * &prior.drawn_centres,
+            logs: DVector::from_iterator(logs.len(), logs.iter().map(|log| log - level)),
+            basis,
+        }
+    }
+
+    /// Covariance of the standardised probes, factored, and their distance from the centre.
+    fn standardised(&self, setting: &Setting) -> Option<(Cholesky<f64, Dyn>, DVector<f64>)> {
+        let mut covariance = self.level.clone();
+        let (known, drawn) = (setting.known * setting.known, setting.drawn * setting.drawn);
+        for ((value, a), b) in covariance.iter_mut().zip(self.known.iter()).zip(self.drawn.iter()) {
+            *value += known * a + drawn * b;
+        }
+        for index in 0..covariance.nrows() {
+            covariance[(index, index)] += setting.noise * setting.noise;
+        }
+        let centre = match setting.centre {
+            Centre::Mean => self.mean_centre.as_view::<Dyn, nalgebra::U1, nalgebra::U1, Dyn>(),
+            Centre::Known(index) => self.known_centres.column(index),
+            Centre::Drawn(index) => self.drawn_centres.column(index),
+        };
+        let distance = &self.logs / setting.scale - centre;
+        Cholesky::new(covariance).map(|factor| (factor, distance))
+    }
+
+    fn log_evidence(&self, setting: &Setting) -> f64 {
+        let Some((factor, mut distance)) = self.standardised(setting) else { return f64::NEG_INFINITY };
+        let count = distance.len() as f64;
+        if !factor.l_dirty().solve_lower_triangular_mut(&mut distance) {
+            return f64::NEG_INFINITY;
+        }
+        let log_determinant: f64 = factor.l_dirty().diagonal().iter().map(|value| value.ln()).sum();
+        -0.5 * distance.norm_squared() - log_determinant - count * (setting.scale.ln() + 0.5 * (2.0 * PI).ln())
+    }
+
+    fn posterior(&self, setting: &Setting, prior: &Prior, level: f64, weight: f64) -> Part {
+        let variances = setting.variances(prior);
+        let centre = setting.centre(prior);
+        let mut covariance = DMatrix::from_diagonal(&variances);
+        let mut mean = centre;
+        if let Some((factor, distance)) = self.standardised(setting) {
+            let mut cross = self.basis.clone();
+            for (mut row, variance) in cross.row_iter_mut().zip(variances.iter()) {
+                row *= *variance;
+            }
+            mean += &cross * factor.solve(&distance);
+            let half = factor.l_dirty().solve_lower_triangular(&cross.transpose()).unwrap_or_else(|| cross.transpose() * 0.0);
+            covariance -= half.transpose() * half;
+        }
+        scaled(setting, level, weight, mean, covariance)
+    }
+}
+
+/// Turns weights in standardised units into weights in log units around a level. The constant is the first coordinate.
+fn scaled(setting: &Setting, level: f64, weight: f64, mean: DVector<f64>, covariance: DMatrix<f64>) -> Part {
+    let mut mean = mean * setting.scale;
+    mean[0] += level;
+    Part {
+        weight,
+        mean,
+        covariance: covariance * (setting.scale * setting.scale),
+        noise_variance: (setting.noise * setting.scale).powi(2),
+    }
+}
+
+fn without_probes(prior: &Prior, settings: &[Setting]) -> Vec<Part> {
+    let (level, deviation) = prior.level();
+    let settings = &settings[..settings.len().min(MOST_KEPT)];
+    let weight = 1.0 / settings.len() as f64;
+    settings
+        .iter()
+        .map(|setting| {
+            let mut variances = setting.variances(prior);
+            variances[0] = (deviation / setting.scale).powi(2);
+            scaled(setting, level, weight, setting.centre(prior), DMatrix::from_diagonal(&variances))
+        })
+        .collect()
+}
+
+/// Mean and covariance of the mixture of the parts.
+fn average(prior: &Prior, parts: &[Part]) -> Posterior {
+    let rank = prior.rank();
+    let mut mean = DVector::zeros(rank);
+    let mut noise_variance = 0.0;
+    for part in parts {
+        mean += &part.mean * part.weight;
+        noise_variance += part.noise_variance * part.weight;
+    }
+    let mut covariance = DMatrix::zeros(rank, rank);
+    for part in parts {
+        let away = &part.mean - &mean;
+        covariance += &part.covariance * part.weight;
+        covariance.ger(part.weight, &away, &away, 1.0);
+    }
+    Posterior::new(mean, covariance, noise_variance)
+}

@@ -1,0 +1,77 @@
+//! Which architectures to measure on a new device: those whose measurement is expected to leave the least uncertainty.
+//!
+//! Greedy A-optimal design (Chaloner & Verdinelli, *Bayesian Experimental Design*, 1995) under the prior of
+//! [`super::prior`]: each next probe is the one that lowers the average predictive variance over the search space most.
+//! The variances do not depend on what is measured, so all probes can be chosen before the first measurement.
+
+use nalgebra::{DMatrix, DVector};
+
+use super::prior::{Coordinate, Prior};
+
+/// Prior standard deviations that probes are chosen under, in units of the scale. Directions of drawn devices count less
+/// than those of known ones; the means stand for the uncertain scale.
+const KNOWN_WIDTH: f64 = 1.0;
+const DRAWN_WIDTH: f64 = 0.25;
+const MEAN_WIDTH: f64 = 0.5;
+const LEVEL_WIDTH: f64 = 3.0;
+/// Noise of one measurement, chosen pessimistic so that no single probe is relied upon.
+const NOISE: f64 = 0.2;
+
+/// Positions of `count` candidates to probe, best first, from their basis `[rank, candidates]`. `targets` is the basis at
+/// the architectures to be predicted, `[rank, targets]`. Fewer than `count` when there are fewer usable candidates:
+/// networks that compute next to nothing are left out, since on some devices they are outliers.
+pub fn choose(prior: &Prior, candidates: &DMatrix<f32>, targets: &DMatrix<f32>, count: usize) -> Vec<usize> {
+    let rank = prior.rank();
+    let widths = DVector::from_iterator(rank, prior.coordinates.iter().map(width));
+    let scaled = |basis: &DMatrix<f32>| {
+        let mut basis: DMatrix<f64> = basis.cast();
+        for (mut row, width) in basis.row_iter_mut().zip(widths.iter()) {
+            row *= *width;
+        }
+        basis
+    };
+    let idle = idle_rows(prior);
+    // Idle features are standardised: above zero where they are one.
+    let is_idle = |column: usize| idle.iter().any(|&row| candidates[(row, column)] > 0.0);
+    let mut usable: Vec<usize> = (0..candidates.ncols()).filter(|&column| !is_idle(column)).collect();
+    let (candidates, targets) = (scaled(candidates), scaled(targets));
+    let spread = &targets * targets.transpose() / targets.ncols().max(1) as f64;
+    let mut covariance = DMatrix::<f64>::identity(rank, rank);
+    let mut chosen = Vec::new();
+    while chosen.len() < count && !usable.is_empty() {
+        let explained = &covariance * &candidates;
+        let gains = &spread * &explained;
+        let gain = |column: usize| {
+            let variance = explained.column(column).dot(&candidates.column(column)) + NOISE * NOISE;
+            explained.column(column).dot(&gains.column(column)) / variance
+        };
+        let Some((position, _)) = usable
+            .iter()
+            .enumerate()
+            .map(|(position, &column)| (position, gain(column)))
+            .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
+        else {
+            break;
+        };
+        let column = usable.remove(position);
+        let direction = explained.column(column).into_owned();
+        let variance = direction.dot(&candidates.column(column)) + NOISE * NOISE;
+        covariance.ger(-1.0 / variance, &direction, &direction, 1.0);
+        chosen.push(column);
+    }
+    chosen
+}
+
+fn width(coordinate: &Coordinate) -> f64 {
+    match coordinate {
+        Coordinate::Constant => LEVEL_WIDTH,
+        Coordinate::Mean => MEAN_WIDTH,
+        Coordinate::Known => KNOWN_WIDTH,
+        Coordinate::Drawn => DRAWN_WIDTH,
+        Coordinate::Idle => 0.0,
+    }
+}
+
+fn idle_rows(prior: &Prior) -> Vec<usize> {
+    (0..prior.rank()).filter(|&row| prior.coordinates[row] == Coordinate::Idle).collect()
+}
