@@ -3,5 +3,7 @@
 pub mod dataset;
 pub mod device;
 pub mod error;
+pub mod metric;
 pub mod seed;
 pub mod space;
+pub mod stats;
