@@ -4,6 +4,7 @@ pub mod dataset;
 pub mod device;
 pub mod error;
 pub mod metric;
+pub mod search;
 pub mod seed;
 pub mod space;
 pub mod stats;
