@@ -1,0 +1,305 @@
+//! What every searcher has to keep to, on a problem whose front is known.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use super::*;
+use crate::space::{InputSize, Network};
+
+/// Eight genes of three choices: 6,561 architectures. The numbers below are those of ZDT1 (Zitzler, Deb & Thiele,
+/// *Comparison of Multiobjective Evolutionary Algorithms*, Evolutionary Computation 8, 2000) on a grid.
+struct Toy {
+    listed: bool,
+}
+
+impl SearchSpace for Toy {
+    fn id(&self) -> &'static str {
+        "toy"
+    }
+
+    fn choices(&self) -> &[u8] {
+        &[3; 8]
+    }
+
+    fn parse(&self, _text: &str) -> Result<Architecture> {
+        unreachable!("no search reads architectures")
+    }
+
+    fn print(&self, architecture: &Architecture) -> String {
+        format!("{:?}", architecture.0)
+    }
+
+    fn isomorphism_key(&self, architecture: &Architecture) -> String {
+        self.print(architecture)
+    }
+
+    fn lower(&self, _architecture: &Architecture, _input: InputSize, _classes: u32) -> Network {
+        unreachable!("no search lowers architectures")
+    }
+
+    fn size(&self) -> Option<usize> {
+        self.listed.then_some(6_561)
+    }
+}
+
+const TOY: Toy = Toy { listed: true };
+
+/// Latency 1 + f1 ms, accuracy 100 - 10 f2 %: the first four genes, read as a number in base three, are f1 in steps of
+/// 1/80; the other four make g = 1 + how many of them are not zero; f2 = g (1 - sqrt(f1 / g)). For every f1 the best g is
+/// 1, so the front is the 81 points f2 = 1 - sqrt(f1).
+#[derive(Default)]
+struct ToyEvaluator {
+    asked: RefCell<Vec<Architecture>>,
+}
+
+impl Evaluator for ToyEvaluator {
+    fn evaluate(&self, architectures: &[Architecture], limits: &Limits) -> Result<Vec<Evaluation>> {
+        self.asked.borrow_mut().extend_from_slice(architectures);
+        let judge = |Architecture(genes): &Architecture| {
+            let number = genes[..4].iter().fold(0, |number, &gene| 3 * number + u32::from(gene));
+            let f1 = f64::from(number) / 80.0;
+            let g = 1.0 + genes[4..].iter().filter(|&&gene| gene != 0).count() as f64;
+            let f2 = g * (1.0 - (f1 / g).sqrt());
+            Evaluation::certain(100.0 - 10.0 * f2, 1.0 + f1, None, limits)
+        };
+        Ok(architectures.iter().map(judge).collect())
+    }
+}
+
+fn known_front() -> Vec<[f64; 2]> {
+    (0..=80)
+        .map(|step| f64::from(step) / 80.0)
+        .map(|f1| [90.0 + 10.0 * f1.sqrt(), 1.0 + f1])
+        .collect()
+}
+
+fn found_front(outcome: &Outcome) -> Vec<[f64; 2]> {
+    let values = outcome.front.iter().map(|candidate| candidate.evaluation);
+    values
+        .map(|values| [values.accuracy_percent, values.latency_ms])
+        .collect()
+}
+
+/// Part of the known front's hypervolume, up to 80 % and 2.1 ms.
+fn hypervolume_ratio(outcome: &Outcome) -> f64 {
+    let reference = ReferencePoint::new(&[(Metric::Accuracy, 80.0), (Metric::Latency, 2.1)]).unwrap();
+    reference.ratio(&found_front(outcome), &known_front()).unwrap()
+}
+
+fn search(searcher: &dyn Searcher, limits: Limits, budget: usize) -> Outcome {
+    let problem = Problem::most_accurate(limits);
+    searcher
+        .search(&TOY, &ToyEvaluator::default(), &problem, budget)
+        .unwrap()
+}
+
+fn latency_limit(limit_ms: f64) -> Limits {
+    Limits::new(vec![Constraint::new(Metric::Latency, limit_ms).unwrap()], 0.9).unwrap()
+}
+
+#[test]
+fn budgets_are_kept_exactly_and_nothing_is_asked_twice() {
+    for searcher in all(Seed(1)) {
+        for budget in [0, 1, 2, 99, 100, 101, 250, 6_560, 6_561, 10_000] {
+            let evaluator = ToyEvaluator::default();
+            let problem = Problem::most_accurate(Limits::none());
+            let outcome = searcher.search(&TOY, &evaluator, &problem, budget).unwrap();
+            let asked = evaluator.asked.into_inner();
+            assert_eq!(outcome.evaluations, budget.min(6_561), "{} of {budget}", searcher.id());
+            assert_eq!(asked.len(), outcome.evaluations, "{}", searcher.id());
+            let distinct: HashSet<&Architecture> = asked.iter().collect();
+            assert_eq!(distinct.len(), asked.len(), "{}", searcher.id());
+            let expected = match budget {
+                ..6_561 => StopReason::BudgetSpent,
+                _ => StopReason::SpaceExhausted,
+            };
+            assert_eq!(outcome.stopped, expected, "{} of {budget}", searcher.id());
+            assert_eq!(outcome.answer == Answer::Nothing, budget == 0, "{}", searcher.id());
+        }
+    }
+}
+
+#[test]
+fn with_the_whole_space_seen_the_answer_is_the_known_one() {
+    for searcher in all(Seed(1)) {
+        let outcome = search(&*searcher, Limits::none(), 6_561);
+        let found = found_front(&outcome);
+        let mut known = known_front();
+        known.reverse();
+        assert_eq!(found.len(), known.len(), "{}", searcher.id());
+        for (found, known) in found.iter().zip(&known) {
+            assert!((found[0] - known[0]).abs() < 1e-9 && (found[1] - known[1]).abs() < 1e-9);
+        }
+        let best = outcome.answer.feasible().unwrap();
+        assert_eq!(best.architecture.0, [2, 2, 2, 2, 0, 0, 0, 0], "{}", searcher.id());
+    }
+}
+
+#[test]
+fn every_answer_meets_the_limit_and_the_last_generation_counts() {
+    for searcher in all(Seed(2)) {
+        let evaluator = ToyEvaluator::default();
+        let problem = Problem::most_accurate(latency_limit(1.5));
+        let outcome = searcher.search(&TOY, &evaluator, &problem, 730).unwrap();
+        let best = outcome.answer.feasible().unwrap().evaluation;
+        // Everything asked about, judged again.
+        let asked = evaluator.asked.borrow().clone();
+        let seen = evaluator.evaluate(&asked, &problem.limits).unwrap();
+        let feasible = seen.iter().filter(|seen| seen.latency_ms <= 1.5);
+        let most_accurate = feasible.map(|seen| seen.accuracy_percent).fold(f64::MIN, f64::max);
+        assert_eq!(best.accuracy_percent, most_accurate, "{}", searcher.id());
+        assert!(outcome.front.iter().all(|member| member.evaluation.latency_ms <= 1.5));
+        assert_eq!(outcome.front[0].evaluation, best, "{}", searcher.id());
+    }
+}
+
+#[test]
+fn no_member_of_a_front_beats_another() {
+    for searcher in all(Seed(3)) {
+        let outcome = search(&*searcher, latency_limit(1.8), 500);
+        let costs: Vec<[f64; 2]> = found_front(&outcome)
+            .iter()
+            .map(|&[accuracy, latency]| [-accuracy, latency])
+            .collect();
+        assert!(!costs.is_empty(), "{}", searcher.id());
+        for a in &costs {
+            assert!(!costs.iter().any(|b| dominates(a, b)), "{}", searcher.id());
+        }
+    }
+}
+
+#[test]
+fn an_unreachable_limit_gives_the_closest_design_and_its_miss() {
+    for searcher in all(Seed(4)) {
+        // The fastest design takes 1 ms: twice the limit, so 100 % too slow.
+        let outcome = search(&*searcher, latency_limit(0.5), 6_561);
+        assert!(outcome.front.is_empty() && outcome.answer.feasible().is_none());
+        let Answer::Closest { candidate, misses } = outcome.answer else {
+            panic!("{} found something feasible", searcher.id());
+        };
+        // 81 designs are as fast; the most accurate of them has g = 1.
+        assert_eq!(candidate.architecture.0, [0; 8], "{}", searcher.id());
+        assert_eq!(misses.len(), 1);
+        assert!((misses[0].relative - 1.0).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn evolution_finds_its_way_to_rare_feasible_designs() {
+    // Within 1.02 ms only f1 = 0 and 1/80 remain, 2.5 % of the space, and all but the 2 best of those are below 90 %.
+    let accuracy = Constraint::new(Metric::Accuracy, 90.0).unwrap();
+    let latency = Constraint::new(Metric::Latency, 1.02).unwrap();
+    let outcome = search(
+        &Nsga2::usual(Seed(5)),
+        Limits::new(vec![accuracy, latency], 0.9).unwrap(),
+        2_000,
+    );
+    assert_eq!(
+        outcome.answer.feasible().unwrap().architecture.0,
+        [0, 0, 0, 1, 0, 0, 0, 0]
+    );
+    assert_eq!(outcome.front.len(), 2);
+}
+
+#[test]
+fn the_same_seed_finds_the_same_and_another_asks_about_others() {
+    for (first, second) in all(Seed(6)).iter().zip(all(Seed(6))) {
+        let run = |searcher: &dyn Searcher| search(searcher, latency_limit(1.7), 350);
+        assert_eq!(run(&**first), run(&*second), "{}", first.id());
+    }
+    for id in ["random", "nsga2"] {
+        let asked = |seed| {
+            let evaluator = ToyEvaluator::default();
+            let searcher = by_id(id, Seed(seed)).unwrap();
+            let problem = Problem::most_accurate(Limits::none());
+            searcher.search(&TOY, &evaluator, &problem, 50).unwrap();
+            evaluator.asked.into_inner()
+        };
+        assert_ne!(asked(6), asked(7), "{id}");
+    }
+}
+
+#[test]
+fn evolution_reaches_the_front_and_beats_chance() {
+    let median = |id: &str, budget| {
+        let mut ratios: Vec<f64> = (0..10)
+            .map(|seed| hypervolume_ratio(&search(&*by_id(id, Seed(seed)).unwrap(), Limits::none(), budget)))
+            .collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        (ratios[4] + ratios[5]) / 2.0
+    };
+    assert!(median("nsga2", 2_000) >= 0.99, "{}", median("nsga2", 2_000));
+    assert!(median("nsga2", 1_000) > median("random", 1_000));
+}
+
+#[test]
+fn spaces_that_cannot_be_listed_are_searched_or_refused() {
+    let space = Toy { listed: false };
+    let problem = Problem::most_accurate(Limits::none());
+    for searcher in all(Seed(8)) {
+        let found = searcher.search(&space, &ToyEvaluator::default(), &problem, 300);
+        match searcher.id() {
+            "exhaustive" => assert!(found.unwrap_err().to_string().contains("`toy`")),
+            _ => assert_eq!(found.unwrap().evaluations, 300),
+        }
+    }
+    // More than there is: it ends by itself.
+    let found = RandomSearch { seed: Seed(8) }.search(&space, &ToyEvaluator::default(), &problem, 100_000);
+    assert_eq!(found.unwrap().stopped, StopReason::NothingNew);
+}
+
+#[test]
+fn weights_trade_accuracy_for_latency() {
+    // -accuracy + 10 f1 is -90 - 10 sqrt(f1) + 10 f1 on the front, least where 1 / (2 sqrt(f1)) = 1: f1 = 1/4 = 20/80,
+    // which is 0202 in base three.
+    let mut problem = Problem::most_accurate(Limits::none());
+    problem.objective.latency_weight = 10.0;
+    let outcome = ExhaustiveSearch
+        .search(&TOY, &ToyEvaluator::default(), &problem, 6_561)
+        .unwrap();
+    assert_eq!(
+        outcome.answer.feasible().unwrap().architecture.0,
+        [0, 2, 0, 2, 0, 0, 0, 0]
+    );
+}
+
+#[test]
+fn energy_is_asked_of_evaluators_that_know_it() {
+    let limits = Limits::new(vec![Constraint::new(Metric::Energy, 3.0).unwrap()], 0.9).unwrap();
+    let problem = Problem::most_accurate(limits);
+    for searcher in all(Seed(9)) {
+        let error = searcher
+            .search(&TOY, &ToyEvaluator::default(), &problem, 10)
+            .unwrap_err();
+        assert!(error.to_string().contains("energy"), "{error}");
+    }
+}
+
+/// The same accuracy for everything, and so many evaluations too few.
+struct Faulty(f64, usize);
+
+impl Evaluator for Faulty {
+    fn evaluate(&self, architectures: &[Architecture], limits: &Limits) -> Result<Vec<Evaluation>> {
+        let evaluation = Evaluation::certain(self.0, 1.0, None, limits);
+        Ok(vec![evaluation; architectures.len() - self.1])
+    }
+}
+
+#[test]
+fn broken_evaluators_are_refused() {
+    let problem = Problem::most_accurate(Limits::none());
+    for searcher in all(Seed(10)) {
+        assert!(searcher.search(&TOY, &Faulty(f64::NAN, 0), &problem, 10).is_err());
+        assert!(searcher.search(&TOY, &Faulty(50.0, 1), &problem, 10).is_err());
+        // Equal designs: one of them stands for all.
+        let outcome = searcher.search(&TOY, &Faulty(50.0, 0), &problem, 300).unwrap();
+        assert_eq!(outcome.front.len(), 1, "{}", searcher.id());
+    }
+}
+
+#[test]
+fn ids_are_known_and_near_ones_are_named() {
+    assert!(by_id("nsga2", Seed(0)).is_ok());
+    let message = by_id("nsga3", Seed(0)).err().unwrap().to_string();
+    assert!(message.contains("did you mean `nsga2`"), "{message}");
+}
