@@ -81,7 +81,10 @@ impl Encoder {
 
     /// Input size that the architectures are lowered for.
     pub fn input_size(&self) -> InputSize {
-        InputSize { width: self.input.0, height: self.input.1 }
+        InputSize {
+            width: self.input.0,
+            height: self.input.1,
+        }
     }
 
     /// Number of features of an encoded architecture.
@@ -92,12 +95,16 @@ impl Encoder {
     /// Standardised features, one column per architecture: `[width, architectures]`.
     pub fn encode(&self, space: &dyn SearchSpace, architectures: &[Architecture]) -> DMatrix<f32> {
         let mut encoded = DMatrix::zeros(self.width(), architectures.len());
-        encoded.as_mut_slice().par_chunks_mut(self.width().max(1)).zip(architectures).for_each(|(column, one)| {
-            let raw = self.raw(space, one);
-            for (position, value) in column.iter_mut().enumerate() {
-                *value = ((raw[self.kept[position]] - self.mean[position]) / self.deviation[position]) as f32;
-            }
-        });
+        encoded
+            .as_mut_slice()
+            .par_chunks_mut(self.width().max(1))
+            .zip(architectures)
+            .for_each(|(column, one)| {
+                let raw = self.raw(space, one);
+                for (position, value) in column.iter_mut().enumerate() {
+                    *value = ((raw[self.kept[position]] - self.mean[position]) / self.deviation[position]) as f32;
+                }
+            });
         encoded
     }
 
@@ -105,7 +112,9 @@ impl Encoder {
     pub(crate) fn positions_of_idle(&self, space: &dyn SearchSpace) -> Vec<usize> {
         let genes: usize = space.choices().iter().map(|&choices| usize::from(choices)).sum();
         let first = genes + 4 * PHYSICAL_FEATURES.len();
-        (0..self.kept.len()).filter(|&position| self.kept[position] >= first).collect()
+        (0..self.kept.len())
+            .filter(|&position| self.kept[position] >= first)
+            .collect()
     }
 
     /// Genes one-hot, then the physical features: written, their logs, live, their logs; last the idle features.

@@ -67,7 +67,12 @@ pub struct Accuracy {
 
 impl AccuracyModel {
     /// Accuracies of architectures, from their features `[features, architectures]`.
-    pub fn predict(&self, architectures: &[Architecture], features: &DMatrix<f32>, device: &ComputeDevice) -> Vec<Accuracy> {
+    pub fn predict(
+        &self,
+        architectures: &[Architecture],
+        features: &DMatrix<f32>,
+        device: &ComputeDevice,
+    ) -> Vec<Accuracy> {
         let outputs = self.ensemble.predict(features, device);
         architectures
             .iter()
@@ -75,20 +80,37 @@ impl AccuracyModel {
             .map(|(architecture, &output)| match self.measured.get(architecture) {
                 Some(&accuracy) => {
                     let accuracy = f64::from(accuracy);
-                    Accuracy { percent: Estimate { mean: accuracy, low: accuracy, high: accuracy }, origin: self.origin }
+                    Accuracy {
+                        percent: Estimate {
+                            mean: accuracy,
+                            low: accuracy,
+                            high: accuracy,
+                        },
+                        origin: self.origin,
+                    }
                 }
-                None => Accuracy { percent: self.estimate(output), origin: Origin::Predicted },
+                None => Accuracy {
+                    percent: self.estimate(output),
+                    origin: Origin::Predicted,
+                },
             })
             .collect()
     }
 
     fn estimate(&self, output: f32) -> Estimate {
-        let prediction = LogPrediction { mean: output, deviation: self.scale.noise as f32 };
+        let prediction = LogPrediction {
+            mean: output,
+            deviation: self.scale.noise as f32,
+        };
         let at = |probability: f64| {
             let error = self.scale.calibration.quantile(probability) * f64::from(prediction.deviation);
             from_scale(self.scale.mean + self.scale.deviation * (f64::from(prediction.mean) + error))
         };
-        Estimate { mean: from_scale(self.scale.mean + self.scale.deviation * f64::from(output)), low: at(0.05), high: at(0.95) }
+        Estimate {
+            mean: from_scale(self.scale.mean + self.scale.deviation * f64::from(output)),
+            low: at(0.05),
+            high: at(0.95),
+        }
     }
 }
 

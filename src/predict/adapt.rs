@@ -61,15 +61,26 @@ impl Setting {
             let deviation: f64 = StandardNormal.sample(rng);
             median * (spread * deviation).exp()
         };
-        let (scale, noise) = (log_normal((typical.0, SCALE_SPREAD)), log_normal((typical.1, NOISE_SPREAD)));
+        let (scale, noise) = (
+            log_normal((typical.0, SCALE_SPREAD)),
+            log_normal((typical.1, NOISE_SPREAD)),
+        );
         let (known, drawn) = (log_normal(KNOWN_WIDTH), log_normal(DRAWN_WIDTH));
         let which: f64 = rng.random();
         let centre = match which {
             which if which < AROUND_MEAN => Centre::Mean,
-            which if which < AROUND_MEAN + AROUND_DRAWN => Centre::Drawn(rng.random_range(0..prior.drawn_centres.ncols())),
+            which if which < AROUND_MEAN + AROUND_DRAWN => {
+                Centre::Drawn(rng.random_range(0..prior.drawn_centres.ncols()))
+            }
             _ => Centre::Known(rng.random_range(0..prior.known.len())),
         };
-        Setting { centre, scale, known, drawn, noise }
+        Setting {
+            centre,
+            scale,
+            known,
+            drawn,
+            noise,
+        }
     }
 
     /// Prior variance of each coordinate.
@@ -101,7 +112,9 @@ impl Setting {
 pub fn adapt(prior: &Prior, basis: &DMatrix<f64>, logs: &[f64], seed: Seed) -> Posterior {
     let mut rng = seed.stream("adapt");
     let typical = (prior.typical_scale(), prior.typical_noise());
-    let crowd = (PROBES_AT_FULL_SETTINGS as f64 / logs.len().max(1) as f64).powi(2).min(1.0);
+    let crowd = (PROBES_AT_FULL_SETTINGS as f64 / logs.len().max(1) as f64)
+        .powi(2)
+        .min(1.0);
     let count = ((SETTINGS as f64 * crowd) as usize).max(FEWEST_SETTINGS);
     let settings: Vec<Setting> = (0..count).map(|_| Setting::draw(prior, typical, &mut rng)).collect();
     if logs.is_empty() {
@@ -109,10 +122,15 @@ pub fn adapt(prior: &Prior, basis: &DMatrix<f64>, logs: &[f64], seed: Seed) -> P
     }
     let level = logs.iter().sum::<f64>() / logs.len() as f64;
     let probes = Probes::new(prior, basis, logs, level);
-    let evidence: Vec<f64> = settings.par_iter().map(|setting| probes.log_evidence(setting)).collect();
+    let evidence: Vec<f64> = settings
+        .par_iter()
+        .map(|setting| probes.log_evidence(setting))
+        .collect();
     let kept = heaviest(&evidence);
-    let parts: Vec<Part> =
-        kept.par_iter().map(|&(index, weight)| probes.posterior(&settings[index], prior, level, weight)).collect();
+    let parts: Vec<Part> = kept
+        .par_iter()
+        .map(|&(index, weight)| probes.posterior(&settings[index], prior, level, weight))
+        .collect();
     average(prior, &parts)
 }
 
@@ -158,7 +176,9 @@ struct Probes<'a> {
 impl<'a> Probes<'a> {
     fn new(prior: &Prior, basis: &'a DMatrix<f64>, logs: &[f64], level: f64) -> Self {
         let gram = |wanted: &[Coordinate]| {
-            let rows: Vec<usize> = (0..prior.rank()).filter(|&row| wanted.contains(&prior.coordinates[row])).collect();
+            let rows: Vec<usize> = (0..prior.rank())
+                .filter(|&row| wanted.contains(&prior.coordinates[row]))
+                .collect();
             let part = basis.select_rows(&rows);
             part.transpose() * part
         };
@@ -195,7 +215,9 @@ impl<'a> Probes<'a> {
     }
 
     fn log_evidence(&self, setting: &Setting) -> f64 {
-        let Some((factor, mut distance)) = self.standardised(setting) else { return f64::NEG_INFINITY };
+        let Some((factor, mut distance)) = self.standardised(setting) else {
+            return f64::NEG_INFINITY;
+        };
         let count = distance.len() as f64;
         if !factor.l_dirty().solve_lower_triangular_mut(&mut distance) {
             return f64::NEG_INFINITY;
@@ -215,7 +237,10 @@ impl<'a> Probes<'a> {
                 row *= *variance;
             }
             mean += &cross * factor.solve(&distance);
-            let half = factor.l_dirty().solve_lower_triangular(&cross.transpose()).unwrap_or_else(|| cross.transpose() * 0.0);
+            let half = factor
+                .l_dirty()
+                .solve_lower_triangular(&cross.transpose())
+                .unwrap_or_else(|| cross.transpose() * 0.0);
             covariance -= half.transpose() * half;
         }
         scaled(setting, level, weight, mean, covariance)
@@ -243,7 +268,13 @@ fn without_probes(prior: &Prior, settings: &[Setting]) -> Vec<Part> {
         .map(|setting| {
             let mut variances = setting.variances(prior);
             variances[0] = (deviation / setting.scale).powi(2);
-            scaled(setting, level, weight, setting.centre(prior), DMatrix::from_diagonal(&variances))
+            scaled(
+                setting,
+                level,
+                weight,
+                setting.centre(prior),
+                DMatrix::from_diagonal(&variances),
+            )
         })
         .collect()
 }

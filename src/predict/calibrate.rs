@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 use crate::stats;
 
 /// Probabilities at which the quantiles are kept.
-const LEVELS: [f64; 15] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995];
+const LEVELS: [f64; 15] = [
+    0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995,
+];
 
 /// Quantiles of standardised errors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,7 +23,9 @@ pub struct Calibration {
 impl Default for Calibration {
     /// The normal distribution: nothing is known about past errors.
     fn default() -> Self {
-        Calibration { quantiles: LEVELS.iter().map(|&level| stats::normal_quantile(level)).collect() }
+        Calibration {
+            quantiles: LEVELS.iter().map(|&level| stats::normal_quantile(level)).collect(),
+        }
     }
 }
 
@@ -45,7 +49,9 @@ impl Calibration {
     /// Between two calibrations: `share` of the way from `self` to `other`.
     pub fn between(&self, other: &Calibration, share: f64) -> Calibration {
         let blend = |(a, b): (&f64, &f64)| a + share * (b - a);
-        Calibration { quantiles: self.quantiles.iter().zip(&other.quantiles).map(blend).collect() }
+        Calibration {
+            quantiles: self.quantiles.iter().zip(&other.quantiles).map(blend).collect(),
+        }
     }
 
     /// The standardised error that is not exceeded with this probability. Interpolated in normal scores, and continued
@@ -63,7 +69,8 @@ impl Calibration {
 
 fn normal_scores() -> [f64; LEVELS.len()] {
     // The levels are constants, so this is a table; computing it once keeps it next to them.
-    static SCORES: std::sync::LazyLock<[f64; LEVELS.len()]> = std::sync::LazyLock::new(|| LEVELS.map(stats::normal_quantile));
+    static SCORES: std::sync::LazyLock<[f64; LEVELS.len()]> =
+        std::sync::LazyLock::new(|| LEVELS.map(stats::normal_quantile));
     *SCORES
 }
 
@@ -83,7 +90,11 @@ fn pooled_quantile(sorted: &[Vec<f64>], level: f64) -> f64 {
     let (mut low, mut high) = (-100.0, 100.0);
     for _ in 0..50 {
         let middle = 0.5 * (low + high);
-        if at(middle) < level { low = middle } else { high = middle }
+        if at(middle) < level {
+            low = middle
+        } else {
+            high = middle
+        }
     }
     0.5 * (low + high)
 }
@@ -103,12 +114,20 @@ mod tests {
     #[test]
     fn errors_twice_as_large_double_the_interval() {
         // Normal scores at 2,000 even probabilities, doubled, are a sample of N(0, 2^2) without sampling error.
-        let errors: Vec<f64> = (0..2000).map(|i| 2.0 * stats::normal_quantile((f64::from(i) + 0.5) / 2000.0)).collect();
+        let errors: Vec<f64> = (0..2000)
+            .map(|i| 2.0 * stats::normal_quantile((f64::from(i) + 0.5) / 2000.0))
+            .collect();
         let calibration = Calibration::fit(&[errors]);
         for probability in [0.02, 0.05, 0.5, 0.9, 0.97] {
             let expected = 2.0 * stats::normal_quantile(probability);
-            assert!((calibration.quantile(probability) - expected).abs() < 0.02, "{probability}");
-            assert!((calibration.probability(expected) - probability).abs() < 0.005, "{probability}");
+            assert!(
+                (calibration.quantile(probability) - expected).abs() < 0.02,
+                "{probability}"
+            );
+            assert!(
+                (calibration.probability(expected) - probability).abs() < 0.005,
+                "{probability}"
+            );
         }
     }
 

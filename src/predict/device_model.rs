@@ -34,7 +34,11 @@ impl Posterior {
             // Rounding leaves eigenvalues a hair below zero.
             row *= value.max(0.0).sqrt();
         }
-        Posterior { mean: mean.cast(), root: root.cast(), noise_variance: noise_variance as f32 }
+        Posterior {
+            mean: mean.cast(),
+            root: root.cast(),
+            noise_variance: noise_variance as f32,
+        }
     }
 
     /// Predictions at some architectures, from the basis there: `[rank, architectures]`.
@@ -80,13 +84,21 @@ impl MetricModel {
 
     /// The median and the central interval that holds `share` of measurements, in the metric's unit.
     pub fn estimate(&self, prediction: LogPrediction, share: f64) -> Estimate {
-        let at = |probability| (f64::from(prediction.mean) + self.calibration.quantile(probability) * f64::from(prediction.deviation)).exp();
-        Estimate { mean: f64::from(prediction.mean).exp(), low: at(0.5 - share / 2.0), high: at(0.5 + share / 2.0) }
+        let at = |probability| {
+            (f64::from(prediction.mean) + self.calibration.quantile(probability) * f64::from(prediction.deviation))
+                .exp()
+        };
+        Estimate {
+            mean: f64::from(prediction.mean).exp(),
+            low: at(0.5 - share / 2.0),
+            high: at(0.5 + share / 2.0),
+        }
     }
 
     /// Probability that a measurement is at most `limit`, in the metric's unit.
     pub fn probability_below(&self, prediction: LogPrediction, limit: f64) -> f64 {
-        self.calibration.probability((limit.ln() - f64::from(prediction.mean)) / f64::from(prediction.deviation))
+        self.calibration
+            .probability((limit.ln() - f64::from(prediction.mean)) / f64::from(prediction.deviation))
     }
 
     /// Logarithm of the value that a measurement stays below with `confidence`.

@@ -68,13 +68,28 @@ struct Column {
 pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predictor> {
     let task = dataset.resolve_task(options.task.as_deref())?;
     let columns = columns(dataset, task.as_ref(), options, run.seed)?;
-    let used: BTreeSet<u32> = columns.iter().flat_map(|column| column.values.iter().map(|value| value.0)).collect();
+    let used: BTreeSet<u32> = columns
+        .iter()
+        .flat_map(|column| column.values.iter().map(|value| value.0))
+        .collect();
     let used: Vec<u32> = used.into_iter().collect();
-    let accuracies = task.as_ref().map(|task| accuracy_values(dataset, task, options, run.seed)).unwrap_or_default();
+    let accuracies = task
+        .as_ref()
+        .map(|task| accuracy_values(dataset, task, options, run.seed))
+        .unwrap_or_default();
     let split = Parts::of(dataset, &used, options.towers.validation, &mut run.seed.stream("split"));
-    let input = task.as_ref().and_then(|task| task.input).or(dataset.inputs.first().copied()).unwrap_or(DEFAULT_INPUT);
+    let input = task
+        .as_ref()
+        .and_then(|task| task.input)
+        .or(dataset.inputs.first().copied())
+        .unwrap_or(DEFAULT_INPUT);
     let classes = task.as_ref().map_or(10, |task| classes(&task.name));
-    let encoder = Encoder::fit(dataset.space, &split.architectures(dataset, &split.training), input, classes);
+    let encoder = Encoder::fit(
+        dataset.space,
+        &split.architectures(dataset, &split.training),
+        input,
+        classes,
+    );
 
     let known: Vec<(Metric, KnownDevice)> = columns
         .iter()
@@ -92,10 +107,18 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
     };
     let reference = reference(dataset, &encoder, &ensemble, input, classes, run);
     let drawn = Drawn::fit(&reference, &mut run.seed.stream("drawn"));
-    let rows = Rows { table: &table, predicted: &predicted, reference: &reference, drawn: &drawn, seed: run.seed };
+    let rows = Rows {
+        table: &table,
+        predicted: &predicted,
+        reference: &reference,
+        drawn: &drawn,
+        seed: run.seed,
+    };
     let latency = rows.metric_prior(&known, Metric::Latency, &split.columns(&used).validation);
     let energy = rows.metric_prior(&known, Metric::Energy, &split.columns(&used).validation);
-    let Some(latency) = latency else { return Err(too_few(dataset)) };
+    let Some(latency) = latency else {
+        return Err(too_few(dataset));
+    };
     Ok(Predictor {
         space: dataset.space,
         id: String::new(),
@@ -178,18 +201,29 @@ struct Parts {
 
 impl Parts {
     fn of(dataset: &Dataset, used: &[u32], validation: f64, rng: &mut StdRng) -> Parts {
-        let split = by_isomorphism(dataset.space, &dataset.architectures, used, Share::Fraction(1.0 - validation), rng);
-        Parts { training: split.train, validation: split.held_out.into_iter().collect() }
+        let split = by_isomorphism(
+            dataset.space,
+            &dataset.architectures,
+            used,
+            Share::Fraction(1.0 - validation),
+            rng,
+        );
+        Parts {
+            training: split.train,
+            validation: split.held_out.into_iter().collect(),
+        }
     }
 
     fn architectures(&self, dataset: &Dataset, positions: &[u32]) -> Vec<Architecture> {
-        positions.iter().map(|&position| dataset.architectures[position as usize].clone()).collect()
+        positions
+            .iter()
+            .map(|&position| dataset.architectures[position as usize].clone())
+            .collect()
     }
 
     /// The split as columns of a table over `used`.
     fn columns(&self, used: &[u32]) -> Split {
-        let (validation, training) =
-            (0..used.len()).partition(|&column| self.validation.contains(&used[column]));
+        let (validation, training) = (0..used.len()).partition(|&column| self.validation.contains(&used[column]));
         Split { training, validation }
     }
 }
@@ -227,9 +261,15 @@ fn table(
     columns: &[Column],
     known: &[(Metric, KnownDevice)],
 ) -> Table {
-    let architectures: Vec<Architecture> =
-        used.iter().map(|&position| dataset.architectures[position as usize].clone()).collect();
-    let place: HashMap<u32, usize> = used.iter().enumerate().map(|(column, &position)| (position, column)).collect();
+    let architectures: Vec<Architecture> = used
+        .iter()
+        .map(|&position| dataset.architectures[position as usize].clone())
+        .collect();
+    let place: HashMap<u32, usize> = used
+        .iter()
+        .enumerate()
+        .map(|(column, &position)| (position, column))
+        .collect();
     let mut targets = DMatrix::from_element(columns.len(), used.len(), f32::NAN);
     for (row, (column, (_, device))) in columns.iter().zip(known).enumerate() {
         for (position, value) in &column.values {
@@ -237,7 +277,10 @@ fn table(
             targets[(row, place[position])] = standardised.clamp(-MOST_SPREADS, MOST_SPREADS) as f32;
         }
     }
-    Table { inputs: encoder.encode(dataset.space, &architectures), targets }
+    Table {
+        inputs: encoder.encode(dataset.space, &architectures),
+        targets,
+    }
 }
 
 /// Adds each device's noise: the typical error of the towers on validation architectures.
@@ -248,7 +291,9 @@ fn with_noise(
     validation: &[usize],
 ) -> Vec<(Metric, KnownDevice)> {
     let noisy = |(metric, mut device): (Metric, KnownDevice)| {
-        let errors: Vec<f64> = errors(table, predicted, device.output, validation).map(f64::abs).collect();
+        let errors: Vec<f64> = errors(table, predicted, device.output, validation)
+            .map(f64::abs)
+            .collect();
         let median = 1.4826 * stats::quantile(&errors, 0.5).unwrap_or(0.15);
         // Outliers count, but not by their square.
         let limited: Vec<f64> = errors.iter().map(|error| error.min(3.0 * median).powi(2)).collect();
@@ -285,7 +330,10 @@ fn reference(
     Reference {
         outputs: ensemble.predict(&features, run.device),
         features,
-        physics: architectures.par_iter().map(|one| Physics::of(dataset.space, one, input, classes)).collect(),
+        physics: architectures
+            .par_iter()
+            .map(|one| Physics::of(dataset.space, one, input, classes))
+            .collect(),
         idle_features: encoder.positions_of_idle(dataset.space),
     }
 }
@@ -300,8 +348,17 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    fn metric_prior(&self, known: &[(Metric, KnownDevice)], metric: Metric, validation: &[usize]) -> Option<MetricPrior> {
-        let known: Vec<KnownDevice> = known.iter().filter(|one| one.0 == metric).map(|one| one.1.clone()).collect();
+    fn metric_prior(
+        &self,
+        known: &[(Metric, KnownDevice)],
+        metric: Metric,
+        validation: &[usize],
+    ) -> Option<MetricPrior> {
+        let known: Vec<KnownDevice> = known
+            .iter()
+            .filter(|one| one.0 == metric)
+            .map(|one| one.1.clone())
+            .collect();
         if known.is_empty() {
             return None;
         }
@@ -313,7 +370,11 @@ impl Rows<'_> {
             })
             .collect();
         let prior = Prior::build(known, self.reference, self.drawn);
-        Some(MetricPrior { calibrations: self.calibrations(&prior), known_calibration: Calibration::fit(&groups), prior })
+        Some(MetricPrior {
+            calibrations: self.calibrations(&prior),
+            known_calibration: Calibration::fit(&groups),
+            prior,
+        })
     }
 
     /// Leaves every hardware unit out in turn; see [`super::calibrate`].
@@ -338,17 +399,27 @@ impl Rows<'_> {
         CALIBRATED_PROBES
             .iter()
             .map(|&probes| {
-                let groups: Vec<Vec<f64>> =
-                    errors.iter().filter(|one| one.0 == probes).map(|one| one.1.clone()).collect();
+                let groups: Vec<Vec<f64>> = errors
+                    .iter()
+                    .filter(|one| one.0 == probes)
+                    .map(|one| one.1.clone())
+                    .collect();
                 (probes, Calibration::fit(&groups))
             })
             .collect()
     }
 
-    fn standardised_errors(&self, prior: &Prior, basis: &DMatrix<f64>, device: &KnownDevice, probes: usize) -> Vec<f64> {
+    fn standardised_errors(
+        &self,
+        prior: &Prior,
+        basis: &DMatrix<f64>,
+        device: &KnownDevice,
+        probes: usize,
+    ) -> Vec<f64> {
         let log = |column: usize| device.level + device.scale * f64::from(self.table.targets[(device.output, column)]);
-        let mut measured: Vec<usize> =
-            (0..self.table.targets.ncols()).filter(|&column| !self.table.targets[(device.output, column)].is_nan()).collect();
+        let mut measured: Vec<usize> = (0..self.table.targets.ncols())
+            .filter(|&column| !self.table.targets[(device.output, column)].is_nan())
+            .collect();
         let mut errors = Vec::new();
         for repeat in 0..CALIBRATION_REPEATS {
             let seed = self.seed.child(&format!("calibration/{}/{probes}", device.id), repeat);
@@ -375,7 +446,12 @@ fn fit_accuracy(
     run: &Run,
 ) -> Result<AccuracyModel> {
     let used: Vec<u32> = values.iter().map(|value| value.0).collect();
-    let parts = Parts::of(dataset, &used, options.accuracy.validation, &mut run.seed.stream("accuracy-split"));
+    let parts = Parts::of(
+        dataset,
+        &used,
+        options.accuracy.validation,
+        &mut run.seed.stream("accuracy-split"),
+    );
     let split = parts.columns(&used);
     let scaled: Vec<f64> = values.iter().map(|(_, accuracy)| to_scale(*accuracy)).collect();
     let training: Vec<f64> = split.training.iter().map(|&column| scaled[column]).collect();
@@ -391,9 +467,16 @@ fn fit_accuracy(
     let ensemble = train::fit("accuracy", &table, &split, &options.accuracy, run)?;
     let predicted = ensemble.predict(&table.inputs, run.device);
     let errors: Vec<f64> = errors(&table, &predicted, 0, &split.validation).collect();
-    let noise = stats::mean(&errors.iter().map(|error| error * error).collect::<Vec<f64>>()).unwrap_or(0.0).sqrt().max(1e-3);
+    let noise = stats::mean(&errors.iter().map(|error| error * error).collect::<Vec<f64>>())
+        .unwrap_or(0.0)
+        .sqrt()
+        .max(1e-3);
     let pick = |matrix: &DMatrix<f32>| -> Vec<f64> {
-        split.validation.iter().map(|&column| f64::from(matrix[(0, column)])).collect()
+        split
+            .validation
+            .iter()
+            .map(|&column| f64::from(matrix[(0, column)]))
+            .collect()
     };
     let scale = AccuracyScale {
         task: task.name.clone(),
@@ -403,8 +486,19 @@ fn fit_accuracy(
         calibration: Calibration::fit(&[errors.iter().map(|error| error / noise).collect()]),
         validation_spearman: stats::spearman(&pick(&predicted), &pick(&table.targets)).unwrap_or(f64::NAN),
     };
-    let measured = architectures.into_iter().zip(values.iter().map(|value| value.1 as f32)).collect();
-    let simulated = dataset.accuracies.iter().any(|row| row.task == task.index && row.origin == Origin::Simulated);
+    let measured = architectures
+        .into_iter()
+        .zip(values.iter().map(|value| value.1 as f32))
+        .collect();
+    let simulated = dataset
+        .accuracies
+        .iter()
+        .any(|row| row.task == task.index && row.origin == Origin::Simulated);
     let origin = if simulated { Origin::Simulated } else { Origin::Measured };
-    Ok(AccuracyModel { scale, ensemble, measured, origin })
+    Ok(AccuracyModel {
+        scale,
+        ensemble,
+        measured,
+        origin,
+    })
 }

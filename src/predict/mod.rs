@@ -70,7 +70,10 @@ impl MetricPrior {
     fn calibration(&self, probes: usize) -> Calibration {
         let at = |count: usize| ((1 + count) as f64).ln();
         let above = self.calibrations.partition_point(|(count, _)| *count < probes);
-        match (above.checked_sub(1).and_then(|below| self.calibrations.get(below)), self.calibrations.get(above)) {
+        match (
+            above.checked_sub(1).and_then(|below| self.calibrations.get(below)),
+            self.calibrations.get(above),
+        ) {
             (_, Some((count, calibration))) if *count == probes => calibration.clone(),
             (Some((low, a)), Some((high, b))) => a.between(b, (at(probes) - at(*low)) / (at(*high) - at(*low))),
             (Some((_, only)), None) | (None, Some((_, only))) => only.clone(),
@@ -85,7 +88,10 @@ impl MetricPrior {
         mean[0] += device.level;
         let covariance = DMatrix::zeros(self.prior.rank(), self.prior.rank());
         let posterior = Posterior::new(mean, covariance, (device.noise * device.scale).powi(2));
-        Some(MetricModel { posterior, calibration: self.known_calibration.clone() })
+        Some(MetricModel {
+            posterior,
+            calibration: self.known_calibration.clone(),
+        })
     }
 }
 
@@ -184,7 +190,9 @@ impl Predictor {
 
     /// Energy basis of encoded architectures, where energy was learned.
     pub fn energy_basis(&self, encoded: &Encoded) -> Option<DMatrix<f32>> {
-        self.energy.as_ref().map(|energy| energy.prior.basis(&encoded.outputs, &encoded.features))
+        self.energy
+            .as_ref()
+            .map(|energy| energy.prior.basis(&encoded.outputs, &encoded.features))
     }
 
     /// Accuracies, where they were learned; else empty.
@@ -210,7 +218,12 @@ impl Predictor {
 
     /// Ids of the devices that were trained on.
     pub fn known_devices(&self) -> Vec<String> {
-        self.latency.prior.known.iter().map(|device| device.id.clone()).collect()
+        self.latency
+            .prior
+            .known
+            .iter()
+            .map(|device| device.id.clone())
+            .collect()
     }
 
     /// A device that was trained on.
@@ -234,7 +247,13 @@ impl Predictor {
         let architectures: Vec<Architecture> = probes.iter().map(|probe| probe.architecture.clone()).collect();
         let encoded = self.encode(&architectures);
         let latencies: Vec<Option<f64>> = probes.iter().map(|probe| probe.latency_ms).collect();
-        let latency = adapt_metric(&self.latency, &self.latency_basis(&encoded), &latencies, Metric::Latency, seed)?;
+        let latency = adapt_metric(
+            &self.latency,
+            &self.latency_basis(&encoded),
+            &latencies,
+            Metric::Latency,
+            seed,
+        )?;
         let energy = match (&self.energy, self.energy_basis(&encoded)) {
             (Some(prior), Some(basis)) => {
                 let energies: Vec<Option<f64>> = probes.iter().map(|probe| probe.energy_mj).collect();
@@ -244,7 +263,11 @@ impl Predictor {
         };
         Ok(DeviceModel {
             id: id.into(),
-            knowledge: if probes.is_empty() { Knowledge::Prior } else { Knowledge::Probes },
+            knowledge: if probes.is_empty() {
+                Knowledge::Prior
+            } else {
+                Knowledge::Probes
+            },
             probes: probes.len(),
             predictor: self.id.clone(),
             latency,
@@ -294,10 +317,19 @@ fn adapt_metric(
 fn check_probes(prior: &Prior, values: &[f64], kind: Metric) -> Result<()> {
     let (name, unit) = (kind.name(), kind.unit());
     let invalid = |expected: String, found: String, hint: &str| {
-        Err(Error::Invalid { what: format!("{name} of the probes"), expected, found, hint: hint.into() })
+        Err(Error::Invalid {
+            what: format!("{name} of the probes"),
+            expected,
+            found,
+            hint: hint.into(),
+        })
     };
     if let Some(bad) = values.iter().find(|value| !(value.is_finite() && **value > 0.0)) {
-        return invalid(format!("positive numbers in {unit}"), bad.to_string(), "Leave a value that was not measured empty.");
+        return invalid(
+            format!("positive numbers in {unit}"),
+            bad.to_string(),
+            "Leave a value that was not measured empty.",
+        );
     }
     if values.len() > 1 && values.iter().all(|value| *value == values[0]) {
         return invalid(
@@ -306,7 +338,9 @@ fn check_probes(prior: &Prior, values: &[f64], kind: Metric) -> Result<()> {
             "Measure with a finer timer or a larger batch, and check that each row ran its own architecture.",
         );
     }
-    let Some(median) = crate::stats::quantile(values, 0.5) else { return Ok(()) };
+    let Some(median) = crate::stats::quantile(values, 0.5) else {
+        return Ok(());
+    };
     let levels = || prior.known.iter().map(|device| device.level.exp());
     let (fastest, slowest) = (levels().fold(f64::INFINITY, f64::min), levels().fold(0.0, f64::max));
     if median > slowest * IMPLAUSIBLE_FACTOR || median < fastest / IMPLAUSIBLE_FACTOR {

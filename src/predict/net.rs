@@ -54,7 +54,9 @@ impl TowerConfig {
 /// gives the same weights on every backend, whatever else runs.
 pub fn linear(inputs: usize, outputs: usize, gain: f64, rng: &mut StdRng, device: &ComputeDevice) -> Linear {
     let bound = (3.0 * gain / inputs.max(1) as f64).sqrt() as f32;
-    let weights: Vec<f32> = (0..inputs * outputs).map(|_| bound * rng.random_range(-1.0..=1.0_f32)).collect();
+    let weights: Vec<f32> = (0..inputs * outputs)
+        .map(|_| bound * rng.random_range(-1.0..=1.0_f32))
+        .collect();
     Linear {
         weight: Param::from_data(TensorData::new(weights, [inputs, outputs]), device),
         bias: Some(Param::from_data(TensorData::zeros::<f32, _>([outputs]), device)),

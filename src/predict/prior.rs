@@ -92,7 +92,12 @@ impl Drawn {
         let functions = roofline::draw(&reference.physics, DRAWN_CENTRES, rng);
         let map = fit_to_features(&reference.features, &functions, reference.outputs.nrows());
         let equal = DVector::from_element(DRAWN_CENTRES, 1.0 / DRAWN_CENTRES as f64);
-        Drawn(Directions::of(&(&map * stacked(reference)), &map, &equal, DRAWN_DIRECTIONS))
+        Drawn(Directions::of(
+            &(&map * stacked(reference)),
+            &map,
+            &equal,
+            DRAWN_DIRECTIONS,
+        ))
     }
 }
 
@@ -137,7 +142,12 @@ impl Prior {
 
     /// The same prior as if the devices of `unit` had never been measured, to see how far it can be trusted.
     pub fn without_unit(&self, unit: &str, reference: &Reference, drawn: &Drawn) -> Prior {
-        let known = self.known.iter().filter(|device| device.unit != unit).cloned().collect();
+        let known = self
+            .known
+            .iter()
+            .filter(|device| device.unit != unit)
+            .cloned()
+            .collect();
         Prior::build(known, reference, drawn)
     }
 
@@ -150,7 +160,10 @@ impl Prior {
     /// `[outputs, architectures]` and features `[features, architectures]`.
     pub fn basis(&self, outputs: &DMatrix<f32>, features: &DMatrix<f32>) -> DMatrix<f32> {
         let map: DMatrix<f32> = self.map.map(|value| value as f32);
-        let (from_outputs, rest) = (map.columns(0, outputs.nrows()), map.columns(outputs.nrows(), features.nrows()));
+        let (from_outputs, rest) = (
+            map.columns(0, outputs.nrows()),
+            map.columns(outputs.nrows(), features.nrows()),
+        );
         let mut basis = from_outputs * outputs + rest * features;
         let constant = map.column(map.ncols() - 1);
         for mut column in basis.column_iter_mut() {
@@ -191,22 +204,32 @@ fn unit_weights(known: &[KnownDevice]) -> DVector<f64> {
 }
 
 fn weighted_mean(values: &[f64], weights: &DVector<f64>) -> f64 {
-    values.iter().zip(weights.iter()).map(|(value, weight)| value * weight).sum()
+    values
+        .iter()
+        .zip(weights.iter())
+        .map(|(value, weight)| value * weight)
+        .sum()
 }
 
 fn rows_as_f64(matrix: &DMatrix<f32>, rows: impl Iterator<Item = usize>) -> DMatrix<f64> {
     let rows: Vec<usize> = rows.collect();
-    DMatrix::from_fn(rows.len(), matrix.ncols(), |row, column| f64::from(matrix[(rows[row], column)]))
+    DMatrix::from_fn(rows.len(), matrix.ncols(), |row, column| {
+        f64::from(matrix[(rows[row], column)])
+    })
 }
 
 /// `[outputs + features + 1, reference]`.
 fn stacked(reference: &Reference) -> DMatrix<f64> {
     let (outputs, features) = (reference.outputs.nrows(), reference.features.nrows());
-    DMatrix::from_fn(outputs + features + 1, reference.physics.len(), |row, column| match row {
-        row if row < outputs => f64::from(reference.outputs[(row, column)]),
-        row if row < outputs + features => f64::from(reference.features[(row - outputs, column)]),
-        _ => 1.0,
-    })
+    DMatrix::from_fn(
+        outputs + features + 1,
+        reference.physics.len(),
+        |row, column| match row {
+            row if row < outputs => f64::from(reference.outputs[(row, column)]),
+            row if row < outputs + features => f64::from(reference.features[(row - outputs, column)]),
+            _ => 1.0,
+        },
+    )
 }
 
 /// Ridge regression of functions `[reference, functions]` on the features and a constant, as rows of a map:
@@ -243,11 +266,13 @@ impl Directions {
     /// `functions` is `[functions, reference]`, `map` their rows `[functions, width]`, `weights` sums to one.
     fn of(functions: &DMatrix<f64>, map: &DMatrix<f64>, weights: &DVector<f64>, most: usize) -> Directions {
         let count = functions.ncols() as f64;
-        let mean_function = weights.transpose() * functions;
-        let mean = weights.transpose() * map;
+        let mean_function: RowDVector<f64> = weights.transpose() * functions;
+        let mean: RowDVector<f64> = weights.transpose() * map;
         let root = weights.map(f64::sqrt);
-        let centred = |matrix: &DMatrix<f64>, mean: &DMatrix<f64>| {
-            DMatrix::from_fn(matrix.nrows(), matrix.ncols(), |row, column| root[row] * (matrix[(row, column)] - mean[column]))
+        let centred = |matrix: &DMatrix<f64>, mean: &RowDVector<f64>| {
+            DMatrix::from_fn(matrix.nrows(), matrix.ncols(), |row, column| {
+                root[row] * (matrix[(row, column)] - mean[column])
+            })
         };
         let spread = centred(functions, &mean_function);
         let spread_map = centred(map, &mean);
@@ -257,11 +282,17 @@ impl Directions {
         let largest = order.first().map_or(0.0, |&first| eigen.eigenvalues[first]);
         order.retain(|&index| eigen.eigenvalues[index] > 1e-6 * largest.max(1e-12));
         order.truncate(most);
-        let basis = DMatrix::from_fn(functions.nrows(), order.len(), |row, column| eigen.eigenvectors[(row, order[column])]);
+        let basis = DMatrix::from_fn(functions.nrows(), order.len(), |row, column| {
+            eigen.eigenvectors[(row, order[column])]
+        });
         let weights = DMatrix::from_fn(order.len(), functions.nrows(), |row, column| {
             basis[(column, row)] / root[column].max(1e-12)
         });
-        Directions { mean: RowDVector::from_iterator(mean.ncols(), mean.iter().copied()), rows: basis.transpose() * spread_map, weights }
+        Directions {
+            mean,
+            rows: basis.transpose() * spread_map,
+            weights,
+        }
     }
 
     /// The functions as weights over the whole basis, with the mean at coordinate `at` and the directions behind it.
@@ -282,7 +313,11 @@ struct Builder {
 
 impl Builder {
     fn new(width: usize) -> Self {
-        Builder { width, coordinates: Vec::new(), rows: Vec::new() }
+        Builder {
+            width,
+            coordinates: Vec::new(),
+            rows: Vec::new(),
+        }
     }
 
     fn push(&mut self, coordinate: Coordinate, row: RowDVector<f64>) {

@@ -24,7 +24,7 @@ pub fn choose(prior: &Prior, candidates: &DMatrix<f32>, targets: &DMatrix<f32>, 
     let rank = prior.rank();
     let widths = DVector::from_iterator(rank, prior.coordinates.iter().map(width));
     let scaled = |basis: &DMatrix<f32>| {
-        let mut basis: DMatrix<f64> = basis.cast();
+        let mut basis = basis.map(f64::from);
         for (mut row, width) in basis.row_iter_mut().zip(widths.iter()) {
             row *= *width;
         }
@@ -73,5 +73,7 @@ fn width(coordinate: &Coordinate) -> f64 {
 }
 
 fn idle_rows(prior: &Prior) -> Vec<usize> {
-    (0..prior.rank()).filter(|&row| prior.coordinates[row] == Coordinate::Idle).collect()
+    (0..prior.rank())
+        .filter(|&row| prior.coordinates[row] == Coordinate::Idle)
+        .collect()
 }

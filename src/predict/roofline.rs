@@ -40,7 +40,10 @@ pub fn draw(reference: &[Physics], count: usize, rng: &mut StdRng) -> DMatrix<f6
     let mut functions = DMatrix::zeros(reference.len(), count);
     for mut column in functions.column_iter_mut() {
         let amounts = if rng.random_bool(0.5) { &written } else { &live };
-        let prices: Vec<f64> = QUANTITIES.iter().map(|&(_, price, spread)| log_normal(price, spread, rng)).collect();
+        let prices: Vec<f64> = QUANTITIES
+            .iter()
+            .map(|&(_, price, spread)| log_normal(price, spread, rng))
+            .collect();
         let variable = amounts * nalgebra::DVector::from_vec(prices);
         let fixed = log_normal(FIXED.0, FIXED.1, rng) * variable.mean().max(f64::MIN_POSITIVE);
         let log_time: Vec<f64> = variable.iter().map(|time| (fixed + time).ln()).collect();
@@ -56,7 +59,9 @@ fn quantities<'a>(reference: impl Iterator<Item = &'a Vec<f64>> + Clone) -> DMat
     let count = reference.clone().count();
     let mut amounts = DMatrix::zeros(count, QUANTITIES.len());
     for (mut column, (name, ..)) in amounts.column_iter_mut().zip(QUANTITIES) {
-        let Some(position) = PHYSICAL_FEATURES.iter().position(|feature| feature == name) else { continue };
+        let Some(position) = PHYSICAL_FEATURES.iter().position(|feature| feature == name) else {
+            continue;
+        };
         for (amount, features) in column.iter_mut().zip(reference.clone()) {
             *amount = features[position];
         }

@@ -115,7 +115,12 @@ const STATE_INTERVAL: Duration = Duration::from_secs(3);
 /// [`Error::Interrupted`] after a stop was asked for, with the state kept; [`Error::Io`] when the state cannot be
 /// written; [`Error::Invalid`] when the loss is no longer a number.
 pub fn fit(name: &str, table: &Table, split: &Split, config: &TrainingConfig, run: &Run) -> Result<Ensemble> {
-    let sizes = TowerConfig::new(table.inputs.nrows(), table.targets.nrows(), config.hidden, config.features);
+    let sizes = TowerConfig::new(
+        table.inputs.nrows(),
+        table.targets.nrows(),
+        config.hidden,
+        config.features,
+    );
     let members = (0..config.members)
         .map(|index| Member::start(name, index, &sizes, config, run)?.train(table, split, config, run))
         .collect::<Result<Vec<_>>>()?;
@@ -148,7 +153,12 @@ impl Member {
             best: tower.clone(),
             tower,
             optimizer,
-            progress: Progress { epoch: 0, best_epoch: 0, best_loss: f32::INFINITY, finished: false },
+            progress: Progress {
+                epoch: 0,
+                best_epoch: 0,
+                best_loss: f32::INFINITY,
+                finished: false,
+            },
         };
         if run.resume {
             member.restore()?;
@@ -163,15 +173,26 @@ impl Member {
             self.epoch(table, split, config, steps, run.device);
             let loss = validation_loss(&self.tower.valid(), table, &split.validation, run.device);
             self.judge(loss, config)?;
-            let done = self.index * config.epochs + if self.progress.finished { config.epochs } else { self.progress.epoch };
-            (run.progress)(done as u64, (config.members * config.epochs) as u64, &format!("validation loss {:.4}", self.progress.best_loss));
+            let done = self.index * config.epochs
+                + if self.progress.finished {
+                    config.epochs
+                } else {
+                    self.progress.epoch
+                };
+            (run.progress)(
+                done as u64,
+                (config.members * config.epochs) as u64,
+                &format!("validation loss {:.4}", self.progress.best_loss),
+            );
             let stop = run.stop.load(Ordering::Relaxed);
             if stop || self.progress.finished || saved.elapsed() > STATE_INTERVAL {
                 self.save()?;
                 saved = Instant::now();
             }
             if let (true, Some(state)) = (stop, run.state) {
-                return Err(Error::Interrupted { state: state.to_path_buf() });
+                return Err(Error::Interrupted {
+                    state: state.to_path_buf(),
+                });
             }
         }
         Ok(self.best.valid())
@@ -220,14 +241,19 @@ impl Member {
         fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
         write_bytes(&folder.join("tower.bpk"), &module_bytes(&self.tower, folder)?)?;
         write_bytes(&folder.join("best.bpk"), &module_bytes(&self.best, folder)?)?;
-        let optimizer = self.optimizer.into_bytes().map_err(|error| unusable(folder, &error.to_string()))?;
+        let optimizer = self
+            .optimizer
+            .into_bytes()
+            .map_err(|error| unusable(folder, &error.to_string()))?;
         write_bytes(&folder.join("optimizer.bpk"), &optimizer)?;
         let progress = serde_json::to_vec(&self.progress).map_err(|error| unusable(folder, &error.to_string()))?;
         write_bytes(&folder.join("progress.json"), &progress)
     }
 
     fn restore(&mut self) -> Result<()> {
-        let Some(folder) = self.files.clone() else { return Ok(()) };
+        let Some(folder) = self.files.clone() else {
+            return Ok(());
+        };
         let progress = folder.join("progress.json");
         if !progress.exists() {
             return Ok(());
@@ -239,15 +265,20 @@ impl Member {
         let path = folder.join("optimizer.bpk");
         let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
         let optimizer = std::mem::replace(&mut self.optimizer, AdamWConfig::new().init());
-        self.optimizer =
-            optimizer.from_bytes(Bytes::from_bytes_vec(bytes)).map_err(|error| unusable(&path, &error.to_string()))?;
+        self.optimizer = optimizer
+            .from_bytes(Bytes::from_bytes_vec(bytes))
+            .map_err(|error| unusable(&path, &error.to_string()))?;
         Ok(())
     }
 }
 
 /// The weights of a module as burnpack bytes. `place` is named in the error.
 pub fn module_bytes<M: Module>(module: &M, place: &Path) -> Result<Vec<u8>> {
-    let bytes = module.clone().into_record().into_bytes().map_err(|error| unusable(place, &error.to_string()))?;
+    let bytes = module
+        .clone()
+        .into_record()
+        .into_bytes()
+        .map_err(|error| unusable(place, &error.to_string()))?;
     Ok(bytes.to_vec())
 }
 
@@ -259,7 +290,9 @@ pub fn load_module<M: Module>(module: M, path: &Path) -> Result<M> {
     let bytes = fs::read(path).map_err(Error::io("read", path))?;
     let record =
         ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(|error| unusable(path, &error.to_string()))?;
-    module.try_load_record(record).map_err(|error| unusable(path, &error.to_string()))
+    module
+        .try_load_record(record)
+        .map_err(|error| unusable(path, &error.to_string()))
 }
 
 fn unusable(path: &Path, found: &str) -> Error {
@@ -293,7 +326,11 @@ fn batch(table: &Table, columns: &[usize], device: &ComputeDevice) -> (Tensor<2>
         let rows = matrix.nrows();
         let mut data = Vec::with_capacity(rows * columns.len());
         for &column in columns {
-            data.extend(matrix.as_slice()[column * rows..(column + 1) * rows].iter().map(|&one| value(one)));
+            data.extend(
+                matrix.as_slice()[column * rows..(column + 1) * rows]
+                    .iter()
+                    .map(|&one| value(one)),
+            );
         }
         Tensor::<2>::from_data(TensorData::new(data, [columns.len(), rows]), device)
     };
