@@ -1,14 +1,21 @@
 //! The command line: one verb per file, each of which parses its arguments, calls the library, and prints.
 
 mod data;
+mod evaluate;
+mod train;
 
 use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 
 use crate::compute::Backend;
+use crate::dataset::{Dataset, load};
 use crate::error::{Error, Result};
 
 /// Chooses a neural network for a device and limits, in milliseconds, with honest intervals.
@@ -49,6 +56,12 @@ enum Verb {
     /// Import, check and describe datasets
     #[command(subcommand)]
     Data(data::DataVerb),
+    /// Learn from datasets
+    #[command(subcommand)]
+    Train(train::TrainVerb),
+    /// Score a checkpoint on devices that it has not seen
+    #[command(subcommand)]
+    Evaluate(evaluate::EvaluateVerb),
 }
 
 impl Cli {
@@ -59,6 +72,8 @@ impl Cli {
     pub fn run(&self) -> Result<ExitCode> {
         match &self.verb {
             Verb::Data(verb) => data::run(verb, &self.global),
+            Verb::Train(verb) => train::run(verb, &self.global),
+            Verb::Evaluate(verb) => evaluate::run(verb, &self.global),
         }
     }
 }
@@ -96,4 +111,51 @@ pub(crate) fn print(text: &str) -> Result<()> {
     writeln!(stdout, "{}", text.trim_end())
         .and_then(|()| stdout.flush())
         .map_err(Error::io("write", "stdout"))
+}
+
+/// Writes a result to stdout as JSON.
+pub(crate) fn print_json<T: Serialize>(value: &T) -> Result<()> {
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::Invalid {
+        what: "result".into(),
+        expected: "numbers that JSON can hold".into(),
+        found: error.to_string(),
+        hint: "Ask for a table instead.".into(),
+    })?;
+    print(&text)
+}
+
+/// Reads dataset folders and merges them.
+pub(crate) fn read_datasets(folders: &[PathBuf], global: &Global) -> Result<Dataset> {
+    let mut merged: Option<Dataset> = None;
+    for folder in folders {
+        let bar = global.progress(&format!("reading {}", folder.display()), "bytes");
+        let loaded = load(folder, &bar)?.dataset;
+        bar.finish_and_clear();
+        merged = Some(match merged {
+            Some(earlier) => earlier.merged(loaded, folder)?.0,
+            None => loaded,
+        });
+    }
+    merged.ok_or_else(|| Error::Invalid {
+        what: "--dataset".into(),
+        expected: "at least one dataset folder".into(),
+        found: "none".into(),
+        hint: "Name one.".into(),
+    })
+}
+
+/// Set by the first Ctrl-C, which long work notices at its next step; a second one ends the program at once.
+pub(crate) fn stop_flag() -> &'static AtomicBool {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    static HANDLER: Once = Once::new();
+    HANDLER.call_once(|| {
+        // Without a handler Ctrl-C just ends the program, which loses no more than the work since the last state.
+        let _ = ctrlc::set_handler(|| {
+            if STOP.swap(true, Ordering::Relaxed) {
+                #[expect(clippy::exit, reason = "the user asked twice")]
+                std::process::exit(130);
+            }
+        });
+    });
+    &STOP
 }

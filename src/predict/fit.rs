@@ -53,6 +53,30 @@ pub struct FitOptions {
     pub accuracy: TrainingConfig,
 }
 
+impl FitOptions {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the option.
+    pub fn check(&self) -> Result<()> {
+        for (what, value) in [
+            ("samples-per-device", self.samples_per_device),
+            ("accuracy-samples", self.accuracy_samples),
+        ] {
+            if value.is_some_and(|value| value < FEWEST_VALUES) {
+                return Err(Error::Invalid {
+                    what: what.into(),
+                    expected: format!("at least {FEWEST_VALUES}"),
+                    found: value.unwrap_or_default().to_string(),
+                    hint: "Use more, or adapt to the device with probes instead of training on it.".into(),
+                });
+            }
+        }
+        self.towers.check("towers")?;
+        self.accuracy.check("accuracy")
+    }
+}
+
 /// Values of one metric on one device: (position of the architecture in the dataset, value).
 struct Column {
     device: usize,

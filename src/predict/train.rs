@@ -63,6 +63,47 @@ impl Default for TrainingConfig {
     }
 }
 
+impl TrainingConfig {
+    /// Checks every number; `section` is named in the error.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming the first that cannot be used.
+    pub fn check(&self, section: &str) -> Result<()> {
+        let counts = [
+            ("members", self.members, 64),
+            ("hidden", self.hidden, 4096),
+            ("features", self.features, 4096),
+            ("epochs", self.epochs, 1_000_000),
+            ("batch", self.batch, 1_000_000),
+        ];
+        let invalid = |name: &str, expected: String, found: String| Error::Invalid {
+            what: format!("{section}.{name}"),
+            expected,
+            found,
+            hint: "Correct it, or leave it out for the default.".into(),
+        };
+        for (name, value, most) in counts {
+            if value == 0 || value > most {
+                return Err(invalid(name, format!("1 to {most}"), value.to_string()));
+            }
+        }
+        let numbers = [
+            ("learning-rate", self.learning_rate, 1.0),
+            ("gradient-norm", self.gradient_norm, 1e6),
+            ("validation", self.validation, 0.9),
+        ];
+        for (name, value, most) in numbers {
+            if !(value > 0.0 && value <= most) {
+                return Err(invalid(name, format!("above 0, at most {most}"), value.to_string()));
+            }
+        }
+        match self.weight_decay >= 0.0 && self.weight_decay < 1.0 {
+            true => Ok(()),
+            false => Err(invalid("weight-decay", "0 to 1".into(), self.weight_decay.to_string())),
+        }
+    }
+}
+
 /// Inputs and targets, one column per architecture. A target that was not measured is NaN.
 #[derive(Debug, Clone)]
 pub struct Table {

@@ -1,0 +1,176 @@
+//! `edgefit evaluate`: score a checkpoint on devices that it has not seen.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use comfy_table::{Table, presets};
+
+use super::{Global, print, print_json, read_datasets};
+use crate::checkpoint;
+use crate::dataset::{Dataset, Task};
+use crate::error::{Error, Result};
+use crate::evaluate::predictor::{PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor};
+use crate::metric::Metric;
+use crate::predict::Predictor;
+use crate::seed::Seed;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum EvaluateVerb {
+    /// Adapt to each device with a few of its measurements and score the predictions of the others
+    #[command(after_help = "\
+Examples:
+  edgefit evaluate predictor --checkpoint nb201 --dataset unseen --devices fpga,raspi4 --probes 0,5,10,20
+  edgefit evaluate predictor --checkpoint nb201 --dataset unseen --probe-choice chosen --json
+
+Shares (coverage, within 10 %) lie between 0 and 1. Intervals are 90 % bootstrap intervals.")]
+    Predictor(PredictorArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictorArgs {
+    /// Checkpoint folder
+    #[arg(long)]
+    checkpoint: PathBuf,
+    /// Dataset folders with the measurements of the unseen devices
+    #[arg(long, required = true, num_args = 1..)]
+    dataset: Vec<PathBuf>,
+    /// Unseen devices, as ids or hardware units, separated by commas [default: all that the checkpoint was not trained on]
+    #[arg(long, value_delimiter = ',')]
+    devices: Vec<String>,
+    /// Numbers of probes
+    #[arg(long, value_delimiter = ',', default_value = "0,5,10,20")]
+    probes: Vec<usize>,
+    /// Repeats with other random probes
+    #[arg(long, default_value_t = 10)]
+    repeats: usize,
+    /// Which measurements are scored
+    #[arg(long, value_enum, default_value = "full")]
+    protocol: Protocol,
+    /// How probes are picked among the device's measurements
+    #[arg(long, value_enum, default_value = "random")]
+    probe_choice: ProbeChoice,
+    /// Score energy instead of latency
+    #[arg(long)]
+    energy: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(verb: &EvaluateVerb, global: &Global) -> Result<ExitCode> {
+    match verb {
+        EvaluateVerb::Predictor(args) => predictor(args, global),
+    }
+}
+
+fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
+    let compute = global.backend.device()?;
+    let predictor = checkpoint::load_predictor(&args.checkpoint, &compute)?;
+    let dataset = read_datasets(&args.dataset, global)?;
+    let task = task_of(&predictor, &dataset)?;
+    let scoring = PredictorScoring {
+        metric: if args.energy { Metric::Energy } else { Metric::Latency },
+        devices: unseen(&predictor, &dataset, &args.devices, global)?,
+        probes: args.probes.clone(),
+        repeats: args.repeats,
+        protocol: args.protocol,
+        choice: args.probe_choice,
+        seed: Seed(global.seed),
+    };
+    let bar = global.progress("scoring", "devices");
+    bar.set_length(scoring.devices.len() as u64);
+    let report = score_predictor(&predictor, &dataset, task.as_ref(), &scoring, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    match args.json {
+        true => print_json(&report)?,
+        false => print(&table(&report))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The dataset's task that the checkpoint learned, so that latencies are taken at its input size.
+pub(crate) fn task_of(predictor: &Predictor, dataset: &Dataset) -> Result<Option<Task>> {
+    match &predictor.accuracy {
+        Some(model) if dataset.tasks.contains(&model.scale.task) => dataset.resolve_task(Some(&model.scale.task)),
+        _ => Ok(None),
+    }
+}
+
+/// The devices named, or all that the checkpoint does not know. Naming a known one is allowed, and said.
+pub(crate) fn unseen(
+    predictor: &Predictor,
+    dataset: &Dataset,
+    names: &[String],
+    global: &Global,
+) -> Result<Vec<usize>> {
+    let known: Vec<&str> = predictor
+        .latency
+        .prior
+        .known
+        .iter()
+        .map(|device| device.unit.as_str())
+        .collect();
+    let is_known = |device: &usize| known.contains(&dataset.devices[*device].unit.as_str());
+    if names.is_empty() {
+        let unseen: Vec<usize> = (0..dataset.devices.len()).filter(|device| !is_known(device)).collect();
+        return match unseen.is_empty() {
+            false => Ok(unseen),
+            true => Err(Error::Invalid {
+                what: "devices to evaluate on".into(),
+                expected: "a dataset with devices that the checkpoint was not trained on".into(),
+                found: "only devices that it was trained on".into(),
+                hint: "Train with --devices, leaving some out, or name them with --devices to score known devices."
+                    .into(),
+            }),
+        };
+    }
+    let devices = dataset.resolve_devices(names)?;
+    for device in devices.iter().filter(|device| is_known(device)) {
+        global.say(format!(
+            "warning: the checkpoint was trained on {}; its scores say nothing about unseen devices",
+            dataset.devices[*device].id
+        ));
+    }
+    Ok(devices)
+}
+
+fn table(report: &PredictorReport) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.set_header([
+        "device",
+        "probes",
+        "SRCC",
+        "90 % interval",
+        "Kendall",
+        "MAPE %",
+        "within 10 %",
+        "coverage of 90 %",
+    ]);
+    for row in &report.rows {
+        table.add_row([
+            row.device.clone(),
+            row.probes.to_string(),
+            format!("{:.3}", row.spearman.mean),
+            format!("{:.3} to {:.3}", row.spearman.low, row.spearman.high),
+            format!("{:.3}", row.kendall.mean),
+            format!("{:.1}", row.mape_percent.mean),
+            format!("{:.2}", row.within_10_percent.mean),
+            format!("{:.2}", row.coverage_90.mean),
+        ]);
+    }
+    for mean in &report.mean {
+        table.add_row([
+            "mean".to_string(),
+            mean.probes.to_string(),
+            format!("{:.3}", mean.spearman),
+            format!("{:.3} to {:.3}", mean.spearman_low, mean.spearman_high),
+            format!("{:.3}", mean.kendall),
+            format!("{:.1}", mean.mape_percent),
+            format!("{:.2}", mean.within_10_percent),
+            format!("{:.2}", mean.coverage_90),
+        ]);
+    }
+    format!("{table}")
+}

@@ -1,0 +1,172 @@
+//! `edgefit train`: learn a predictor from datasets.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+
+use super::{Global, read_datasets, stop_flag};
+use crate::checkpoint;
+use crate::error::{Error, Result};
+use crate::files::{read_toml, write_bytes};
+use crate::predict::fit::{FitOptions, fit};
+use crate::predict::train::Run;
+use crate::seed::Seed;
+
+/// Folder, inside of the checkpoint, with the state of training that was stopped.
+const STATE: &str = ".training";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrainVerb {
+    /// Learn latency, energy and accuracy of architectures on known devices
+    #[command(after_help = "\
+Examples:
+  edgefit train predictor --dataset nb201 --task cifar100 --out checkpoints/nb201
+  edgefit train predictor --dataset nb201 --task cifar100 --devices 1080ti,pixel3 --samples-per-device 900 --out few
+
+Ctrl-C keeps what was done; the same command with --resume continues.")]
+    Predictor(PredictorArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictorArgs {
+    /// Dataset folders; several are merged
+    #[arg(long, required = true, num_args = 1..)]
+    dataset: Vec<PathBuf>,
+    /// Task whose accuracy is learned, and at whose input size latencies are taken [default: the dataset's only one]
+    #[arg(long)]
+    task: Option<String>,
+    /// Known devices, as ids or hardware units, separated by commas [default: all]
+    #[arg(long, value_delimiter = ',')]
+    devices: Vec<String>,
+    /// Most architectures used per device, drawn at random [default: all]
+    #[arg(long)]
+    samples_per_device: Option<usize>,
+    /// Most architectures whose accuracy is used, drawn at random [default: all]
+    #[arg(long)]
+    accuracy_samples: Option<usize>,
+    /// TOML file with the same options and those of the training, see configs/predictor.toml; flags win over it
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Continue a run that was stopped
+    #[arg(long)]
+    resume: bool,
+    /// Checkpoint folder to write
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// What a checkpoint was trained with, written beside it.
+#[derive(Serialize)]
+struct RunFile {
+    edgefit: &'static str,
+    seed: u64,
+    backend: String,
+    datasets: Vec<String>,
+    options: FitOptions,
+}
+
+pub(crate) fn run(verb: &TrainVerb, global: &Global) -> Result<ExitCode> {
+    match verb {
+        TrainVerb::Predictor(args) => predictor(args, global),
+    }
+}
+
+fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
+    let options = options(args)?;
+    let compute = global.backend.device()?;
+    let dataset = read_datasets(&args.dataset, global)?;
+    let state = args.out.join(STATE);
+    let run_file = run_file(args, &options, global, &state)?;
+    check_resumed(args, &state, &run_file)?;
+    fs::create_dir_all(&state).map_err(Error::io("create", &state))?;
+    write_bytes(&state.join("run.toml"), run_file.as_bytes())?;
+    let bar = global.progress("training towers", "epochs");
+    let progress = |done: u64, total: u64, message: &str| {
+        bar.set_length(total);
+        bar.set_position(done);
+        bar.set_message(message.to_string());
+    };
+    let run = Run {
+        device: &compute,
+        seed: Seed(global.seed),
+        state: Some(&state),
+        resume: args.resume,
+        progress: &progress,
+        stop: stop_flag(),
+    };
+    let predictor = fit(&dataset, &options, &run)?;
+    bar.finish_and_clear();
+    let predictor = checkpoint::save_predictor(&args.out, predictor)?;
+    write_bytes(&args.out.join("run.toml"), run_file.as_bytes())?;
+    fs::remove_dir_all(&state).map_err(Error::io("remove", &state))?;
+    global.say(format!(
+        "learned {} devices{}; checkpoint {} in {}",
+        predictor.known_devices().len(),
+        predictor.accuracy.as_ref().map_or(String::new(), |accuracy| format!(
+            " and the accuracy at {} (rank correlation {:.3} on architectures held out)",
+            accuracy.scale.task, accuracy.scale.validation_spearman
+        )),
+        predictor.id,
+        args.out.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Defaults, then the file, then flags.
+fn options(args: &PredictorArgs) -> Result<FitOptions> {
+    let mut options: FitOptions = match &args.config {
+        Some(path) => read_toml(path)?,
+        None => FitOptions::default(),
+    };
+    if args.task.is_some() {
+        options.task = args.task.clone();
+    }
+    if !args.devices.is_empty() {
+        options.devices = args.devices.clone();
+    }
+    options.samples_per_device = args.samples_per_device.or(options.samples_per_device);
+    options.accuracy_samples = args.accuracy_samples.or(options.accuracy_samples);
+    options.check()?;
+    Ok(options)
+}
+
+fn run_file(args: &PredictorArgs, options: &FitOptions, global: &Global, state: &Path) -> Result<String> {
+    let name = |path: &PathBuf| {
+        path.file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+    };
+    toml::to_string(&RunFile {
+        edgefit: env!("CARGO_PKG_VERSION"),
+        seed: global.seed,
+        backend: format!("{:?}", global.backend).to_lowercase(),
+        datasets: args.dataset.iter().map(name).collect(),
+        options: options.clone(),
+    })
+    .map_err(|error| Error::Invalid {
+        what: state.display().to_string(),
+        expected: "options that TOML can hold".into(),
+        found: error.to_string(),
+        hint: "Shorten the options.".into(),
+    })
+}
+
+/// A run is only continued with the options that it began with; otherwise the towers would not fit together.
+fn check_resumed(args: &PredictorArgs, state: &Path, run_file: &str) -> Result<()> {
+    let earlier = state.join("run.toml");
+    if !args.resume || !earlier.exists() {
+        return Ok(());
+    }
+    let found = fs::read_to_string(&earlier).map_err(Error::io("read", &earlier))?;
+    match found == run_file {
+        true => Ok(()),
+        false => Err(Error::Invalid {
+            what: "--resume".into(),
+            expected: format!("the options in {}", earlier.display()),
+            found: "others".into(),
+            hint: "Repeat the first command, or leave --resume out to start over.".into(),
+        }),
+    }
+}

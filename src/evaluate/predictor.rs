@@ -1,0 +1,362 @@
+//! Few-shot prediction: adapt to a device with a few of its measurements, score on the others.
+
+use nalgebra::DMatrix;
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::dataset::{Dataset, Task};
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::predict::{Predictor, Probe};
+use crate::seed::Seed;
+use crate::space::Architecture;
+use crate::stats::{self, Interval};
+
+/// Which of the measurements that are not probes are scored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// All of them.
+    Full,
+    /// The middle 80 % by measured value, as in HELP (Lee et al. 2021); figures are lower than with `full`.
+    Trimmed,
+}
+
+/// How probes are picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeChoice {
+    /// At random among what was measured on the device.
+    Random,
+    /// As `edgefit probes` chooses, among what was measured on the device.
+    Chosen,
+}
+
+/// What to score.
+#[derive(Debug, Clone)]
+pub struct PredictorScoring {
+    /// Latency or energy.
+    pub metric: Metric,
+    /// Positions of the devices in the dataset.
+    pub devices: Vec<usize>,
+    /// Numbers of probes.
+    pub probes: Vec<usize>,
+    /// Repeats with other probes.
+    pub repeats: usize,
+    /// What is scored.
+    pub protocol: Protocol,
+    /// How probes are picked.
+    pub choice: ProbeChoice,
+    /// Where the random numbers come from.
+    pub seed: Seed,
+}
+
+/// Scores of one device at one number of probes; every figure with its 90 % bootstrap interval over the repeats.
+#[derive(Debug, Clone, Serialize)]
+pub struct PredictorRow {
+    /// Device id.
+    pub device: String,
+    /// Probes.
+    pub probes: usize,
+    /// Repeats.
+    pub repeats: usize,
+    /// Rank correlation of predicted and measured values.
+    pub spearman: Interval,
+    /// Kendall's tau-b.
+    pub kendall: Interval,
+    /// Mean absolute percentage error.
+    pub mape_percent: Interval,
+    /// Share of predictions within 10 % of the measurement, 0 to 1.
+    pub within_10_percent: Interval,
+    /// Share of measurements inside of their 90 % interval, 0 to 1.
+    pub coverage_90: Interval,
+}
+
+/// Means over devices, with the ends of the 90 % bootstrap interval of the rank correlation over devices and repeats.
+#[derive(Debug, Clone, Serialize)]
+pub struct PredictorMean {
+    /// Probes.
+    pub probes: usize,
+    /// Rank correlation.
+    pub spearman: f64,
+    /// Lower end.
+    pub spearman_low: f64,
+    /// Upper end.
+    pub spearman_high: f64,
+    /// Kendall's tau-b.
+    pub kendall: f64,
+    /// Mean absolute percentage error.
+    pub mape_percent: f64,
+    /// Median over the devices of the mean absolute percentage error, which one odd device cannot carry away.
+    pub median_mape_percent: f64,
+    /// Share of predictions within 10 % of the measurement, 0 to 1.
+    pub within_10_percent: f64,
+    /// Share of measurements inside of their 90 % interval, 0 to 1.
+    pub coverage_90: f64,
+}
+
+/// All scores.
+#[derive(Debug, Clone, Serialize)]
+pub struct PredictorReport {
+    /// What was scored.
+    pub protocol: Protocol,
+    /// Latency or energy.
+    pub metric: Metric,
+    /// How probes were picked.
+    pub probe_choice: ProbeChoice,
+    /// Seed of the run.
+    pub seed: u64,
+    /// One row per device and number of probes.
+    pub rows: Vec<PredictorRow>,
+    /// Means over the devices.
+    pub mean: Vec<PredictorMean>,
+}
+
+/// Scores of one repeat.
+#[derive(Debug, Clone, Copy)]
+struct Scores {
+    spearman: f64,
+    kendall: f64,
+    mape_percent: f64,
+    within_10_percent: f64,
+    coverage_90: f64,
+}
+
+/// Everything measured on one device, encoded once.
+struct Measured {
+    id: String,
+    architectures: Vec<Architecture>,
+    values: Vec<f64>,
+    basis: DMatrix<f32>,
+}
+
+/// Adapts and scores; `progress` is called once per device.
+///
+/// # Errors
+/// [`Error::Invalid`] for a device with fewer than two measurements beyond its probes, or probes that cannot be adapted to.
+pub fn score_predictor(
+    predictor: &Predictor,
+    dataset: &Dataset,
+    task: Option<&Task>,
+    scoring: &PredictorScoring,
+    progress: &dyn Fn(),
+) -> Result<PredictorReport> {
+    let mut rows = Vec::new();
+    let mut groups: Vec<Vec<Vec<Scores>>> = vec![Vec::new(); scoring.probes.len()];
+    for &device in &scoring.devices {
+        let measured = Measured::of(predictor, dataset, task, scoring.metric, device)?;
+        for (index, &probes) in scoring.probes.iter().enumerate() {
+            let scores = repeats(predictor, &measured, scoring, probes)?;
+            rows.push(row(&measured.id, probes, &scores, scoring.seed));
+            groups[index].push(scores);
+        }
+        progress();
+    }
+    let mean = scoring
+        .probes
+        .iter()
+        .zip(&groups)
+        .map(|(&probes, groups)| mean(probes, groups, scoring.seed))
+        .collect();
+    Ok(PredictorReport {
+        protocol: scoring.protocol,
+        metric: scoring.metric,
+        probe_choice: scoring.choice,
+        seed: scoring.seed.0,
+        rows,
+        mean,
+    })
+}
+
+impl Measured {
+    fn of(
+        predictor: &Predictor,
+        dataset: &Dataset,
+        task: Option<&Task>,
+        metric: Metric,
+        device: usize,
+    ) -> Result<Measured> {
+        let input = task.and_then(|task| task.input);
+        let rows = match metric {
+            Metric::Energy => dataset.energies(device, input),
+            _ => dataset.latencies(device, input),
+        };
+        let architectures: Vec<Architecture> = rows
+            .iter()
+            .map(|row| dataset.architectures[row.0 as usize].clone())
+            .collect();
+        let encoded = predictor.encode(&architectures);
+        let basis = match metric {
+            Metric::Energy => predictor.energy_basis(&encoded).ok_or_else(|| Error::Invalid {
+                what: "metric".into(),
+                expected: "latency".into(),
+                found: "energy".into(),
+                hint: "This checkpoint was trained without energy.".into(),
+            })?,
+            _ => predictor.latency_basis(&encoded),
+        };
+        Ok(Measured {
+            id: dataset.devices[device].id.clone(),
+            architectures,
+            values: rows.iter().map(|row| row.1).collect(),
+            basis,
+        })
+    }
+}
+
+fn repeats(
+    predictor: &Predictor,
+    measured: &Measured,
+    scoring: &PredictorScoring,
+    probes: usize,
+) -> Result<Vec<Scores>> {
+    // Without probes, and with chosen ones, every repeat is the same.
+    let fixed = probes == 0 || scoring.choice == ProbeChoice::Chosen;
+    let repeats = if fixed { 1 } else { scoring.repeats.max(1) };
+    let chosen = match scoring.choice {
+        ProbeChoice::Chosen if probes > 0 => Some(chosen_probes(predictor, measured, probes, scoring.seed)),
+        _ => None,
+    };
+    (0..repeats)
+        .into_par_iter()
+        .map(|repeat| {
+            let seed = scoring
+                .seed
+                .child(&format!("evaluate/{}/{probes}", measured.id), repeat);
+            let probed = chosen.clone().unwrap_or_else(|| {
+                let mut order: Vec<usize> = (0..measured.values.len()).collect();
+                order.shuffle(&mut seed.stream("probes"));
+                order.truncate(probes);
+                order
+            });
+            score(predictor, measured, scoring, &probed, seed)
+        })
+        .collect()
+}
+
+/// Positions among what was measured.
+fn chosen_probes(predictor: &Predictor, measured: &Measured, probes: usize, seed: Seed) -> Vec<usize> {
+    let chosen = predictor.choose_probes(probes, Some(&measured.architectures), seed);
+    let position = |one: &Architecture| measured.architectures.iter().position(|other| other == one);
+    chosen.iter().filter_map(position).collect()
+}
+
+fn score(
+    predictor: &Predictor,
+    measured: &Measured,
+    scoring: &PredictorScoring,
+    probed: &[usize],
+    seed: Seed,
+) -> Result<Scores> {
+    let probes: Vec<Probe> = probed
+        .iter()
+        .map(|&index| {
+            let value = Some(measured.values[index]);
+            let latency = scoring.metric != Metric::Energy;
+            Probe {
+                architecture: measured.architectures[index].clone(),
+                latency_ms: value.filter(|_| latency),
+                energy_mj: value.filter(|_| !latency),
+            }
+        })
+        .collect();
+    let device = predictor.adapt(&measured.id, &probes, seed)?;
+    let model = match (scoring.metric, device.energy) {
+        (Metric::Energy, Some(energy)) => energy,
+        _ => device.latency,
+    };
+    let mut is_probe = vec![false; measured.values.len()];
+    probed.iter().for_each(|&index| is_probe[index] = true);
+    let mut scored: Vec<usize> = (0..measured.values.len()).filter(|&index| !is_probe[index]).collect();
+    if scoring.protocol == Protocol::Trimmed {
+        scored.sort_by(|&a, &b| measured.values[a].total_cmp(&measured.values[b]));
+        let tail = scored.len() / 10;
+        scored = scored[tail..scored.len() - tail].to_vec();
+    }
+    let predictions = model.predict(&measured.basis.select_columns(&scored));
+    let estimates: Vec<_> = predictions
+        .into_iter()
+        .map(|prediction| model.estimate(prediction, 0.9))
+        .collect();
+    let values: Vec<f64> = scored.iter().map(|&index| measured.values[index]).collect();
+    let means: Vec<f64> = estimates.iter().map(|estimate| estimate.mean).collect();
+    let covered = estimates
+        .iter()
+        .zip(&values)
+        .filter(|(one, value)| one.low <= **value && **value <= one.high)
+        .count();
+    let scores = || {
+        Some(Scores {
+            spearman: stats::spearman(&means, &values)?,
+            kendall: stats::kendall(&means, &values)?,
+            mape_percent: stats::mape_percent(&means, &values)?,
+            within_10_percent: stats::within_percent(&means, &values, 10.0)? / 100.0,
+            coverage_90: covered as f64 / values.len() as f64,
+        })
+    };
+    scores().ok_or_else(|| Error::Invalid {
+        what: format!("measurements of {}", measured.id),
+        expected: format!("at least two different values beyond the {} probes", probed.len()),
+        found: format!("{} values", values.len()),
+        hint: "Use fewer probes or leave the device out.".into(),
+    })
+}
+
+const FIGURES: [fn(&Scores) -> f64; 5] = [
+    |scores| scores.spearman,
+    |scores| scores.kendall,
+    |scores| scores.mape_percent,
+    |scores| scores.within_10_percent,
+    |scores| scores.coverage_90,
+];
+
+fn row(device: &str, probes: usize, scores: &[Scores], seed: Seed) -> PredictorRow {
+    let point = |value: f64| Interval {
+        mean: value,
+        low: value,
+        high: value,
+    };
+    let [spearman, kendall, mape_percent, within_10_percent, coverage_90] = FIGURES.map(|figure| {
+        let values: Vec<f64> = scores.iter().map(figure).collect();
+        stats::bootstrap_mean(&[&values[..]], 0.9, seed).unwrap_or(point(f64::NAN))
+    });
+    PredictorRow {
+        device: device.into(),
+        probes,
+        repeats: scores.len(),
+        spearman,
+        kendall,
+        mape_percent,
+        within_10_percent,
+        coverage_90,
+    }
+}
+
+fn mean(probes: usize, groups: &[Vec<Scores>], seed: Seed) -> PredictorMean {
+    let figures = |figure: fn(&Scores) -> f64| -> Vec<Vec<f64>> {
+        groups
+            .iter()
+            .map(|scores| scores.iter().map(figure).collect())
+            .collect()
+    };
+    let device_means = |figure| -> Vec<f64> {
+        figures(figure)
+            .iter()
+            .filter_map(|values| stats::mean(values))
+            .collect()
+    };
+    let average = |figure| stats::mean(&device_means(figure)).unwrap_or(f64::NAN);
+    let spearman = stats::bootstrap_mean(&figures(FIGURES[0]), 0.9, seed);
+    PredictorMean {
+        probes,
+        spearman: average(FIGURES[0]),
+        spearman_low: spearman.map_or(f64::NAN, |interval| interval.low),
+        spearman_high: spearman.map_or(f64::NAN, |interval| interval.high),
+        kendall: average(FIGURES[1]),
+        mape_percent: average(FIGURES[2]),
+        median_mape_percent: stats::quantile(&device_means(FIGURES[2]), 0.5).unwrap_or(f64::NAN),
+        within_10_percent: average(FIGURES[3]),
+        coverage_90: average(FIGURES[4]),
+    }
+}
