@@ -1,7 +1,10 @@
 //! The command line: one verb per file, each of which parses its arguments, calls the library, and prints.
 
+mod adapt;
 mod data;
+mod device;
 mod evaluate;
+mod predict;
 mod train;
 
 use std::io::{self, IsTerminal, Write};
@@ -59,6 +62,22 @@ enum Verb {
     /// Learn from datasets
     #[command(subcommand)]
     Train(train::TrainVerb),
+    /// Choose the architectures whose measurement on a new device tells most
+    #[command(
+        after_help = "Example:\n  edgefit probes --checkpoint checkpoints/nasbench201 --count 10 --out probes.csv"
+    )]
+    Probes(adapt::ProbesArgs),
+    /// Learn a new device from a few measurements
+    #[command(
+        after_help = "Example:\n  edgefit adapt --checkpoint checkpoints/nasbench201 --probes probes.csv --out phone.json"
+    )]
+    Adapt(adapt::AdaptArgs),
+    /// Predict accuracy, latency and energy of architectures on a device
+    #[command(after_help = "\
+Examples:
+  edgefit predict --checkpoint checkpoints/nasbench201 --device pixel3 --architectures cells.txt
+  edgefit predict --checkpoint checkpoints/nasbench201 --device phone.json --architectures - --format json")]
+    Predict(predict::PredictArgs),
     /// Score a checkpoint on devices that it has not seen
     #[command(subcommand)]
     Evaluate(evaluate::EvaluateVerb),
@@ -73,6 +92,9 @@ impl Cli {
         match &self.verb {
             Verb::Data(verb) => data::run(verb, &self.global),
             Verb::Train(verb) => train::run(verb, &self.global),
+            Verb::Probes(args) => adapt::probes(args, &self.global),
+            Verb::Adapt(args) => adapt::adapt(args, &self.global),
+            Verb::Predict(args) => predict::run(args, &self.global),
             Verb::Evaluate(verb) => evaluate::run(verb, &self.global),
         }
     }

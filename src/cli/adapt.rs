@@ -1,0 +1,112 @@
+//! `edgefit probes` and `edgefit adapt`: from a few measurements to a device.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::device::{ProbeRow, read_probes};
+use super::{Global, print};
+use crate::checkpoint;
+use crate::device::read_toml;
+use crate::error::{Error, Result};
+use crate::files::write_bytes;
+use crate::seed::Seed;
+
+#[derive(Debug, Args)]
+pub(crate) struct ProbesArgs {
+    /// Checkpoint folder
+    #[arg(long)]
+    checkpoint: PathBuf,
+    /// How many architectures to measure
+    #[arg(long, default_value_t = 10)]
+    count: usize,
+    /// File to write, with empty cells for what is to be measured [default: stdout]
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdaptArgs {
+    /// Checkpoint folder
+    #[arg(long)]
+    checkpoint: PathBuf,
+    /// What was measured: CSV with the columns architecture, latency_ms and, optionally, energy_mj
+    #[arg(long)]
+    probes: PathBuf,
+    /// Datasheet of the device, for its name
+    #[arg(long)]
+    device: Option<PathBuf>,
+    /// File to write
+    #[arg(long)]
+    out: PathBuf,
+}
+
+pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
+    let predictor = checkpoint::load_predictor(&args.checkpoint, &global.backend.device()?)?;
+    let usable = predictor.space.size().unwrap_or(usize::MAX);
+    if args.count == 0 || args.count > usable {
+        return Err(Error::Invalid {
+            what: "--count".into(),
+            expected: format!("1 to {usable}, the architectures of {}", predictor.space.id()),
+            found: args.count.to_string(),
+            hint: "5 to 20 are enough for most devices.".into(),
+        });
+    }
+    let chosen = predictor.choose_probes(args.count, None, Seed(global.seed));
+    if chosen.len() < args.count {
+        global.say(format!("note: only {} architectures are worth measuring", chosen.len()));
+    }
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for architecture in &chosen {
+        let row = ProbeRow {
+            architecture: predictor.space.print(architecture),
+            latency_ms: None,
+            energy_mj: None,
+        };
+        writer
+            .serialize(row)
+            .map_err(|error| Error::io("write", "probes")(error.into()))?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| Error::io("write", "probes")(error.into_error()))?;
+    match &args.out {
+        Some(path) => {
+            write_bytes(path, &bytes)?;
+            global.say(format!(
+                "wrote {} architectures to {}; fill in latency_ms",
+                chosen.len(),
+                path.display()
+            ));
+        }
+        None => print(&String::from_utf8_lossy(&bytes))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
+    let predictor = checkpoint::load_predictor(&args.checkpoint, &global.backend.device()?)?;
+    let id = match &args.device {
+        Some(path) => read_toml(path)?.id,
+        None => args
+            .out
+            .file_stem()
+            .map_or_else(|| "device".into(), |stem| stem.to_string_lossy().into_owned()),
+    };
+    let probes = read_probes(&args.probes, predictor.space)?;
+    let model = predictor.adapt(&id, &probes, Seed(global.seed))?;
+    let text = serde_json::to_vec(&model).map_err(|error| Error::Invalid {
+        what: format!("device {id}"),
+        expected: "finite numbers".into(),
+        found: error.to_string(),
+        hint: "Check the probes.".into(),
+    })?;
+    write_bytes(&args.out, &text)?;
+    global.say(format!(
+        "adapted to {id} with {} probes; wrote {}",
+        probes.len(),
+        args.out.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,189 @@
+//! Finding the device that a command is about, and reading probes and architectures.
+
+use std::io::Read;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::Global;
+use crate::device::{self, catalogue};
+use crate::error::{Error, Result};
+use crate::files::read_bounded;
+use crate::predict::{DeviceModel, Predictor, Probe};
+use crate::seed::Seed;
+use crate::space::{Architecture, SearchSpace};
+
+/// Largest device, probe or architecture file that is read.
+const LARGEST_FILE: u64 = 256 << 20;
+
+/// One row of a probe file.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProbeRow {
+    /// In the notation of the search space.
+    pub(crate) architecture: String,
+    /// Latency of one batch, in ms; empty if not measured.
+    #[serde(default)]
+    pub(crate) latency_ms: Option<f64>,
+    /// Energy of one batch, in mJ; empty if not measured.
+    #[serde(default)]
+    pub(crate) energy_mj: Option<f64>,
+}
+
+/// The device called `name`: a file made by `edgefit adapt`, one that the checkpoint knows, or one from a datasheet (a
+/// TOML file or the catalogue), of which nothing was measured.
+pub(crate) fn resolve(name: &str, predictor: &Predictor, global: &Global) -> Result<DeviceModel> {
+    let path = Path::new(name);
+    if name.ends_with(".json") {
+        return read_device_json(path, predictor);
+    }
+    if let Some(known) = predictor.known(name) {
+        return Ok(known);
+    }
+    let id = match name.ends_with(".toml") {
+        true => device::read_toml(path)?.id,
+        false => catalogue::find(name).map_err(|error| unknown(error, predictor))?.id,
+    };
+    if let Some(known) = predictor.known(&id) {
+        return Ok(known);
+    }
+    global.say(format!(
+        "warning: nothing was measured on {id}, so its predictions are those of an average known device with wide \
+         intervals; measure a few architectures (`edgefit probes`) and run `edgefit adapt`"
+    ));
+    predictor.adapt(&id, &[], Seed(global.seed))
+}
+
+/// Adds the checkpoint's devices to those that would have worked.
+fn unknown(error: Error, predictor: &Predictor) -> Error {
+    match error {
+        Error::Unknown { kind, name, known } => {
+            let mut all = predictor.known_devices();
+            all.extend(known);
+            all.dedup();
+            Error::Unknown { kind, name, known: all }
+        }
+        other => other,
+    }
+}
+
+fn read_device_json(path: &Path, predictor: &Predictor) -> Result<DeviceModel> {
+    let bytes = read_bounded(path, LARGEST_FILE)?;
+    let model: DeviceModel = serde_json::from_slice(&bytes).map_err(|error| Error::Malformed {
+        path: path.to_path_buf(),
+        line: Some(error.line() as u64),
+        column: None,
+        expected: "a device written by `edgefit adapt`".into(),
+        found: error.to_string(),
+        hint: "Run `edgefit adapt` again.".into(),
+    })?;
+    match model.predictor == predictor.id {
+        true => Ok(model),
+        false => Err(Error::Invalid {
+            what: format!("device {}", path.display()),
+            expected: format!("one adapted with this checkpoint ({})", predictor.id),
+            found: format!("one adapted with {}", model.predictor),
+            hint: "Run `edgefit adapt` with this checkpoint.".into(),
+        }),
+    }
+}
+
+/// Reads a probe file.
+///
+/// # Errors
+/// [`Error::Malformed`] with the line; rows without any value, and architectures that stand twice, are among them.
+pub(crate) fn read_probes(path: &Path, space: &dyn SearchSpace) -> Result<Vec<Probe>> {
+    let bytes = read_bounded(path, LARGEST_FILE)?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
+    let mut probes: Vec<(u64, Probe)> = Vec::new();
+    for row in reader.deserialize::<ProbeRow>() {
+        let row = row.map_err(|error| {
+            let line = error.position().map(csv::Position::line);
+            malformed(
+                path,
+                line,
+                "the columns architecture, latency_ms and, optionally, energy_mj",
+                &error.to_string(),
+            )
+        })?;
+        // The header is line 1.
+        let line = probes.len() as u64 + 2;
+        let architecture = space.parse(&row.architecture).map_err(|error| {
+            malformed(
+                path,
+                Some(line),
+                &format!("an architecture of {}", space.id()),
+                &error.to_string(),
+            )
+        })?;
+        if row.latency_ms.is_none() && row.energy_mj.is_none() {
+            return Err(malformed(path, Some(line), "a latency or an energy", "neither"));
+        }
+        if let Some((earlier, _)) = probes.iter().find(|(_, probe)| probe.architecture == architecture) {
+            let found = format!("the architecture of line {earlier} again");
+            return Err(malformed(path, Some(line), "every architecture once", &found));
+        }
+        probes.push((
+            line,
+            Probe {
+                architecture,
+                latency_ms: row.latency_ms,
+                energy_mj: row.energy_mj,
+            },
+        ));
+    }
+    match probes.is_empty() {
+        false => Ok(probes.into_iter().map(|(_, probe)| probe).collect()),
+        true => Err(malformed(path, None, "at least one probe", "none")),
+    }
+}
+
+fn malformed(path: &Path, line: Option<u64>, expected: &str, found: &str) -> Error {
+    Error::Malformed {
+        path: path.to_path_buf(),
+        line,
+        column: None,
+        expected: expected.into(),
+        found: found.into(),
+        hint: "Correct the file; nothing was written.".into(),
+    }
+}
+
+/// Reads architectures, one per line, from a file or, for `-`, from stdin. Empty lines are passed over; of a CSV file with
+/// a column `architecture` that column is taken.
+pub(crate) fn read_architectures(from: &str, space: &dyn SearchSpace) -> Result<Vec<Architecture>> {
+    let path = Path::new(from);
+    let bytes = match from {
+        "-" => {
+            let mut bytes = Vec::new();
+            std::io::stdin()
+                .lock()
+                .take(LARGEST_FILE)
+                .read_to_end(&mut bytes)
+                .map_err(Error::io("read", "stdin"))?;
+            bytes
+        }
+        _ => read_bounded(path, LARGEST_FILE)?,
+    };
+    let text = String::from_utf8_lossy(&bytes);
+    let header: Vec<&str> = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .collect();
+    let column = header.iter().position(|name| *name == "architecture");
+    let mut architectures = Vec::new();
+    for (number, line) in text.lines().enumerate().skip(usize::from(column.is_some())) {
+        let cell = line.split(',').nth(column.unwrap_or(0)).unwrap_or_default().trim();
+        if cell.is_empty() {
+            continue;
+        }
+        architectures.push(space.parse(cell).map_err(|error| {
+            let expected = format!("an architecture of {}", space.id());
+            malformed(path, Some(number as u64 + 1), &expected, &error.to_string())
+        })?);
+    }
+    Ok(architectures)
+}
