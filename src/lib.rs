@@ -8,6 +8,7 @@ pub mod encode;
 pub mod error;
 pub mod files;
 pub mod metric;
+pub mod optimize;
 pub mod predict;
 pub mod search;
 pub mod seed;
