@@ -10,6 +10,7 @@ pub mod error;
 pub mod evaluate;
 pub mod files;
 pub mod metric;
+pub mod optimize;
 pub mod predict;
 pub mod search;
 pub mod seed;

@@ -62,13 +62,13 @@ pub struct Prior {
     /// What each coordinate is.
     pub coordinates: Vec<Coordinate>,
     /// `[coordinates, outputs + features + 1]`: from tower outputs, encoded features and one to the basis.
-    pub(super) map: DMatrix<f64>,
+    pub(crate) map: DMatrix<f64>,
     /// `[coordinates, known]`: the known devices as weights.
-    pub(super) known_centres: DMatrix<f64>,
+    pub(crate) known_centres: DMatrix<f64>,
     /// `[coordinates, drawn]`: the drawn devices as weights.
-    pub(super) drawn_centres: DMatrix<f64>,
+    pub(crate) drawn_centres: DMatrix<f64>,
     /// Weights of the mean of the known devices.
-    pub(super) mean_centre: DVector<f64>,
+    pub(crate) mean_centre: DVector<f64>,
 }
 
 /// Tower outputs and encoded features of the architectures that inner products between functions are taken over.

@@ -1,0 +1,195 @@
+//! Designs from the policy: its first choice gene by gene, and samples without replacement.
+//!
+//! The samples are a stochastic beam search (Kool, van Hoof & Welling, *Stochastic Beams and Where to Find Them*, ICML
+//! 2019): the designs whose log-probabilities, each with Gumbel noise added, are largest, found from the first gene on by
+//! keeping the best beginnings. They are distributed as samples drawn one after another, none twice, and every one is a
+//! valid design since only the choices of the gene in turn are looked at.
+
+use burn::tensor::{Tensor, TensorData};
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use super::net::{Policy, integers};
+use crate::compute::ComputeDevice;
+use crate::space::Architecture;
+
+/// Beginnings worked on in one pass, which bounds memory.
+const ROWS: usize = 8192;
+
+/// The first genes of a design.
+#[derive(Clone)]
+struct Beginning {
+    /// Row of the state that holds what the policy knows after these genes.
+    row: usize,
+    genes: Vec<u8>,
+    log_probability: f64,
+    /// The log-probability with its Gumbel noise.
+    perturbed: f64,
+}
+
+/// One query in decoding.
+struct Search {
+    rng: StdRng,
+    greedy: Beginning,
+    beams: Vec<Beginning>,
+}
+
+/// For each query, its greedy design and then up to `samples` others drawn from the policy, none twice.
+///
+/// `queries` holds rows of `width` numbers, `rngs` one generator per query; a query's designs do not depend on the others.
+pub fn decode(
+    policy: &Policy,
+    choices: &[u8],
+    queries: &[f32],
+    width: usize,
+    samples: usize,
+    rngs: Vec<StdRng>,
+    device: &ComputeDevice,
+) -> Vec<Vec<Architecture>> {
+    let mut rngs = rngs.into_iter();
+    queries
+        .chunks(width * (ROWS / (samples + 1)).max(1))
+        .flat_map(|part| {
+            let part_rngs: Vec<StdRng> = rngs.by_ref().take(part.len() / width).collect();
+            decode_part(policy, choices, part, width, samples, part_rngs, device)
+        })
+        .collect()
+}
+
+fn decode_part(
+    policy: &Policy,
+    choices: &[u8],
+    queries: &[f32],
+    width: usize,
+    samples: usize,
+    rngs: Vec<StdRng>,
+    device: &ComputeDevice,
+) -> Vec<Vec<Architecture>> {
+    let count = queries.len() / width;
+    let inputs = Tensor::<2>::from_data(TensorData::new(queries.to_vec(), [count, width]), device);
+    let mut state = policy.read(inputs);
+    let mut searches: Vec<Search> = rngs
+        .into_iter()
+        .enumerate()
+        .map(|(row, rng)| Search::start(row, rng, samples))
+        .collect();
+    let mut offset = 0;
+    for (position, &choice_count) in choices.iter().enumerate() {
+        let rows: Vec<&Beginning> = searches.iter().flat_map(Search::rows).collect();
+        let sources: Vec<usize> = rows.iter().map(|one| one.row).collect();
+        let before: Vec<usize> = rows
+            .iter()
+            .map(|one| match one.genes.last() {
+                Some(&gene) => 1 + offset - usize::from(choices[position - 1]) + usize::from(gene),
+                None => 0,
+            })
+            .collect();
+        let before = integers(before.into_iter(), sources.len(), device);
+        let (next, logits) = policy.step(state.select(&sources, device), before);
+        let logits = logits.narrow(1, offset, usize::from(choice_count));
+        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        let mut row = 0;
+        for search in &mut searches {
+            row = search.extend(&logits, row, usize::from(choice_count), samples);
+        }
+        state = next;
+        offset += usize::from(choice_count);
+    }
+    searches.into_iter().map(Search::designs).collect()
+}
+
+impl Search {
+    fn start(row: usize, rng: StdRng, samples: usize) -> Search {
+        let root = Beginning {
+            row,
+            genes: Vec::new(),
+            log_probability: 0.0,
+            perturbed: 0.0,
+        };
+        Search {
+            rng,
+            beams: vec![root.clone(); samples.min(1)],
+            greedy: root,
+        }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Beginning> {
+        std::iter::once(&self.greedy).chain(&self.beams)
+    }
+
+    /// Adds one gene. This search's logits start at `row`; returns the row after them.
+    fn extend(&mut self, logits: &[f32], row: usize, choices: usize, samples: usize) -> usize {
+        let logits_of = |row: usize| log_probabilities(&logits[row * choices..(row + 1) * choices]);
+        let first = logits_of(row);
+        let best = (0..choices)
+            .max_by(|&a, &b| first[a].total_cmp(&first[b]).then(b.cmp(&a)))
+            .unwrap_or(0);
+        self.greedy.genes.push(best as u8);
+        self.greedy.row = row;
+        let mut candidates: Vec<(f64, f64, usize, usize)> = Vec::with_capacity(self.beams.len() * choices);
+        for (beam, parent) in self.beams.iter().enumerate() {
+            let own = logits_of(row + 1 + beam)
+                .into_iter()
+                .map(|value| parent.log_probability + value);
+            let children: Vec<(f64, f64)> = own.map(|value| (value, value + gumbel(&mut self.rng))).collect();
+            let largest = children.iter().map(|child| child.1).fold(f64::NEG_INFINITY, f64::max);
+            for (gene, (log_probability, noisy)) in children.into_iter().enumerate() {
+                candidates.push((truncated(noisy, largest, parent.perturbed), log_probability, beam, gene));
+            }
+        }
+        candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
+        candidates.truncate(samples);
+        let after = row + 1 + self.beams.len();
+        self.beams = candidates
+            .into_iter()
+            .map(|(perturbed, log_probability, beam, gene)| {
+                let mut genes = self.beams[beam].genes.clone();
+                genes.push(gene as u8);
+                Beginning {
+                    row: row + 1 + beam,
+                    genes,
+                    log_probability,
+                    perturbed,
+                }
+            })
+            .collect();
+        after
+    }
+
+    fn designs(self) -> Vec<Architecture> {
+        let greedy = self.greedy.genes;
+        let others: Vec<Vec<u8>> = self
+            .beams
+            .into_iter()
+            .map(|beam| beam.genes)
+            .filter(|genes| *genes != greedy)
+            .collect();
+        std::iter::once(greedy).chain(others).map(Architecture).collect()
+    }
+}
+
+fn log_probabilities(logits: &[f32]) -> Vec<f64> {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
+    logits
+        .iter()
+        .map(|&logit| f64::from(logit - largest) - sum.ln())
+        .collect()
+}
+
+fn gumbel(rng: &mut StdRng) -> f64 {
+    // In (0, 1]: the logarithm below must not see zero.
+    let uniform = 1.0 - rng.random::<f64>();
+    -(-uniform.ln()).max(f64::MIN_POSITIVE).ln()
+}
+
+/// Moves a noisy value so that the largest of its siblings becomes `top`: Gumbel noise given its maximum, in the stable
+/// form of appendix B.3 of the paper.
+fn truncated(noisy: f64, largest: f64, top: f64) -> f64 {
+    let gap = noisy - largest;
+    if gap >= 0.0 {
+        return top;
+    }
+    let shifted = top - noisy + (-gap.exp()).ln_1p();
+    top - shifted.max(0.0) - (-shifted.abs()).exp().ln_1p()
+}

@@ -1,0 +1,494 @@
+//! Which design is best for a device and its limits, in milliseconds instead of a search?
+//!
+//! The amortized optimizer of Lu, Yang & Ren, *Scaling Up Deep Neural Network Optimization for Edge Inference* (2020): a
+//! network that maps a device and what is asked of it straight to a design. Here it writes the genes one after another
+//! ([`net`]), learned from search under the predictor over drawn devices ([`train`]), and nothing that it says is taken on
+//! trust: [`decode`] draws several designs, the predictor judges each ([`verify`]), and the best are refined and proposed.
+
+pub mod decode;
+mod devices;
+pub mod net;
+mod pool;
+mod propose;
+pub mod query;
+pub mod train;
+pub mod verify;
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use burn::module::Module;
+use burn::store::ModuleRecord;
+use burn::tensor::Bytes;
+use nalgebra::DMatrix;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::compute::ComputeDevice;
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::predict::train::module_bytes;
+use crate::predict::{DeviceModel, MetricModel, Predictor};
+use crate::search::{Limits, Objective};
+use crate::seed::Seed;
+use crate::space::{self, Architecture, SearchSpace};
+use net::{Policy, PolicySizes};
+use propose::Candidates;
+use query::{Ask, QueryShape};
+
+pub use propose::exhaustive;
+pub use train::fit;
+pub use verify::{Design, PredictorEvaluator, Proposal, Proposals};
+
+/// How an optimizer is trained.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct OptimizerConfig {
+    /// Architectures that a device is described by.
+    pub anchors: usize,
+    /// Width of the layers that read a query.
+    pub hidden: usize,
+    /// Width of the recurrent state that writes the genes.
+    pub state: usize,
+    /// Training steps.
+    pub steps: usize,
+    /// Devices drawn per step.
+    pub devices_per_step: usize,
+    /// Queries per drawn device.
+    pub queries_per_device: usize,
+    /// Highest learning rate, which falls to zero along a cosine.
+    pub learning_rate: f64,
+    /// Decoupled weight decay.
+    pub weight_decay: f64,
+    /// Largest norm of the gradient of each weight tensor.
+    pub gradient_norm: f64,
+    /// Percentage points below the best within which designs are also taught, so that samples differ.
+    pub tolerance: f64,
+    /// Designs that answers are looked for among in spaces too large to list.
+    pub pool: usize,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        OptimizerConfig {
+            anchors: 48,
+            hidden: 128,
+            state: 96,
+            steps: 3000,
+            devices_per_step: 24,
+            queries_per_device: 16,
+            learning_rate: 3e-3,
+            weight_decay: 1e-4,
+            gradient_norm: 1.0,
+            tolerance: 0.2,
+            pool: 8192,
+        }
+    }
+}
+
+impl OptimizerConfig {
+    fn check(&self) -> Result<()> {
+        let counts = [
+            ("anchors", self.anchors),
+            ("hidden", self.hidden),
+            ("state", self.state),
+            ("steps", self.steps),
+            ("devices-per-step", self.devices_per_step),
+            ("queries-per-device", self.queries_per_device),
+            ("pool", self.pool),
+        ];
+        let zero = counts
+            .iter()
+            .find(|(_, count)| *count == 0)
+            .map(|(name, _)| (*name, 0.0));
+        let values = [
+            ("learning-rate", self.learning_rate),
+            ("weight-decay", self.weight_decay),
+            ("gradient-norm", self.gradient_norm),
+            ("tolerance", self.tolerance),
+        ];
+        let bad = values
+            .into_iter()
+            .find(|(_, value)| !(value.is_finite() && *value >= 0.0));
+        match zero.or(bad) {
+            None => Ok(()),
+            Some((name, found)) => Err(Error::Invalid {
+                what: format!("optimizer configuration, {name}"),
+                expected: "a positive number".into(),
+                found: found.to_string(),
+                hint: "Leave it out for the usual one.".into(),
+            }),
+        }
+    }
+}
+
+/// What is asked for one device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The limits and how surely they have to hold.
+    pub limits: Limits,
+    /// What makes a feasible design the best.
+    pub objective: Objective,
+    /// Designs wanted.
+    pub count: usize,
+    /// Designs sampled from the policy, beside its first choice.
+    pub samples: usize,
+    /// Most designs judged in refining those.
+    pub refinement: usize,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Request {
+            limits: Limits::none(),
+            objective: Objective::default(),
+            count: 1,
+            samples: 16,
+            refinement: 200,
+        }
+    }
+}
+
+impl Request {
+    /// The most accurate design within limits, with the usual effort.
+    pub fn within(limits: Limits) -> Request {
+        Request {
+            limits,
+            ..Request::default()
+        }
+    }
+
+    /// The tightest limit on a metric that is to be kept small.
+    fn limit(&self, metric: Metric) -> Option<f64> {
+        let own = self.limits.constraints().iter().filter(|one| one.metric() == metric);
+        own.map(|one| one.limit()).min_by(f64::total_cmp)
+    }
+
+    fn weight(&self, metric: Metric) -> f64 {
+        match metric {
+            Metric::Accuracy => 0.0,
+            Metric::Latency => self.objective.latency_weight,
+            Metric::Energy => self.objective.energy_weight,
+        }
+    }
+
+    fn asks_about(&self, metric: Metric) -> bool {
+        self.limit(metric).is_some() || self.weight(metric) > 0.0
+    }
+}
+
+/// A trained policy with what it needs to be asked.
+pub struct Optimizer {
+    /// How it was trained.
+    pub config: OptimizerConfig,
+    /// The predictor that it was trained under.
+    pub predictor: String,
+    /// The search space.
+    pub space: &'static dyn SearchSpace,
+    shape: QueryShape,
+    anchors: Vec<Architecture>,
+    policy: Policy,
+    compute: ComputeDevice,
+    /// The basis at the anchors, of the first predictor asked with.
+    at_anchors: OnceLock<AnchorBasis>,
+}
+
+/// `[rank, anchors]`.
+struct AnchorBasis {
+    latency: DMatrix<f32>,
+    energy: Option<DMatrix<f32>>,
+}
+
+/// What is saved of an optimizer beside its weights.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Description {
+    space: String,
+    predictor: String,
+    config: OptimizerConfig,
+    shape: QueryShape,
+    anchors: Vec<Vec<u8>>,
+}
+
+impl Optimizer {
+    fn new(
+        predictor: &Predictor,
+        config: OptimizerConfig,
+        anchors: Vec<Architecture>,
+        policy: Policy,
+        compute: ComputeDevice,
+    ) -> Optimizer {
+        Optimizer {
+            predictor: predictor.id.clone(),
+            space: predictor.space,
+            shape: QueryShape {
+                anchors: anchors.len(),
+                energy: predictor.energy.is_some(),
+            },
+            config,
+            anchors,
+            policy,
+            compute,
+            at_anchors: OnceLock::new(),
+        }
+    }
+
+    /// The designs for one device and request. The same seed gives the same designs.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a predictor or device that does not belong to this optimizer, a predictor without
+    /// accuracies, and a request about an energy that is not known.
+    pub fn propose(
+        &self,
+        predictor: &Predictor,
+        device: &DeviceModel,
+        request: &Request,
+        seed: Seed,
+    ) -> Result<Proposals> {
+        let mut proposals = self.propose_batch(predictor, &[(device, request)], seed)?;
+        proposals.pop().ok_or_else(|| Error::Invalid {
+            what: "optimizer".into(),
+            expected: "a design".into(),
+            found: "none".into(),
+            hint: "The search space has no genes.".into(),
+        })
+    }
+
+    /// The designs for many queries at once, which takes far less time than one by one. The first of them gets what
+    /// [`Optimizer::propose`] gives it.
+    ///
+    /// # Errors
+    /// As [`Optimizer::propose`].
+    pub fn propose_batch(
+        &self,
+        predictor: &Predictor,
+        queries: &[(&DeviceModel, &Request)],
+        seed: Seed,
+    ) -> Result<Vec<Proposals>> {
+        self.check(predictor)?;
+        let evaluators = queries
+            .iter()
+            .map(|(device, request)| {
+                let evaluator = PredictorEvaluator::new(predictor, device)?;
+                evaluator.check(request).map(|()| evaluator)
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let designs = self.decode(predictor, queries, seed);
+        let answers: Vec<Option<Proposals>> = designs
+            .into_par_iter()
+            .zip(evaluators)
+            .zip(queries)
+            .enumerate()
+            .map(|(index, ((designs, evaluator), (_, request)))| {
+                let mut candidates = Candidates::new(evaluator, self.space, request);
+                candidates.add(designs);
+                candidates.refine(
+                    request.refinement,
+                    &mut seed.child("refine", index).stream("neighbours"),
+                );
+                candidates.proposals()
+            })
+            .collect();
+        Ok(answers.into_iter().flatten().collect())
+    }
+
+    /// Designs from the policy alone, not verified: for each query its first choice, then samples.
+    fn decode(
+        &self,
+        predictor: &Predictor,
+        queries: &[(&DeviceModel, &Request)],
+        seed: Seed,
+    ) -> Vec<Vec<Architecture>> {
+        let samples = queries.iter().map(|(_, request)| request.samples).max().unwrap_or(0);
+        let anchors = self.at_anchors.get_or_init(|| {
+            let encoded = predictor.encode(&self.anchors);
+            AnchorBasis {
+                latency: predictor.latency_basis(&encoded),
+                energy: predictor.energy_basis(&encoded),
+            }
+        });
+        let width = self.shape.width();
+        let vectors: Vec<Vec<f32>> = queries
+            .par_iter()
+            .map(|(device, request)| self.query(anchors, device, request))
+            .collect();
+        let rngs = (0..queries.len())
+            .map(|index| seed.child("samples", index).stream("decode"))
+            .collect();
+        let vectors = vectors.concat();
+        let mut designs = decode::decode(
+            &self.policy,
+            self.space.choices(),
+            &vectors,
+            width,
+            samples,
+            rngs,
+            &self.compute,
+        );
+        for (designs, (_, request)) in designs.iter_mut().zip(queries) {
+            designs.truncate(1 + request.samples);
+        }
+        designs
+    }
+
+    fn query(&self, anchors: &AnchorBasis, device: &DeviceModel, request: &Request) -> Vec<f32> {
+        let limited = [Metric::Latency, Metric::Energy]
+            .iter()
+            .filter(|&&metric| request.limit(metric).is_some())
+            .count();
+        // The probability of all limits is a product, so each gets its root.
+        let confidence = request.limits.confidence().powf(1.0 / limited.max(1) as f64);
+        let seen = |metric: Metric, model: &MetricModel, basis: &DMatrix<f32>| {
+            Seen::new(metric, model, basis, request, confidence)
+        };
+        let latency = request
+            .asks_about(Metric::Latency)
+            .then(|| seen(Metric::Latency, &device.latency, &anchors.latency));
+        let energy = match (&device.energy, &anchors.energy) {
+            (Some(model), Some(basis)) if request.asks_about(Metric::Energy) => {
+                Some(seen(Metric::Energy, model, basis))
+            }
+            _ => None,
+        };
+        let mut query = Vec::with_capacity(self.shape.width());
+        self.shape.push(
+            &mut query,
+            latency.as_ref().map(Seen::ask),
+            energy.as_ref().map(Seen::ask),
+        );
+        query
+    }
+
+    fn check(&self, predictor: &Predictor) -> Result<()> {
+        needs_accuracy(predictor)?;
+        if self.predictor == predictor.id && self.space.id() == predictor.space.id() {
+            return Ok(());
+        }
+        Err(Error::Invalid {
+            what: "optimizer".into(),
+            expected: format!("one trained under the predictor `{}`", predictor.id),
+            found: format!("one trained under `{}`", self.predictor),
+            hint: "Train the optimizer again with this predictor.".into(),
+        })
+    }
+
+    /// Description (JSON) and weights (burnpack), which [`Optimizer::from_parts`] turns back into this optimizer.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] when Burn cannot write the weights.
+    pub fn parts(&self) -> Result<(String, Vec<u8>)> {
+        let place = Path::new("optimizer");
+        let description = Description {
+            space: self.space.id().into(),
+            predictor: self.predictor.clone(),
+            config: self.config.clone(),
+            shape: self.shape,
+            anchors: self.anchors.iter().map(|anchor| anchor.0.clone()).collect(),
+        };
+        let text = serde_json::to_string_pretty(&description).map_err(|error| unusable(place, &error.to_string()))?;
+        Ok((text, module_bytes(&self.policy, place)?))
+    }
+
+    /// Reads what [`Optimizer::parts`] gave. `place` is where it lies, for messages.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] for anything else, [`Error::Unknown`] for a search space that this version lacks.
+    pub fn from_parts(description: &str, weights: &[u8], place: &Path, compute: &ComputeDevice) -> Result<Optimizer> {
+        let description: Description =
+            serde_json::from_str(description).map_err(|error| unusable(place, &error.to_string()))?;
+        let space = space::by_id(&description.space)?;
+        description.config.check()?;
+        let anchors: Vec<Architecture> = description.anchors.into_iter().map(Architecture).collect();
+        let valid = |anchor: &Architecture| {
+            let choices = space.choices();
+            anchor.0.len() == choices.len() && anchor.0.iter().zip(choices).all(|(gene, choices)| gene < choices)
+        };
+        if anchors.len() != description.shape.anchors || !anchors.iter().all(valid) {
+            return Err(unusable(place, "anchors that are not architectures of the space"));
+        }
+        let sizes = sizes(description.shape, &description.config, space);
+        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(weights.to_vec()))
+            .map_err(|error| unusable(place, &error.to_string()))?;
+        let policy = sizes
+            .init(&mut Seed(0).stream("init"), compute)
+            .try_load_record(record)
+            .map_err(|error| unusable(place, &error.to_string()))?;
+        Ok(Optimizer {
+            config: description.config,
+            predictor: description.predictor,
+            space,
+            shape: description.shape,
+            anchors,
+            policy,
+            compute: compute.clone(),
+            at_anchors: OnceLock::new(),
+        })
+    }
+}
+
+/// One metric of a device at the anchors.
+struct Seen {
+    log_upper: Vec<f64>,
+    log_typical: f64,
+    log_limit: Option<f64>,
+    weight: f64,
+}
+
+impl Seen {
+    fn new(metric: Metric, model: &MetricModel, basis: &DMatrix<f32>, request: &Request, confidence: f64) -> Seen {
+        let predictions = model.predict(basis);
+        let means: Vec<f64> = predictions.iter().map(|one| f64::from(one.mean)).collect();
+        let limit = request.limit(metric);
+        Seen {
+            log_typical: means.iter().sum::<f64>() / means.len().max(1) as f64,
+            log_upper: match limit {
+                Some(_) => predictions
+                    .iter()
+                    .map(|&one| model.log_upper(one, confidence))
+                    .collect(),
+                None => means,
+            },
+            log_limit: limit.map(f64::ln),
+            weight: request.weight(metric),
+        }
+    }
+
+    fn ask(&self) -> Ask<'_> {
+        Ask {
+            log_upper: &self.log_upper,
+            log_typical: self.log_typical,
+            log_limit: self.log_limit,
+            weight: self.weight,
+        }
+    }
+}
+
+fn sizes(shape: QueryShape, config: &OptimizerConfig, space: &dyn SearchSpace) -> PolicySizes {
+    PolicySizes {
+        inputs: shape.width(),
+        hidden: config.hidden,
+        state: config.state,
+        choices: space.choices().iter().map(|&choices| usize::from(choices)).sum(),
+    }
+}
+
+fn needs_accuracy(predictor: &Predictor) -> Result<()> {
+    match predictor.accuracy {
+        Some(_) => Ok(()),
+        None => Err(Error::Invalid {
+            what: "predictor".into(),
+            expected: "one that knows accuracies, which designs are chosen by".into(),
+            found: "one that does not".into(),
+            hint: "Train it on a dataset with accuracy.csv.".into(),
+        }),
+    }
+}
+
+fn unusable(place: &Path, found: &str) -> Error {
+    Error::Checkpoint {
+        path: place.to_path_buf(),
+        expected: "an optimizer written by this version of edgefit".into(),
+        found: found.into(),
+        hint: "Train it again, or restore it from a copy.".into(),
+    }
+}

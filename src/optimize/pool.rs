@@ -1,0 +1,243 @@
+//! The designs that answers are looked for among while training: all of them in small spaces, an elite in large ones.
+//!
+//! The elite starts as a random sample. Designs that were answers are mutated, and these children, with samples of the
+//! policy itself, take the places of designs that were not answers for longest (expert iteration).
+
+use std::collections::HashSet;
+
+use nalgebra::DMatrix;
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use crate::predict::Predictor;
+use crate::space::Architecture;
+
+/// Designs with what queries need to know about them, the most accurate first.
+pub(super) struct Pool {
+    pub(super) designs: Vec<Architecture>,
+    /// `[designs, rank]`.
+    pub(super) latency: DMatrix<f32>,
+    /// `[designs, rank]`, where energy was learned.
+    pub(super) energy: Option<DMatrix<f32>>,
+    /// In percent.
+    pub(super) accuracy: Vec<f32>,
+    /// Number of the refresh in which a design was last an answer.
+    pub(super) last_answer: Vec<usize>,
+}
+
+/// What a query asks of the pool: one device and its limits and weights, per design.
+pub(super) struct Question<'a> {
+    /// Per limited metric: upper bounds of the logarithm, and the logarithm of the limit.
+    pub(super) limits: Vec<(&'a [f32], f32)>,
+    /// Per weighted metric: percentage points that a design's value of it costs.
+    pub(super) costs: Vec<Vec<f32>>,
+}
+
+/// Most near-best designs that an answer is drawn from.
+const MOST_NEAR: usize = 64;
+
+impl Pool {
+    /// All architectures of an enumerable space.
+    pub(super) fn of_table(predictor: &Predictor) -> Option<Pool> {
+        let table = predictor.table()?;
+        let accuracy = table
+            .accuracies
+            .iter()
+            .map(|accuracy| accuracy.percent.mean as f32)
+            .collect();
+        let last_answer = vec![0; table.architectures.len()];
+        Some(sorted(
+            table.architectures.clone(),
+            &table.latency,
+            table.energy.as_ref(),
+            accuracy,
+            last_answer,
+        ))
+    }
+
+    /// A pool of these designs.
+    pub(super) fn of_designs(predictor: &Predictor, designs: Vec<Architecture>, last_answer: Vec<usize>) -> Pool {
+        let encoded = predictor.encode(&designs);
+        let accuracies = predictor.accuracies(&designs, &encoded);
+        let accuracy = accuracies.iter().map(|accuracy| accuracy.percent.mean as f32).collect();
+        let (latency, energy) = (predictor.latency_basis(&encoded), predictor.energy_basis(&encoded));
+        sorted(designs, &latency, energy.as_ref(), accuracy, last_answer)
+    }
+
+    /// Replaces designs that were not answers lately by mutations of those that were and by `samples` of the policy.
+    pub(super) fn refresh(
+        self,
+        predictor: &Predictor,
+        samples: Vec<Architecture>,
+        round: usize,
+        renewed: usize,
+        rng: &mut StdRng,
+    ) -> Pool {
+        let mut seen: HashSet<Architecture> = self.designs.iter().cloned().collect();
+        let elite: Vec<&Architecture> = (0..self.designs.len())
+            .filter(|&index| self.last_answer[index] == round)
+            .map(|index| &self.designs[index])
+            .collect();
+        let mut fresh: Vec<Architecture> = samples.into_iter().filter(|one| seen.insert(one.clone())).collect();
+        fresh.truncate(renewed / 2);
+        let rate = 1.0 / predictor.space.choices().len() as f64;
+        // A small space can run out of mutations, so the attempts are counted.
+        for _ in 0..4 * renewed {
+            if fresh.len() >= renewed {
+                break;
+            }
+            let child = match elite.is_empty() {
+                true => predictor.space.sample(rng),
+                false => predictor
+                    .space
+                    .mutate(elite[rng.random_range(0..elite.len())], rate, rng),
+            };
+            if seen.insert(child.clone()) {
+                fresh.push(child);
+            }
+        }
+        let mut order: Vec<usize> = (0..self.designs.len()).collect();
+        order.sort_by_key(|&index| std::cmp::Reverse(self.last_answer[index]));
+        order.truncate(self.designs.len().saturating_sub(fresh.len()));
+        let mut last_answer: Vec<usize> = order.iter().map(|&index| self.last_answer[index]).collect();
+        last_answer.extend(std::iter::repeat_n(round, fresh.len()));
+        let mut designs: Vec<Architecture> = order.into_iter().map(|index| self.designs[index].clone()).collect();
+        designs.extend(fresh);
+        Pool::of_designs(predictor, designs, last_answer)
+    }
+
+    /// A design within `tolerance` percentage points of the best that meets the limits, better ones more likely; where
+    /// none meets them, the one that misses them least.
+    pub(super) fn answer(&self, question: &Question, tolerance: f32, rng: &mut StdRng) -> usize {
+        let cheapest: f32 = question
+            .costs
+            .iter()
+            .map(|costs| costs.iter().copied().fold(f32::INFINITY, f32::min))
+            .sum();
+        let mut best = f32::NEG_INFINITY;
+        let mut near: Vec<(usize, f32)> = Vec::new();
+        for (index, &accuracy) in self.accuracy.iter().enumerate() {
+            // Accuracies fall, so no later design can come near the best.
+            if accuracy - cheapest < best - tolerance {
+                break;
+            }
+            if question.limits.iter().any(|(upper, limit)| upper[index] > *limit) {
+                continue;
+            }
+            let score = accuracy - question.costs.iter().map(|costs| costs[index]).sum::<f32>();
+            if score >= best - tolerance {
+                best = best.max(score);
+                near.push((index, score));
+            }
+        }
+        near.retain(|(_, score)| *score >= best - tolerance);
+        near.sort_by(|a, b| b.1.total_cmp(&a.1));
+        near.truncate(MOST_NEAR);
+        draw(&near, tolerance, rng).unwrap_or_else(|| self.closest(question))
+    }
+
+    fn closest(&self, question: &Question) -> usize {
+        let miss = |index: usize| -> f32 {
+            let misses = question
+                .limits
+                .iter()
+                .map(|(upper, limit)| (upper[index] - limit).max(0.0));
+            misses.sum()
+        };
+        (0..self.designs.len())
+            .min_by(|&a, &b| miss(a).total_cmp(&miss(b)))
+            .unwrap_or(0)
+    }
+}
+
+/// Draws from designs sorted by score, the best with weight one, one that is `tolerance` worse with weight zero.
+fn draw(near: &[(usize, f32)], tolerance: f32, rng: &mut StdRng) -> Option<usize> {
+    let best = near.first()?.1;
+    let weights: Vec<f32> = near
+        .iter()
+        .map(|(_, score)| {
+            if tolerance > 0.0 {
+                1.0 - (best - score) / tolerance
+            } else {
+                1.0
+            }
+        })
+        .collect();
+    let mut rest = rng.random::<f32>() * weights.iter().sum::<f32>();
+    for ((index, _), weight) in near.iter().zip(weights) {
+        rest -= weight;
+        if rest <= 0.0 {
+            return Some(*index);
+        }
+    }
+    Some(near.first()?.0)
+}
+
+fn sorted(
+    designs: Vec<Architecture>,
+    latency: &DMatrix<f32>,
+    energy: Option<&DMatrix<f32>>,
+    accuracy: Vec<f32>,
+    last_answer: Vec<usize>,
+) -> Pool {
+    let mut order: Vec<usize> = (0..designs.len()).collect();
+    order.sort_by(|&a, &b| accuracy[b].total_cmp(&accuracy[a]).then(a.cmp(&b)));
+    Pool {
+        latency: latency.select_columns(&order).transpose(),
+        energy: energy.map(|energy| energy.select_columns(&order).transpose()),
+        accuracy: order.iter().map(|&index| accuracy[index]).collect(),
+        last_answer: order.iter().map(|&index| last_answer[index]).collect(),
+        designs: order.into_iter().map(|index| designs[index].clone()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+
+    /// Three designs of 90, 89.9 and 80 %.
+    fn pool() -> Pool {
+        let designs = (0..3).map(|gene| Architecture(vec![gene])).collect();
+        let basis = DMatrix::zeros(1, 3);
+        // Given in another order, to be sorted.
+        let pool = sorted(designs, &basis, None, vec![80.0, 90.0, 89.9], vec![0; 3]);
+        assert_eq!(pool.designs[0].0, [1]);
+        pool
+    }
+
+    fn answers(question: &Question, tolerance: f32) -> Vec<usize> {
+        let mut rng = Seed(1).stream("answers");
+        let mut answers: Vec<usize> = (0..50).map(|_| pool().answer(question, tolerance, &mut rng)).collect();
+        answers.sort_unstable();
+        answers.dedup();
+        answers
+    }
+
+    #[test]
+    fn answers_are_near_the_best_within_the_limit() {
+        let upper = [3.0, 2.0, 1.0];
+        let ask = |limit: f32| Question {
+            limits: vec![(&upper, limit)],
+            costs: Vec::new(),
+        };
+        assert_eq!(answers(&ask(3.0), 0.0), [0]);
+        assert_eq!(answers(&ask(3.0), 0.2), [0, 1]);
+        assert_eq!(answers(&ask(2.5), 0.2), [1]);
+        assert_eq!(answers(&ask(1.5), 0.2), [2]);
+        // Nothing is below 0.5; the third misses it least.
+        assert_eq!(answers(&ask(0.5), 0.2), [2]);
+    }
+
+    #[test]
+    fn a_cost_outweighs_accuracy() {
+        // 90 - 15, 89.9 - 10, 80 - 0: the last, though it is the least accurate.
+        let question = Question {
+            limits: Vec::new(),
+            costs: vec![vec![15.0, 10.0, 0.0]],
+        };
+        assert_eq!(answers(&question, 0.0), [2]);
+        // 79.9 is within 0.2 of 80.
+        assert_eq!(answers(&question, 0.2), [1, 2]);
+    }
+}

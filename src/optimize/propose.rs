@@ -1,0 +1,215 @@
+//! From candidates to proposals: improve on them one gene at a time, then choose good ones that differ.
+
+use std::collections::{HashMap, HashSet};
+
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+use super::Request;
+use super::verify::{Judged, PredictorEvaluator, Proposals};
+use crate::error::Result;
+use crate::predict::{DeviceModel, Predictor};
+use crate::search::Limits;
+use crate::space::{Architecture, SearchSpace};
+
+/// Genes in which proposals differ from each other, as long as there are enough such designs.
+const GENES_APART: usize = 2;
+/// Parts of the refinement that the neighbours of one design may take at most, so that spaces with many genes look around
+/// more than one design.
+const LARGEST_PART: usize = 4;
+/// Designs whose neighbours are looked at without finding anything better than the best, after which refinement ends.
+const PATIENCE: usize = 4;
+
+/// Designs that were judged for one request.
+pub(super) struct Candidates<'a> {
+    evaluator: PredictorEvaluator<'a>,
+    space: &'static dyn SearchSpace,
+    request: &'a Request,
+    seen: HashSet<Architecture>,
+    found: Vec<Candidate>,
+}
+
+struct Candidate {
+    architecture: Architecture,
+    judged: Judged,
+    /// Violation of the limits, then cost; the smaller the better.
+    merit: [f64; 2],
+    /// Whether its neighbours were looked at.
+    expanded: bool,
+}
+
+impl<'a> Candidates<'a> {
+    pub(super) fn new(
+        evaluator: PredictorEvaluator<'a>,
+        space: &'static dyn SearchSpace,
+        request: &'a Request,
+    ) -> Self {
+        Candidates {
+            evaluator,
+            space,
+            request,
+            seen: HashSet::new(),
+            found: Vec::new(),
+        }
+    }
+
+    /// Judges those designs that were not judged before; returns their number.
+    pub(super) fn add(&mut self, mut designs: Vec<Architecture>) -> usize {
+        designs.retain(|design| self.seen.insert(design.clone()));
+        let judged = self.evaluator.judge(&designs, &self.request.limits);
+        let count = designs.len();
+        for (architecture, judged) in designs.into_iter().zip(judged) {
+            self.found.push(Candidate {
+                architecture,
+                merit: merit(&judged, self.request),
+                judged,
+                expanded: false,
+            });
+        }
+        count
+    }
+
+    /// Looks at neighbours of the best designs, one gene away, with at most `budget` evaluations: always at those of the
+    /// best design whose neighbours were not looked at yet, until several in a row led to nothing better.
+    pub(super) fn refine(&mut self, mut budget: usize, rng: &mut StdRng) {
+        let part = budget.div_ceil(LARGEST_PART);
+        let mut in_vain = 0;
+        while budget > 0 && in_vain < PATIENCE {
+            let better = |a: &&mut Candidate, b: &&mut Candidate| compare(&a.merit, &b.merit);
+            let Some(next) = self.found.iter_mut().filter(|one| !one.expanded).min_by(better) else {
+                break;
+            };
+            next.expanded = true;
+            let mut neighbours = neighbours(self.space, &next.architecture);
+            neighbours.retain(|one| !self.seen.contains(one));
+            if neighbours.len() > part.min(budget) {
+                neighbours.shuffle(rng);
+                neighbours.truncate(part.min(budget));
+            }
+            let before = self.best();
+            budget -= self.add(neighbours);
+            in_vain = if compare(&self.best(), &before).is_lt() {
+                0
+            } else {
+                in_vain + 1
+            };
+        }
+    }
+
+    fn best(&self) -> [f64; 2] {
+        let merits = self.found.iter().map(|one| one.merit);
+        merits.min_by(compare).unwrap_or([f64::INFINITY; 2])
+    }
+
+    /// The best designs that differ; `None` if nothing was judged.
+    pub(super) fn proposals(mut self) -> Option<Proposals> {
+        self.found.sort_by(|a, b| {
+            let merit = compare(&a.merit, &b.merit);
+            merit.then_with(|| a.architecture.cmp(&b.architecture))
+        });
+        let limits = &self.request.limits;
+        let first = self.found.first()?;
+        if !limits.hold(&first.judged.evaluation) {
+            return Some(Proposals::Closest {
+                proposal: Box::new(self.evaluator.proposal(first.architecture.clone(), &first.judged)),
+                misses: limits.misses(&first.judged.evaluation),
+            });
+        }
+        let feasible = self.found.partition_point(|one| one.merit[0] <= 0.0);
+        let proposals = self
+            .different(feasible)
+            .into_iter()
+            .map(|index| &self.found[index])
+            .map(|one| self.evaluator.proposal(one.architecture.clone(), &one.judged))
+            .collect();
+        Some(Proposals::Feasible(proposals))
+    }
+
+    /// Positions of up to `count` of the first `feasible` designs, no two isomorphic: in order of merit those some genes
+    /// apart from all chosen before, then, if these are too few, the best of the rest.
+    fn different(&self, feasible: usize) -> Vec<usize> {
+        let count = self.request.count.max(1);
+        let mut keys: HashMap<String, usize> = HashMap::new();
+        let mut chosen: Vec<usize> = Vec::new();
+        for apart in [GENES_APART, 1] {
+            for index in 0..feasible {
+                if chosen.len() == count {
+                    break;
+                }
+                let design = &self.found[index].architecture;
+                let near = |&other: &usize| distance(design, &self.found[other].architecture) < apart;
+                if chosen.iter().any(near) {
+                    continue;
+                }
+                if let std::collections::hash_map::Entry::Vacant(place) = keys.entry(self.space.isomorphism_key(design))
+                {
+                    place.insert(index);
+                    chosen.push(index);
+                }
+            }
+        }
+        chosen.sort_unstable();
+        chosen
+    }
+}
+
+/// The best designs of an enumerable space by looking at every one, for several requests about one device at the price of
+/// one prediction; `None` where the space is too large for that. The counts of the requests are kept, their samples and
+/// refinement mean nothing here.
+///
+/// # Errors
+/// As [`PredictorEvaluator::new`], and [`crate::error::Error::Invalid`] for a request about an energy that is not known.
+pub fn exhaustive(predictor: &Predictor, device: &DeviceModel, requests: &[Request]) -> Result<Option<Vec<Proposals>>> {
+    let evaluator = PredictorEvaluator::new(predictor, device)?;
+    for request in requests {
+        evaluator.check(request)?;
+    }
+    let Some(table) = predictor.table() else {
+        return Ok(None);
+    };
+    let Some(mut judged) = evaluator.judge_all(&Limits::none()) else {
+        return Ok(None);
+    };
+    let answer = |request: &Request, judged: &mut [Judged]| -> Option<Proposals> {
+        let mut candidates = Candidates::new(evaluator, predictor.space, request);
+        for (judged, architecture) in judged.iter_mut().zip(&table.architectures) {
+            evaluator.rejudge(judged, &request.limits);
+            candidates.found.push(Candidate {
+                architecture: architecture.clone(),
+                merit: merit(judged, request),
+                judged: *judged,
+                expanded: false,
+            });
+        }
+        candidates.proposals()
+    };
+    Ok(requests.iter().map(|request| answer(request, &mut judged)).collect())
+}
+
+fn merit(judged: &Judged, request: &Request) -> [f64; 2] {
+    [
+        request.limits.violation(&judged.evaluation),
+        request.objective.cost(&judged.evaluation),
+    ]
+}
+
+fn compare(a: &[f64; 2], b: &[f64; 2]) -> std::cmp::Ordering {
+    a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1]))
+}
+
+/// Every design that differs in one gene.
+fn neighbours(space: &dyn SearchSpace, design: &Architecture) -> Vec<Architecture> {
+    let mut neighbours = Vec::new();
+    for (position, &choices) in space.choices().iter().enumerate() {
+        for gene in (0..choices).filter(|&gene| gene != design.0[position]) {
+            let mut genes = design.0.clone();
+            genes[position] = gene;
+            neighbours.push(Architecture(genes));
+        }
+    }
+    neighbours
+}
+
+fn distance(a: &Architecture, b: &Architecture) -> usize {
+    a.0.iter().zip(&b.0).filter(|(a, b)| a != b).count()
+}
