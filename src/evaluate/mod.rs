@@ -1,6 +1,5 @@
 //! How good is a checkpoint, on devices that it has never seen? Probes and scored rows both come from the dataset handed in,
 //! never from training.
 
+pub mod optimizer;
 pub mod predictor;
-
-pub use predictor::{PredictorReport, PredictorScoring, Protocol, score_predictor};

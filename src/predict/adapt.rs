@@ -27,16 +27,20 @@ const KEPT_EVIDENCE: f64 = 0.995;
 const MOST_KEPT: usize = 150;
 
 /// Share of the mixture around the mean of the known devices, and around drawn devices; the rest is around known ones.
-const AROUND_MEAN: f64 = 0.3;
-const AROUND_DRAWN: f64 = 0.3;
-/// Prior standard deviation of the constant and of idle networks, in units of the scale.
+const AROUND_MEAN: f64 = 0.2;
+const AROUND_DRAWN: f64 = 0.35;
+/// Prior standard deviation of the constant, in units of the scale.
 const LEVEL_WIDTH: f64 = 3.0;
 /// Median and log-spread of the prior widths along known and along drawn directions.
-const KNOWN_WIDTH: (f64, f64) = (1.0, 0.5);
+const KNOWN_WIDTH: (f64, f64) = (0.4, 0.7);
 const DRAWN_WIDTH: (f64, f64) = (0.25, 0.8);
-/// Log-spread of the scale around the known devices' typical scale, and of the noise around their typical noise.
-const SCALE_SPREAD: f64 = 0.6;
-const NOISE_SPREAD: f64 = 0.8;
+/// Prior standard deviations of idle networks on devices that run them like others, and on those that optimise them away;
+/// and the share of the former.
+const IDLE_WIDTHS: (f64, f64) = (0.05, 2.0);
+const IDLE_ORDINARY: f64 = 0.7;
+/// Log-spread of the scale around the known devices' typical scale, and of the noise around a known device's noise.
+const SCALE_SPREAD: f64 = 0.4;
+const NOISE_SPREAD: f64 = 0.5;
 
 /// One draw from the hyperprior.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +49,7 @@ struct Setting {
     scale: f64,
     known: f64,
     drawn: f64,
+    idle: f64,
     noise: f64,
 }
 
@@ -56,30 +61,35 @@ enum Centre {
 }
 
 impl Setting {
-    fn draw(prior: &Prior, typical: (f64, f64), rng: &mut StdRng) -> Setting {
-        let mut log_normal = |(median, spread): (f64, f64)| {
-            let deviation: f64 = StandardNormal.sample(rng);
-            median * (spread * deviation).exp()
-        };
-        let (scale, noise) = (
-            log_normal((typical.0, SCALE_SPREAD)),
-            log_normal((typical.1, NOISE_SPREAD)),
-        );
-        let (known, drawn) = (log_normal(KNOWN_WIDTH), log_normal(DRAWN_WIDTH));
+    fn draw(prior: &Prior, typical_scale: f64, rng: &mut StdRng) -> Setting {
         let which: f64 = rng.random();
         let centre = match which {
             which if which < AROUND_MEAN => Centre::Mean,
             which if which < AROUND_MEAN + AROUND_DRAWN => {
                 Centre::Drawn(rng.random_range(0..prior.drawn_centres.ncols()))
             }
-            _ => Centre::Known(rng.random_range(0..prior.known.len())),
+            _ => Centre::Known(prior.draw_known(rng)),
+        };
+        // As noisy as the known device that it resembles, or as any of them.
+        let noisy = match centre {
+            Centre::Known(index) => index,
+            _ => prior.draw_known(rng),
+        };
+        let idle = match rng.random::<f64>() < IDLE_ORDINARY {
+            true => IDLE_WIDTHS.0,
+            false => IDLE_WIDTHS.1,
+        };
+        let mut log_normal = |median: f64, spread: f64| {
+            let deviation: f64 = StandardNormal.sample(rng);
+            median * (spread * deviation).exp()
         };
         Setting {
             centre,
-            scale,
-            known,
-            drawn,
-            noise,
+            scale: log_normal(typical_scale, SCALE_SPREAD),
+            known: log_normal(KNOWN_WIDTH.0, KNOWN_WIDTH.1),
+            drawn: log_normal(DRAWN_WIDTH.0, DRAWN_WIDTH.1),
+            idle,
+            noise: log_normal(prior.known[noisy].noise, NOISE_SPREAD),
         }
     }
 
@@ -88,7 +98,8 @@ impl Setting {
         DVector::from_iterator(
             prior.rank(),
             prior.coordinates.iter().map(|coordinate| match coordinate {
-                Coordinate::Constant | Coordinate::Idle => LEVEL_WIDTH * LEVEL_WIDTH,
+                Coordinate::Constant => LEVEL_WIDTH * LEVEL_WIDTH,
+                Coordinate::Idle => self.idle * self.idle,
                 Coordinate::Mean => 0.0,
                 Coordinate::Known => self.known * self.known,
                 Coordinate::Drawn => self.drawn * self.drawn,
@@ -111,12 +122,14 @@ impl Setting {
 /// same result.
 pub fn adapt(prior: &Prior, basis: &DMatrix<f64>, logs: &[f64], seed: Seed) -> Posterior {
     let mut rng = seed.stream("adapt");
-    let typical = (prior.typical_scale(), prior.typical_noise());
+    let typical_scale = prior.typical_scale();
     let crowd = (PROBES_AT_FULL_SETTINGS as f64 / logs.len().max(1) as f64)
         .powi(2)
         .min(1.0);
     let count = ((SETTINGS as f64 * crowd) as usize).max(FEWEST_SETTINGS);
-    let settings: Vec<Setting> = (0..count).map(|_| Setting::draw(prior, typical, &mut rng)).collect();
+    let settings: Vec<Setting> = (0..count)
+        .map(|_| Setting::draw(prior, typical_scale, &mut rng))
+        .collect();
     if logs.is_empty() {
         return average(prior, &without_probes(prior, &settings));
     }
@@ -168,6 +181,7 @@ struct Probes<'a> {
     known: DMatrix<f64>,
     drawn: DMatrix<f64>,
     level: DMatrix<f64>,
+    idle: DMatrix<f64>,
     mean_centre: DVector<f64>,
     known_centres: DMatrix<f64>,
     drawn_centres: DMatrix<f64>,
@@ -186,7 +200,8 @@ impl<'a> Probes<'a> {
         Probes {
             known: gram(&[Coordinate::Known]),
             drawn: gram(&[Coordinate::Drawn]),
-            level: gram(&[Coordinate::Constant, Coordinate::Idle]) * (LEVEL_WIDTH * LEVEL_WIDTH),
+            level: gram(&[Coordinate::Constant]) * (LEVEL_WIDTH * LEVEL_WIDTH),
+            idle: gram(&[Coordinate::Idle]),
             mean_centre: &transposed * &prior.mean_centre,
             known_centres: &transposed * &prior.known_centres,
             drawn_centres: &transposed * &prior.drawn_centres,
@@ -199,8 +214,9 @@ impl<'a> Probes<'a> {
     fn standardised(&self, setting: &Setting) -> Option<(Cholesky<f64, Dyn>, DVector<f64>)> {
         let mut covariance = self.level.clone();
         let (known, drawn) = (setting.known * setting.known, setting.drawn * setting.drawn);
-        for ((value, a), b) in covariance.iter_mut().zip(self.known.iter()).zip(self.drawn.iter()) {
-            *value += known * a + drawn * b;
+        let parts = self.known.iter().zip(self.drawn.iter()).zip(self.idle.iter());
+        for (value, ((a, b), c)) in covariance.iter_mut().zip(parts) {
+            *value += known * a + drawn * b + setting.idle * setting.idle * c;
         }
         for index in 0..covariance.nrows() {
             covariance[(index, index)] += setting.noise * setting.noise;

@@ -7,12 +7,12 @@
 //! device, and around each drawn device, so that a few probes can tell which of them the new device resembles.
 
 use nalgebra::{DMatrix, DVector, RowDVector};
+use rand::Rng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use super::roofline;
 use crate::encode::Physics;
-use crate::stats;
 
 /// Drawn roofline devices that are centres of the mixture.
 const DRAWN_CENTRES: usize = 384;
@@ -151,6 +151,18 @@ impl Prior {
         Prior::build(known, reference, drawn)
     }
 
+    /// A known device, each hardware unit as likely as any other.
+    pub(super) fn draw_known(&self, rng: &mut StdRng) -> usize {
+        let weights = unit_weights(&self.known);
+        let mut left: f64 = rng.random();
+        let drawn = weights.iter().position(|weight| {
+            left -= weight;
+            left < 0.0
+        });
+        // Rounding can leave a hair of probability beyond the last.
+        drawn.unwrap_or(self.known.len() - 1)
+    }
+
     /// Number of coordinates of the basis.
     pub fn rank(&self) -> usize {
         self.coordinates.len()
@@ -185,12 +197,6 @@ impl Prior {
         let mean = weighted_mean(&levels, &weights);
         let squares: Vec<f64> = levels.iter().map(|level| (level - mean).powi(2)).collect();
         (mean, weighted_mean(&squares, &weights).sqrt().max(0.1))
-    }
-
-    /// Typical noise of the known devices, in units of their scales.
-    pub(super) fn typical_noise(&self) -> f64 {
-        let noises: Vec<f64> = self.known.iter().map(|device| device.noise).collect();
-        stats::quantile(&noises, 0.5).unwrap_or(0.15)
     }
 }
 

@@ -185,6 +185,14 @@ impl Answer {
             _ => None,
         }
     }
+
+    /// The design that meets the limits or comes closest; `None` if nothing was evaluated.
+    pub fn candidate(&self) -> Option<&Candidate> {
+        match self {
+            Answer::Feasible(candidate) | Answer::Closest { candidate, .. } => Some(candidate),
+            Answer::Nothing => None,
+        }
+    }
 }
 
 /// Why a search ended.

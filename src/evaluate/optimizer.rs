@@ -1,0 +1,514 @@
+//! Designs for unseen devices: adapt with a few of their measurements, ask for the best design under a grid of limits, and
+//! look the answers up in the measured table.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use rand::seq::SliceRandom;
+use serde::Serialize;
+
+use super::predictor::ProbeChoice;
+use crate::dataset::{Dataset, Task};
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::optimize::{Optimizer, PredictorEvaluator, Request, exhaustive};
+use crate::predict::{DeviceModel, Predictor, Probe};
+use crate::search::{Constraint, Limits, Nsga2, Problem, RandomSearch, ReferencePoint, Searcher, non_dominated};
+use crate::seed::Seed;
+use crate::space::Architecture;
+use crate::stats;
+
+/// What to score.
+#[derive(Debug, Clone)]
+pub struct OptimizerScoring {
+    /// Positions of the devices in the dataset.
+    pub devices: Vec<usize>,
+    /// Number of probes.
+    pub probes: usize,
+    /// How probes are picked.
+    pub choice: ProbeChoice,
+    /// Number of limits, at evenly spaced quantiles of the device's latencies from 5 % to 95 %.
+    pub limits: usize,
+    /// Probability with which limits have to hold.
+    pub confidence: f64,
+    /// Repeats with other probes.
+    pub repeats: usize,
+    /// Designs sampled from the policy per limit.
+    pub samples: usize,
+    /// Evaluations of the random and the NSGA-II baseline per limit.
+    pub budget: usize,
+    /// Where the random numbers come from.
+    pub seed: Seed,
+}
+
+/// One design.
+#[derive(Debug, Clone, Serialize)]
+pub struct OptimizerRow {
+    /// Device id.
+    pub device: String,
+    /// Which repeat.
+    pub repeat: usize,
+    /// The limit, in ms.
+    pub limit_ms: f64,
+    /// The quantile of the device's latencies that the limit is at.
+    pub limit_quantile: f64,
+    /// The design's architecture.
+    pub architecture: String,
+    /// The design's quantization.
+    pub quantization: String,
+    /// Probability that the limit holds, as predicted.
+    pub feasible_probability: f64,
+    /// Latency in the table, in ms.
+    pub true_latency_ms: f64,
+    /// Accuracy in the table, in percent.
+    pub true_accuracy: f64,
+    /// Best accuracy in the table within the limit.
+    pub oracle_accuracy: f64,
+    /// Oracle minus true accuracy, in percentage points.
+    pub regret: f64,
+    /// Whether the latency in the table is above the limit.
+    pub violated: bool,
+    /// Latency above the limit, as a share of the limit; 0 if it holds.
+    pub overshoot: f64,
+}
+
+/// Figures of one method.
+#[derive(Debug, Clone, Serialize)]
+pub struct OptimizerSummary {
+    /// Mean regret, in percentage points.
+    pub mean_regret: f64,
+    /// Lower end of its 90 % bootstrap interval over devices.
+    pub mean_regret_low: f64,
+    /// Upper end.
+    pub mean_regret_high: f64,
+    /// Share of designs above their limit.
+    pub violation_rate: f64,
+    /// Mean overshoot of those.
+    pub mean_overshoot: f64,
+    /// Hypervolume of the designs' true accuracy and latency, over that of the true front of the table; the reference point
+    /// is the slowest latency and the lowest accuracy of the table. Mean over devices and repeats.
+    pub hypervolume_ratio: f64,
+    /// Mean wall time of one design, one after another, in microseconds; adaptation not included.
+    pub microseconds_per_design: f64,
+}
+
+/// The same limits answered in other ways.
+#[derive(Debug, Clone, Serialize)]
+pub struct Baselines {
+    /// The best of all architectures under the same predictor: what amortization gives away.
+    pub exhaustive: OptimizerSummary,
+    /// NSGA-II with the same predictor.
+    pub nsga2: OptimizerSummary,
+    /// Random search with the same predictor.
+    pub random: OptimizerSummary,
+    /// The front of the known device that ranks the probes best, its latencies scaled to the probes by least squares in log.
+    pub one_proxy: OptimizerSummary,
+}
+
+/// All scores.
+#[derive(Debug, Clone, Serialize)]
+pub struct OptimizerReport {
+    /// Number of probes.
+    pub probes: usize,
+    /// How probes were picked.
+    pub probe_choice: ProbeChoice,
+    /// Confidence asked for.
+    pub confidence: f64,
+    /// Seed of the run.
+    pub seed: u64,
+    /// One row per device, repeat and limit.
+    pub rows: Vec<OptimizerRow>,
+    /// Figures of the optimizer.
+    pub summary: OptimizerSummary,
+    /// Figures of other ways to answer.
+    pub baselines: Baselines,
+}
+
+/// The measured truth of one device: architectures with both latency and accuracy.
+struct Truth {
+    id: String,
+    architectures: Vec<Architecture>,
+    latencies: Vec<f64>,
+    accuracies: Vec<f64>,
+    place: HashMap<Architecture, usize>,
+}
+
+/// The answers of one method: for each device and repeat, one position in the truth per limit.
+#[derive(Default)]
+struct Answers {
+    rows: Vec<Vec<Found>>,
+    hypervolume_ratios: Vec<f64>,
+    seconds: f64,
+    designs: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Found {
+    regret: f64,
+    overshoot: f64,
+}
+
+/// Adapts, asks and looks up; `progress` is called once per device.
+///
+/// # Errors
+/// [`Error::Invalid`] for a device without enough architectures of both known latency and known accuracy, for a space too
+/// large to list, and whatever adaptation and the optimizer refuse.
+pub fn score_optimizer(
+    predictor: &Predictor,
+    optimizer: &Optimizer,
+    dataset: &Dataset,
+    task: &Task,
+    scoring: &OptimizerScoring,
+    progress: &dyn Fn(),
+) -> Result<OptimizerReport> {
+    let mut rows = Vec::new();
+    let [mut policy, mut all, mut nsga2, mut random, mut proxy] = [(); 5].map(|()| Answers::default());
+    // Everything that is computed once and kept is computed before anything is timed.
+    let _ = predictor.table();
+    for &device in &scoring.devices {
+        let truth = Truth::of(dataset, task, device)?;
+        for repeat in 0..scoring.repeats.max(1) {
+            let seed = scoring.seed.child(&format!("designs/{}", truth.id), repeat);
+            let probed = truth.probes(predictor, scoring, seed);
+            let probes: Vec<Probe> = probed.iter().map(|&index| truth.probe(index)).collect();
+            let model = predictor.adapt(&truth.id, &probes, seed)?;
+            let limits = truth.limits(scoring.limits);
+            let requests = requests(&limits, scoring)?;
+            if repeat == 0 {
+                optimizer.propose(predictor, &model, &requests[0], seed)?;
+            }
+            let started = Instant::now();
+            let answers = requests
+                .iter()
+                .map(|request| Ok(optimizer.propose(predictor, &model, request, seed)?.best().clone()))
+                .collect::<Result<Vec<_>>>()?;
+            policy.time(started, limits.len());
+            let picks: Vec<usize> = answers
+                .iter()
+                .map(|one| truth.position(&one.design.architecture))
+                .collect::<Result<_>>()?;
+            for ((limit, answer), &pick) in limits.iter().zip(&answers).zip(&picks) {
+                rows.push(truth.row(repeat, *limit, answer, pick, predictor));
+            }
+            policy.add(&truth, &limits, &picks)?;
+
+            let started = Instant::now();
+            let answers = exhaustive(predictor, &model, &requests)?.ok_or_else(|| too_large(predictor))?;
+            all.time(started, limits.len());
+            let picks: Vec<usize> = answers
+                .iter()
+                .map(|one| truth.position(&one.best().design.architecture))
+                .collect::<Result<_>>()?;
+            all.add(&truth, &limits, &picks)?;
+            let evaluator = PredictorEvaluator::new(predictor, &model)?;
+            for (answers, searcher) in [
+                (&mut nsga2, &Nsga2::usual(seed) as &dyn Searcher),
+                (&mut random, &RandomSearch { seed }),
+            ] {
+                let started = Instant::now();
+                let picks = searched(searcher, predictor, &evaluator, &requests, scoring.budget, &truth)?;
+                answers.time(started, limits.len());
+                answers.add(&truth, &limits, &picks)?;
+            }
+            let started = Instant::now();
+            let picks = proxied(predictor, &truth, &probed, &limits)?;
+            proxy.time(started, limits.len());
+            proxy.add(&truth, &limits, &picks)?;
+        }
+        progress();
+    }
+    Ok(OptimizerReport {
+        probes: scoring.probes,
+        probe_choice: scoring.choice,
+        confidence: scoring.confidence,
+        seed: scoring.seed.0,
+        rows,
+        summary: policy.summary(scoring),
+        baselines: Baselines {
+            exhaustive: all.summary(scoring),
+            nsga2: nsga2.summary(scoring),
+            random: random.summary(scoring),
+            one_proxy: proxy.summary(scoring),
+        },
+    })
+}
+
+fn too_large(predictor: &Predictor) -> Error {
+    Error::Invalid {
+        what: format!("search space {}", predictor.space.id()),
+        expected: "one whose architectures can all be listed".into(),
+        found: "a larger one".into(),
+        hint: "Its designs cannot be compared with an exhaustive search.".into(),
+    }
+}
+
+fn requests(limits: &[(f64, f64)], scoring: &OptimizerScoring) -> Result<Vec<Request>> {
+    limits
+        .iter()
+        .map(|&(_, limit)| {
+            let limits = Limits::new(vec![Constraint::new(Metric::Latency, limit)?], scoring.confidence)?;
+            Ok(Request {
+                samples: scoring.samples,
+                ..Request::within(limits)
+            })
+        })
+        .collect()
+}
+
+/// The best designs that a searcher finds, as positions in the truth.
+fn searched(
+    searcher: &dyn Searcher,
+    predictor: &Predictor,
+    evaluator: &PredictorEvaluator,
+    requests: &[Request],
+    budget: usize,
+    truth: &Truth,
+) -> Result<Vec<usize>> {
+    requests
+        .iter()
+        .map(|request| {
+            let problem = Problem::most_accurate(request.limits.clone());
+            let outcome = searcher.search(predictor.space, evaluator, &problem, budget)?;
+            let candidate = outcome.answer.candidate().ok_or_else(|| Error::Invalid {
+                what: "--budget".into(),
+                expected: "at least one evaluation".into(),
+                found: budget.to_string(),
+                hint: "Raise it.".into(),
+            })?;
+            truth.position(&candidate.architecture)
+        })
+        .collect()
+}
+
+/// One proxy device: the known device whose own latencies rank the probes best stands for the target.
+fn proxied(predictor: &Predictor, truth: &Truth, probed: &[usize], limits: &[(f64, f64)]) -> Result<Vec<usize>> {
+    let table = predictor.table().ok_or_else(|| too_large(predictor))?;
+    let known: Vec<DeviceModel> = predictor
+        .known_devices()
+        .iter()
+        .filter_map(|id| predictor.known(id))
+        .collect();
+    let measured: Vec<f64> = probed.iter().map(|&index| truth.latencies[index].ln()).collect();
+    let places: Vec<usize> = truth
+        .architectures
+        .iter()
+        .map(|one| predictor.space.index(one))
+        .collect();
+    let logs = |model: &DeviceModel| -> Vec<f64> {
+        let predictions = model.latency.predict(&table.latency);
+        places.iter().map(|&place| f64::from(predictions[place].mean)).collect()
+    };
+    let best = known
+        .iter()
+        .map(logs)
+        .map(|logs| {
+            let at_probes: Vec<f64> = probed.iter().map(|&index| logs[index]).collect();
+            (stats::spearman(&at_probes, &measured).unwrap_or(0.0), at_probes, logs)
+        })
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let Some((_, at_probes, logs)) = best else {
+        return Err(too_large(predictor));
+    };
+    let (slope, offset) = line(&at_probes, &measured);
+    let scaled: Vec<f64> = logs.iter().map(|log| offset + slope * log).collect();
+    let accuracy = |index: usize| table.accuracies[places[index]].percent.mean;
+    let pick = |limit: f64| {
+        let fits = (0..scaled.len()).filter(|&index| scaled[index] <= limit.ln());
+        fits.max_by(|&a, &b| accuracy(a).total_cmp(&accuracy(b)))
+            .unwrap_or_else(|| {
+                (0..scaled.len())
+                    .min_by(|&a, &b| scaled[a].total_cmp(&scaled[b]))
+                    .unwrap_or_default()
+            })
+    };
+    Ok(limits.iter().map(|&(_, limit)| pick(limit)).collect())
+}
+
+/// Least-squares line through the points, with slope one where there is nothing to fit it to.
+fn line(x: &[f64], y: &[f64]) -> (f64, f64) {
+    let (Some(mean_x), Some(mean_y)) = (stats::mean(x), stats::mean(y)) else {
+        return (1.0, 0.0);
+    };
+    let square: f64 = x.iter().map(|x| (x - mean_x).powi(2)).sum();
+    let product: f64 = x.iter().zip(y).map(|(x, y)| (x - mean_x) * (y - mean_y)).sum();
+    let slope = if square > 0.0 { product / square } else { 1.0 };
+    (slope, mean_y - slope * mean_x)
+}
+
+impl Truth {
+    fn of(dataset: &Dataset, task: &Task, device: usize) -> Result<Truth> {
+        let accuracies: HashMap<u32, f64> = dataset.accuracies_of(task).into_iter().collect();
+        let both: Vec<(u32, f64, f64)> = dataset
+            .latencies(device, task.input)
+            .into_iter()
+            .filter_map(|(architecture, latency)| Some((architecture, latency, *accuracies.get(&architecture)?)))
+            .collect();
+        let id = dataset.devices[device].id.clone();
+        if both.len() < 2 {
+            return Err(Error::Invalid {
+                what: format!("device {id}"),
+                expected: format!("architectures with both a latency and an accuracy at {}", task.name),
+                found: both.len().to_string(),
+                hint: "Import the accuracies into the same dataset, or name it as a second --dataset.".into(),
+            });
+        }
+        let architectures: Vec<Architecture> = both
+            .iter()
+            .map(|row| dataset.architectures[row.0 as usize].clone())
+            .collect();
+        Ok(Truth {
+            id,
+            place: architectures
+                .iter()
+                .cloned()
+                .enumerate()
+                .map(|(index, one)| (one, index))
+                .collect(),
+            architectures,
+            latencies: both.iter().map(|row| row.1).collect(),
+            accuracies: both.iter().map(|row| row.2).collect(),
+        })
+    }
+
+    fn probes(&self, predictor: &Predictor, scoring: &OptimizerScoring, seed: Seed) -> Vec<usize> {
+        match scoring.choice {
+            ProbeChoice::Chosen => {
+                let chosen = predictor.choose_probes(scoring.probes, Some(&self.architectures), seed);
+                chosen.iter().filter_map(|one| self.place.get(one).copied()).collect()
+            }
+            ProbeChoice::Random => {
+                let mut order: Vec<usize> = (0..self.architectures.len()).collect();
+                order.shuffle(&mut seed.stream("probes"));
+                order.truncate(scoring.probes);
+                order
+            }
+        }
+    }
+
+    fn probe(&self, index: usize) -> Probe {
+        Probe {
+            architecture: self.architectures[index].clone(),
+            latency_ms: Some(self.latencies[index]),
+            energy_mj: None,
+        }
+    }
+
+    /// Quantiles and the latencies there.
+    fn limits(&self, count: usize) -> Vec<(f64, f64)> {
+        let step = 0.9 / (count.max(2) - 1) as f64;
+        (0..count)
+            .map(|index| 0.05 + step * index as f64)
+            .map(|quantile| (quantile, stats::quantile(&self.latencies, quantile).unwrap_or(f64::NAN)))
+            .collect()
+    }
+
+    fn position(&self, architecture: &Architecture) -> Result<usize> {
+        self.place.get(architecture).copied().ok_or_else(|| Error::Invalid {
+            what: format!("measurements of {}", self.id),
+            expected: "a table of the whole search space".into(),
+            found: "no row for a proposed design".into(),
+            hint: "Designs can only be looked up where all architectures were measured.".into(),
+        })
+    }
+
+    fn oracle(&self, limit: f64) -> f64 {
+        let fits = self
+            .latencies
+            .iter()
+            .zip(&self.accuracies)
+            .filter(|(latency, _)| **latency <= limit);
+        fits.map(|(_, accuracy)| *accuracy).fold(0.0, f64::max)
+    }
+
+    fn found(&self, limit: f64, pick: usize) -> Found {
+        Found {
+            regret: self.oracle(limit) - self.accuracies[pick],
+            overshoot: (self.latencies[pick] / limit - 1.0).max(0.0),
+        }
+    }
+
+    fn row(
+        &self,
+        repeat: usize,
+        (limit_quantile, limit_ms): (f64, f64),
+        answer: &crate::optimize::Proposal,
+        pick: usize,
+        predictor: &Predictor,
+    ) -> OptimizerRow {
+        let found = self.found(limit_ms, pick);
+        OptimizerRow {
+            device: self.id.clone(),
+            repeat,
+            limit_ms,
+            limit_quantile,
+            architecture: predictor.space.print(&answer.design.architecture),
+            quantization: answer.design.quantization.clone(),
+            feasible_probability: answer.feasible_probability,
+            true_latency_ms: self.latencies[pick],
+            true_accuracy: self.accuracies[pick],
+            oracle_accuracy: self.oracle(limit_ms),
+            regret: found.regret,
+            violated: found.overshoot > 0.0,
+            overshoot: found.overshoot,
+        }
+    }
+
+    /// Hypervolume of some designs over that of the true front.
+    fn hypervolume_ratio(&self, picks: &[usize]) -> Result<f64> {
+        let slowest = self.latencies.iter().copied().fold(0.0, f64::max);
+        let lowest = self.accuracies.iter().copied().fold(f64::INFINITY, f64::min);
+        let reference = ReferencePoint::new(&[(Metric::Accuracy, lowest), (Metric::Latency, slowest)])?;
+        let point = |index: usize| [self.accuracies[index], self.latencies[index]];
+        let costs: Vec<[f64; 2]> = (0..self.latencies.len())
+            .map(|index| [-self.accuracies[index], self.latencies[index]])
+            .collect();
+        let front: Vec<[f64; 2]> = non_dominated(&costs).into_iter().map(point).collect();
+        let found: Vec<[f64; 2]> = picks.iter().map(|&index| point(index)).collect();
+        Ok(reference.ratio(&found, &front).unwrap_or(f64::NAN))
+    }
+}
+
+impl Answers {
+    fn time(&mut self, started: Instant, designs: usize) {
+        self.seconds += started.elapsed().as_secs_f64();
+        self.designs += designs;
+    }
+
+    fn add(&mut self, truth: &Truth, limits: &[(f64, f64)], picks: &[usize]) -> Result<()> {
+        self.rows.push(
+            limits
+                .iter()
+                .zip(picks)
+                .map(|(limit, &pick)| truth.found(limit.1, pick))
+                .collect(),
+        );
+        self.hypervolume_ratios.push(truth.hypervolume_ratio(picks)?);
+        Ok(())
+    }
+
+    fn summary(&self, scoring: &OptimizerScoring) -> OptimizerSummary {
+        let repeats = scoring.repeats.max(1);
+        // One group per device.
+        let groups: Vec<Vec<f64>> = self
+            .rows
+            .chunks(repeats)
+            .map(|rows| rows.iter().flatten().map(|found| found.regret).collect())
+            .collect();
+        let regret = stats::bootstrap_mean(&groups, 0.9, scoring.seed);
+        let all: Vec<&Found> = self.rows.iter().flatten().collect();
+        let over: Vec<f64> = all
+            .iter()
+            .map(|found| found.overshoot)
+            .filter(|overshoot| *overshoot > 0.0)
+            .collect();
+        OptimizerSummary {
+            mean_regret: regret.map_or(f64::NAN, |interval| interval.mean),
+            mean_regret_low: regret.map_or(f64::NAN, |interval| interval.low),
+            mean_regret_high: regret.map_or(f64::NAN, |interval| interval.high),
+            violation_rate: over.len() as f64 / all.len().max(1) as f64,
+            mean_overshoot: stats::mean(&over).unwrap_or(0.0),
+            hypervolume_ratio: stats::mean(&self.hypervolume_ratios).unwrap_or(f64::NAN),
+            microseconds_per_design: 1e6 * self.seconds / self.designs.max(1) as f64,
+        }
+    }
+}
