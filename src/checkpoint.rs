@@ -23,6 +23,7 @@ use crate::dataset::Origin;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::files::{Replacement, read_bounded};
+use crate::optimize::Optimizer;
 use crate::predict::accuracy::{AccuracyModel, AccuracyScale};
 use crate::predict::net::{Ensemble, Tower, TowerConfig};
 use crate::predict::train::{load_module, module_bytes};
@@ -34,6 +35,8 @@ const FORMAT: u32 = 1;
 const MANIFEST: &str = "checkpoint.json";
 const PREDICTOR: &str = "predictor.json";
 const ACCURACIES: &str = "accuracies.csv";
+const OPTIMIZER: &str = "optimizer.json";
+const POLICY: &str = "policy.bpk";
 /// Largest file of a checkpoint that is read.
 const LARGEST_FILE: u64 = 256 << 20;
 
@@ -70,7 +73,7 @@ struct SavedPredictor {
 }
 
 /// The files of a checkpoint in memory, by name.
-pub type Files = BTreeMap<String, Vec<u8>>;
+type Files = BTreeMap<String, Vec<u8>>;
 
 /// Writes a predictor, and returns it with its final id. An optimizer that the folder held is no longer part of it.
 ///
@@ -81,17 +84,6 @@ pub fn save_predictor(folder: &Path, mut predictor: Predictor) -> Result<Predict
     predictor.id = digest(files.values().map(Vec::as_slice))[..16].to_string();
     write(folder, predictor.space.id(), &predictor.id, files)?;
     Ok(predictor)
-}
-
-/// Copies the checkpoint in `from` to `to` with more files, such as an optimizer's. The two may be the same folder.
-///
-/// # Errors
-/// As [`load_predictor`] for `from`, [`Error::Io`] for `to`.
-pub fn save_with(from: &Path, to: &Path, more: Files) -> Result<()> {
-    let manifest = read_manifest(from)?;
-    let mut files = read_files(from, &manifest)?;
-    files.extend(more);
-    write(to, &manifest.space, &manifest.predictor, files)
 }
 
 /// Reads a predictor.
@@ -141,25 +133,48 @@ pub fn load_predictor(folder: &Path, compute: &ComputeDevice) -> Result<Predicto
     }
 }
 
-/// The named files of a checkpoint, checked against their recorded hashes; `None` if it does not have the first of them.
+/// Writes an optimizer together with the predictor in `from` that it was trained under. The two folders may be the same.
 ///
 /// # Errors
-/// As [`load_predictor`].
-pub fn load_files(folder: &Path, names: &[&str]) -> Result<Option<Vec<Vec<u8>>>> {
+/// As [`load_predictor`] for `from`, [`Error::Io`] for `to`.
+pub fn save_optimizer(from: &Path, to: &Path, optimizer: &Optimizer) -> Result<()> {
+    let manifest = read_manifest(from)?;
+    let mut files = read_files(from, &manifest)?;
+    let (description, weights) = optimizer.parts()?;
+    files.insert(OPTIMIZER.into(), description.into_bytes());
+    files.insert(POLICY.into(), weights);
+    write(to, &manifest.space, &manifest.predictor, files)
+}
+
+/// Reads the optimizer of a checkpoint.
+///
+/// # Errors
+/// As [`load_predictor`]; a checkpoint without an optimizer is among them.
+pub fn load_optimizer(folder: &Path, compute: &ComputeDevice) -> Result<Optimizer> {
     let manifest = read_manifest(folder)?;
-    if names.first().is_some_and(|name| !manifest.files.contains_key(*name)) {
-        return Ok(None);
+    let files = read_files(folder, &manifest)?;
+    let (Some(description), Some(weights)) = (files.get(OPTIMIZER), files.get(POLICY)) else {
+        return Err(Error::Checkpoint {
+            path: folder.to_path_buf(),
+            expected: "a checkpoint with an optimizer".into(),
+            found: "one with a predictor only".into(),
+            hint: "Run `edgefit train optimizer`, or use `edgefit search`, which needs none.".into(),
+        });
+    };
+    let optimizer = Optimizer::from_parts(
+        &String::from_utf8_lossy(description),
+        weights,
+        &folder.join(POLICY),
+        compute,
+    )?;
+    match optimizer.predictor == manifest.predictor {
+        true => Ok(optimizer),
+        false => Err(broken(
+            &folder.join(OPTIMIZER),
+            format!("an optimizer of predictor {}", manifest.predictor),
+            format!("one of {}", optimizer.predictor),
+        )),
     }
-    let mut files = read_files(folder, &manifest)?;
-    names
-        .iter()
-        .map(|name| {
-            files
-                .remove(*name)
-                .ok_or_else(|| broken(folder, format!("a file {name}"), "none".into()))
-        })
-        .collect::<Result<Vec<_>>>()
-        .map(Some)
 }
 
 fn predictor_files(predictor: &Predictor, folder: &Path) -> Result<Files> {

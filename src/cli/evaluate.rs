@@ -1,5 +1,6 @@
 //! `edgefit evaluate`: score a checkpoint on devices that it has not seen.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use super::{Global, print, print_json, read_datasets};
 use crate::checkpoint;
 use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
+use crate::evaluate::optimizer::{OptimizerReport, OptimizerScoring, score_optimizer};
 use crate::evaluate::predictor::{PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor};
 use crate::metric::Metric;
 use crate::predict::Predictor;
@@ -25,6 +27,51 @@ Examples:
 
 Shares (coverage, within 10 %) lie between 0 and 1. Intervals are 90 % bootstrap intervals.")]
     Predictor(PredictorArgs),
+    /// Adapt to each device and look up how good the designs chosen for a grid of limits really are
+    #[command(after_help = "\
+Example:
+  edgefit evaluate optimizer --checkpoint nb201 --dataset unseen --devices fpga,raspi4 --probes 10 --confidence 0.9
+
+Regret is in percentage points of accuracy against the best architecture in the table within the limit. Overshoot is the
+share of the limit by which a latency is above it, averaged over the designs that are.")]
+    Optimizer(OptimizerArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OptimizerArgs {
+    /// Checkpoint folder with a predictor and an optimizer
+    #[arg(long)]
+    checkpoint: PathBuf,
+    /// Dataset folders with latencies and accuracies of all architectures
+    #[arg(long, required = true, num_args = 1..)]
+    dataset: Vec<PathBuf>,
+    /// Unseen devices, as ids or hardware units, separated by commas [default: all that the checkpoint was not trained on]
+    #[arg(long, value_delimiter = ',')]
+    devices: Vec<String>,
+    /// Number of probes
+    #[arg(long, default_value_t = 10)]
+    probes: usize,
+    /// How probes are picked among the device's measurements
+    #[arg(long, value_enum, default_value = "chosen")]
+    probe_choice: ProbeChoice,
+    /// Number of limits, at evenly spaced quantiles of the device's latencies from 5 % to 95 %
+    #[arg(long, default_value_t = 10)]
+    limits: usize,
+    /// Probability with which limits have to hold
+    #[arg(long, default_value_t = 0.9)]
+    confidence: f64,
+    /// Repeats with other random probes
+    #[arg(long, default_value_t = 1)]
+    repeats: usize,
+    /// Designs sampled from the optimizer per limit, beside its first choice
+    #[arg(long, default_value_t = 16)]
+    samples: usize,
+    /// Evaluations of the NSGA-II and random baselines per limit
+    #[arg(long, default_value_t = 1000)]
+    budget: usize,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -61,6 +108,7 @@ pub(crate) struct PredictorArgs {
 pub(crate) fn run(verb: &EvaluateVerb, global: &Global) -> Result<ExitCode> {
     match verb {
         EvaluateVerb::Predictor(args) => predictor(args, global),
+        EvaluateVerb::Optimizer(args) => optimizer(args, global),
     }
 }
 
@@ -87,6 +135,79 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
         false => print(&table(&report))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
+    let compute = global.backend.device()?;
+    let predictor = checkpoint::load_predictor(&args.checkpoint, &compute)?;
+    let optimizer = checkpoint::load_optimizer(&args.checkpoint, &compute)?;
+    let dataset = read_datasets(&args.dataset, global)?;
+    let learned = predictor.accuracy.as_ref().map(|model| model.scale.task.as_str());
+    let task = dataset.resolve_task(learned)?.ok_or_else(|| Error::Invalid {
+        what: "--dataset".into(),
+        expected: "accuracies to look designs up in".into(),
+        found: "none".into(),
+        hint: "Add a dataset that has them.".into(),
+    })?;
+    let scoring = OptimizerScoring {
+        devices: unseen(&predictor, &dataset, &args.devices, global)?,
+        probes: args.probes,
+        choice: args.probe_choice,
+        limits: args.limits.max(1),
+        confidence: args.confidence,
+        repeats: args.repeats,
+        samples: args.samples,
+        budget: args.budget,
+        seed: Seed(global.seed),
+    };
+    let bar = global.progress("scoring", "devices");
+    bar.set_length(scoring.devices.len() as u64);
+    let report = score_optimizer(&predictor, &optimizer, &dataset, &task, &scoring, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    match args.json {
+        true => print_json(&report)?,
+        false => print(&summary_table(&report))?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn summary_table(report: &OptimizerReport) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.set_header([
+        "method",
+        "mean regret",
+        "90 % interval",
+        "violations",
+        "overshoot",
+        "hypervolume",
+        "us per design",
+    ]);
+    let baselines = &report.baselines;
+    for (name, summary) in [
+        ("optimizer", &report.summary),
+        ("exhaustive", &baselines.exhaustive),
+        ("NSGA-II", &baselines.nsga2),
+        ("random", &baselines.random),
+        ("one proxy", &baselines.one_proxy),
+    ] {
+        table.add_row([
+            name.to_string(),
+            format!("{:.2}", summary.mean_regret),
+            format!("{:.2} to {:.2}", summary.mean_regret_low, summary.mean_regret_high),
+            format!("{:.3}", summary.violation_rate),
+            format!("{:.3}", summary.mean_overshoot),
+            format!("{:.4}", summary.hypervolume_ratio),
+            format!("{:.0}", summary.microseconds_per_design),
+        ]);
+    }
+    let devices: BTreeSet<&str> = report.rows.iter().map(|row| row.device.as_str()).collect();
+    format!(
+        "{table}\n{} devices, {} probes each, confidence {}",
+        devices.len(),
+        report.probes,
+        report.confidence
+    )
 }
 
 /// The dataset's task that the checkpoint learned, so that latencies are taken at its input size.

@@ -2,9 +2,11 @@
 
 mod adapt;
 mod data;
+mod design;
 mod device;
 mod evaluate;
 mod predict;
+mod search;
 mod train;
 
 use std::io::{self, IsTerminal, Write};
@@ -78,6 +80,21 @@ Examples:
   edgefit predict --checkpoint checkpoints/nasbench201 --device pixel3 --architectures cells.txt
   edgefit predict --checkpoint checkpoints/nasbench201 --device phone.json --architectures - --format json")]
     Predict(predict::PredictArgs),
+    /// Choose designs for a device and limits, at once
+    #[command(after_help = "\
+Examples:
+  edgefit design --checkpoint checkpoints/nasbench201 --device pixel3 --max-latency-ms 10
+  edgefit design --checkpoint checkpoints/nasbench201 --device phone.json --max-latency-ms 10 --min-accuracy 70 --format json
+  edgefit design --checkpoint checkpoints/nasbench201 --device phone.json --latency-weight 0.5
+
+Without limits and weights the most accurate designs are chosen. Exit status 3: no design meets the limits; the closest is
+printed.")]
+    Design(design::DesignArgs),
+    /// Search designs for one device under the predictor, which `design` replaces
+    #[command(
+        after_help = "Example:\n  edgefit search nsga2 --checkpoint checkpoints/nasbench201 --device pixel3 --max-latency-ms 10"
+    )]
+    Search(search::SearchArgs),
     /// Score a checkpoint on devices that it has not seen
     #[command(subcommand)]
     Evaluate(evaluate::EvaluateVerb),
@@ -95,6 +112,8 @@ impl Cli {
             Verb::Probes(args) => adapt::probes(args, &self.global),
             Verb::Adapt(args) => adapt::adapt(args, &self.global),
             Verb::Predict(args) => predict::run(args, &self.global),
+            Verb::Design(args) => design::run(args, &self.global),
+            Verb::Search(args) => search::run(args, &self.global),
             Verb::Evaluate(verb) => evaluate::run(verb, &self.global),
         }
     }

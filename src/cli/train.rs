@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use indicatif::ProgressBar;
 use serde::Serialize;
 
 use super::{Global, read_datasets, stop_flag};
 use crate::checkpoint;
 use crate::error::{Error, Result};
 use crate::files::{read_toml, write_bytes};
+use crate::optimize::{self, OptimizerConfig};
 use crate::predict::fit::{FitOptions, fit};
 use crate::predict::train::Run;
 use crate::seed::Seed;
@@ -28,6 +30,29 @@ Examples:
 
 Ctrl-C keeps what was done; the same command with --resume continues.")]
     Predictor(PredictorArgs),
+    /// Learn to answer at once what a search under the predictor would find
+    #[command(after_help = "\
+Example:
+  edgefit train optimizer --predictor checkpoints/nb201 --out checkpoints/nb201
+
+The checkpoint written holds the predictor too. Ctrl-C keeps what was done; --resume continues.")]
+    Optimizer(OptimizerArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OptimizerArgs {
+    /// Checkpoint folder with a predictor
+    #[arg(long)]
+    predictor: PathBuf,
+    /// TOML file with options of the training, see configs/optimizer.toml
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Continue a run that was stopped
+    #[arg(long)]
+    resume: bool,
+    /// Checkpoint folder to write; may be that of the predictor
+    #[arg(long)]
+    out: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -71,6 +96,7 @@ struct RunFile {
 pub(crate) fn run(verb: &TrainVerb, global: &Global) -> Result<ExitCode> {
     match verb {
         TrainVerb::Predictor(args) => predictor(args, global),
+        TrainVerb::Optimizer(args) => optimizer(args, global),
     }
 }
 
@@ -84,11 +110,7 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
     fs::create_dir_all(&state).map_err(Error::io("create", &state))?;
     write_bytes(&state.join("run.toml"), run_file.as_bytes())?;
     let bar = global.progress("training towers", "epochs");
-    let progress = |done: u64, total: u64, message: &str| {
-        bar.set_length(total);
-        bar.set_position(done);
-        bar.set_message(message.to_string());
-    };
+    let progress = shown(&bar);
     let run = Run {
         device: &compute,
         seed: Seed(global.seed),
@@ -113,6 +135,45 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
         args.out.display()
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
+    let config: OptimizerConfig = match &args.config {
+        Some(path) => read_toml(path)?,
+        None => OptimizerConfig::default(),
+    };
+    let compute = global.backend.device()?;
+    let predictor = checkpoint::load_predictor(&args.predictor, &compute)?;
+    let state = args.out.join(STATE);
+    fs::create_dir_all(&state).map_err(Error::io("create", &state))?;
+    let bar = global.progress("training optimizer", "steps");
+    let progress = shown(&bar);
+    let run = Run {
+        device: &compute,
+        seed: Seed(global.seed),
+        state: Some(&state),
+        resume: args.resume,
+        progress: &progress,
+        stop: stop_flag(),
+    };
+    let optimizer = optimize::fit(&predictor, &config, &run)?;
+    bar.finish_and_clear();
+    checkpoint::save_optimizer(&args.predictor, &args.out, &optimizer)?;
+    fs::remove_dir_all(&state).map_err(Error::io("remove", &state))?;
+    global.say(format!(
+        "learned to choose designs; checkpoint in {}",
+        args.out.display()
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Shows the progress of training on a bar.
+fn shown(bar: &ProgressBar) -> impl Fn(u64, u64, &str) + Sync {
+    |done, total, message| {
+        bar.set_length(total);
+        bar.set_position(done);
+        bar.set_message(message.to_string());
+    }
 }
 
 /// Defaults, then the file, then flags.

@@ -36,7 +36,7 @@ use net::{Policy, PolicySizes};
 use propose::Candidates;
 use query::{Ask, QueryShape};
 
-pub use propose::exhaustive;
+pub use propose::{exhaustive, searched};
 pub use train::fit;
 pub use verify::{Design, PredictorEvaluator, Proposal, Proposals};
 

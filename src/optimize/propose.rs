@@ -9,7 +9,7 @@ use super::Request;
 use super::verify::{Judged, PredictorEvaluator, Proposals};
 use crate::error::Result;
 use crate::predict::{DeviceModel, Predictor};
-use crate::search::Limits;
+use crate::search::{Limits, Outcome};
 use crate::space::{Architecture, SearchSpace};
 
 /// Genes in which proposals differ from each other, as long as there are enough such designs.
@@ -184,6 +184,19 @@ pub fn exhaustive(predictor: &Predictor, device: &DeviceModel, requests: &[Reque
         candidates.proposals()
     };
     Ok(requests.iter().map(|request| answer(request, &mut judged)).collect())
+}
+
+/// What a per-device search found, as proposals; `None` if it evaluated nothing.
+pub fn searched(
+    evaluator: PredictorEvaluator,
+    space: &'static dyn SearchSpace,
+    outcome: &Outcome,
+    request: &Request,
+) -> Option<Proposals> {
+    let mut candidates = Candidates::new(evaluator, space, request);
+    let found = outcome.answer.candidate().into_iter().chain(&outcome.front);
+    candidates.add(found.map(|one| one.architecture.clone()).collect());
+    candidates.proposals()
 }
 
 fn merit(judged: &Judged, request: &Request) -> [f64; 2] {

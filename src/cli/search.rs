@@ -1,0 +1,69 @@
+//! `edgefit search`: the per-device search that amortization replaces, under the same predictor.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+
+use super::Global;
+use super::design::{AskArgs, print_proposals};
+use super::device::resolve;
+use super::predict::Format;
+use crate::checkpoint;
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::optimize::{PredictorEvaluator, searched};
+use crate::search::{Problem, by_id};
+use crate::seed::Seed;
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArgs {
+    /// exhaustive, random or nsga2
+    searcher: String,
+    /// Checkpoint folder with a predictor
+    #[arg(long)]
+    checkpoint: PathBuf,
+    /// Device: an id, a datasheet (.toml), or a device adapted to (.json)
+    #[arg(long)]
+    device: String,
+    #[command(flatten)]
+    asked: AskArgs,
+    /// Most architectures evaluated [default: 2000, and all for exhaustive]
+    #[arg(long)]
+    budget: Option<usize>,
+    /// How to print
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
+    let request = args.asked.request(0)?;
+    let searcher = by_id(&args.searcher, Seed(global.seed))?;
+    let predictor = checkpoint::load_predictor(&args.checkpoint, &global.backend.device()?)?;
+    let device = resolve(&args.device, &predictor, global)?;
+    let evaluator = PredictorEvaluator::new(&predictor, &device)?;
+    let whole = predictor.space.size().unwrap_or(usize::MAX);
+    let budget = args
+        .budget
+        .unwrap_or(if args.searcher == "exhaustive" { whole } else { 2000 });
+    let problem = Problem {
+        objective: request.objective,
+        limits: request.limits.clone(),
+        front: vec![Metric::Accuracy, Metric::Latency],
+    };
+    let started = Instant::now();
+    let outcome = searcher.search(predictor.space, &evaluator, &problem, budget)?;
+    global.say(format!(
+        "{} evaluations in {:.1} ms",
+        outcome.evaluations,
+        1e3 * started.elapsed().as_secs_f64()
+    ));
+    let proposals = searched(evaluator, predictor.space, &outcome, &request).ok_or_else(|| Error::Invalid {
+        what: "--budget".into(),
+        expected: "at least one evaluation".into(),
+        found: budget.to_string(),
+        hint: "Raise it.".into(),
+    })?;
+    print_proposals(&proposals, &predictor, args.format, global)
+}
