@@ -11,6 +11,8 @@ pub mod net;
 mod pool;
 mod propose;
 pub mod query;
+#[cfg(test)]
+mod tests;
 pub mod train;
 pub mod verify;
 

@@ -89,7 +89,7 @@ pub fn fit(predictor: &Predictor, config: &OptimizerConfig, run: &Run) -> Result
     fit_among(predictor, Pool::of_table, config, run)
 }
 
-fn fit_among(
+pub(super) fn fit_among(
     predictor: &Predictor,
     whole_space: impl Fn(&Predictor) -> Option<Pool>,
     config: &OptimizerConfig,
@@ -106,11 +106,12 @@ fn fit_among(
         let words = format!("loss {:.4} per gene", progress.loss);
         (run.progress)(progress.epoch as u64, epochs as u64, &words);
         let stop = run.stop.load(Ordering::Relaxed);
-        if stop || progress.epoch == epochs || saved.elapsed() > STATE_INTERVAL {
+        let unfinished = progress.epoch < epochs;
+        if stop || !unfinished || saved.elapsed() > STATE_INTERVAL {
             training.save()?;
             saved = Instant::now();
         }
-        if let (true, Some(state)) = (stop, run.state) {
+        if let (true, Some(state)) = (stop && unfinished, run.state) {
             return Err(Error::Interrupted {
                 state: state.to_path_buf(),
             });
