@@ -8,13 +8,14 @@
 use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
 use rand::rngs::StdRng;
+use rayon::prelude::*;
 
 use super::net::{Policy, integers};
 use crate::compute::ComputeDevice;
 use crate::space::Architecture;
 
-/// Beginnings worked on in one pass, which bounds memory.
-const ROWS: usize = 8192;
+/// Beginnings worked on in one pass, few enough to stay in the processor's cache.
+const ROWS: usize = 1024;
 
 /// The first genes of a design.
 #[derive(Clone)]
@@ -43,16 +44,14 @@ pub fn decode(
     queries: &[f32],
     width: usize,
     samples: usize,
-    rngs: Vec<StdRng>,
+    rngs: &[StdRng],
     device: &ComputeDevice,
 ) -> Vec<Vec<Architecture>> {
-    let mut rngs = rngs.into_iter();
+    let queries_per_part = (ROWS / (samples + 1)).max(1);
     queries
-        .chunks(width * (ROWS / (samples + 1)).max(1))
-        .flat_map(|part| {
-            let part_rngs: Vec<StdRng> = rngs.by_ref().take(part.len() / width).collect();
-            decode_part(policy, choices, part, width, samples, part_rngs, device)
-        })
+        .par_chunks(width * queries_per_part)
+        .zip(rngs.par_chunks(queries_per_part))
+        .flat_map(|(queries, rngs)| decode_part(policy, choices, queries, width, samples, rngs, device))
         .collect()
 }
 
@@ -62,16 +61,16 @@ fn decode_part(
     queries: &[f32],
     width: usize,
     samples: usize,
-    rngs: Vec<StdRng>,
+    rngs: &[StdRng],
     device: &ComputeDevice,
 ) -> Vec<Vec<Architecture>> {
     let count = queries.len() / width;
     let inputs = Tensor::<2>::from_data(TensorData::new(queries.to_vec(), [count, width]), device);
     let mut state = policy.read(inputs);
     let mut searches: Vec<Search> = rngs
-        .into_iter()
+        .iter()
         .enumerate()
-        .map(|(row, rng)| Search::start(row, rng, samples))
+        .map(|(row, rng)| Search::start(row, rng.clone(), samples))
         .collect();
     let mut offset = 0;
     for (position, &choice_count) in choices.iter().enumerate() {

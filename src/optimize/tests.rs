@@ -57,8 +57,8 @@ fn config(steps: usize) -> OptimizerConfig {
         steps,
         state: 32,
         hidden: 48,
-        devices_per_step: 4,
-        queries_per_device: 8,
+        devices_per_step: 8,
+        queries_per_device: 16,
         pool: 400,
         ..OptimizerConfig::default()
     }
@@ -66,7 +66,7 @@ fn config(steps: usize) -> OptimizerConfig {
 
 fn optimizer() -> &'static Optimizer {
     static OPTIMIZER: OnceLock<Optimizer> = OnceLock::new();
-    OPTIMIZER.get_or_init(|| with_run(None, false, u64::MAX, |run| fit(predictor(), &config(200), run)).unwrap())
+    OPTIMIZER.get_or_init(|| with_run(None, false, u64::MAX, |run| fit(predictor(), &config(500), run)).unwrap())
 }
 
 fn device() -> DeviceModel {
@@ -123,10 +123,10 @@ fn a_policy_learns_a_handful_of_answers_by_heart() {
         let gradients = GradientsParams::from_grads(loss.backward(), &policy);
         policy = optimizer.step(0.01, policy, gradients);
     }
-    let rngs = (0..requests.len())
+    let rngs: Vec<_> = (0..requests.len())
         .map(|index| Seed(2).child("a", index).stream("b"))
         .collect();
-    let found = decode::decode(&policy.valid(), choices, &queries, width, 0, rngs, &compute());
+    let found = decode::decode(&policy.valid(), choices, &queries, width, 0, &rngs, &compute());
     let greedy: Vec<Architecture> = found.into_iter().map(|mut designs| designs.remove(0)).collect();
     assert_eq!(greedy, answers);
 }

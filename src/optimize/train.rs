@@ -1,6 +1,7 @@
 //! Distils search under the predictor into the policy: draw devices and questions, look the answers up, and raise their
 //! likelihood (cross-entropy, AdamW, a cosine learning rate).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -13,6 +14,7 @@ use burn::tensor::{Bytes, Tensor, TensorData};
 use nalgebra::DMatrix;
 use rand::Rng;
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +36,10 @@ use crate::stats;
 const EPOCH: usize = 25;
 /// How often the state is written at most.
 const STATE_INTERVAL: Duration = Duration::from_secs(3);
+/// Share of the anchors that are answers to queries: the designs that have to be told apart. The rest are drawn from the
+/// space. Queries that these answers are drawn from.
+const ANSWERS_AMONG_ANCHORS: f64 = 0.5;
+const ANCHOR_STEPS: usize = 8;
 /// Architectures drawn from the space that limits are taken from.
 const REFERENCE: usize = 1000;
 /// Share of limits drawn evenly over the range of costs and not over their quantiles, and how far below the least cost
@@ -78,6 +84,8 @@ struct Progress {
     loss: f32,
     /// Genes of the pool's designs and when they were last answers; empty where the whole space is the pool.
     pool: Vec<(Vec<u8>, usize)>,
+    /// Genes of the anchors.
+    anchors: Vec<Vec<u8>>,
 }
 
 /// Trains a policy for a predictor.
@@ -193,7 +201,29 @@ impl<'a> Training<'a> {
             };
             training.pool = Some(Pool::of_designs(predictor, designs, last));
         }
+        if training.progress.anchors.is_empty() {
+            training.choose_anchors();
+        }
+        let anchors = training.progress.anchors.iter().cloned();
+        training.anchors = anchors.map(Architecture).collect();
+        training.anchor_points = Points::of(predictor, &training.anchors);
         Ok(training)
+    }
+
+    /// Puts answers to queries in the place of some of the anchors drawn from the space.
+    fn choose_anchors(&mut self) {
+        let mut answers: Vec<Architecture> = Vec::new();
+        if let Some(pool) = &self.pool {
+            let batches = (0..ANCHOR_STEPS).map(|step| self.batch(pool, self.seed.child("anchors", step)));
+            let positions: BTreeSet<usize> = batches.flat_map(|batch| batch.answers).collect();
+            answers.extend(positions.into_iter().map(|position| pool.designs[position].clone()));
+        }
+        answers.shuffle(&mut self.seed.stream("anchor-answers"));
+        answers.truncate((self.config.anchors as f64 * ANSWERS_AMONG_ANCHORS) as usize);
+        for (anchor, answer) in self.anchors.iter_mut().zip(answers) {
+            *anchor = answer;
+        }
+        self.progress.anchors = self.anchors.iter().map(|anchor| anchor.0.clone()).collect();
     }
 
     fn epoch(&mut self, run: &Run) -> Result<()> {
@@ -244,10 +274,12 @@ impl<'a> Training<'a> {
 
     fn refresh(&self, pool: Pool, queries: &[f32], seed: Seed, run: &Run) -> Pool {
         let width = self.shape.width();
-        let rngs = (0..queries.len() / width).map(|index| seed.child("sample", index).stream("decode"));
+        let rngs: Vec<StdRng> = (0..queries.len() / width)
+            .map(|index| seed.child("sample", index).stream("decode"))
+            .collect();
         let choices = self.predictor.space.choices();
         let policy = self.policy.valid();
-        let samples = decode(&policy, choices, queries, width, 4, rngs.collect(), run.device);
+        let samples = decode(&policy, choices, queries, width, 4, &rngs, run.device);
         let samples = samples.into_iter().flatten().collect();
         let renewed = self.config.pool / 8;
         pool.refresh(
@@ -277,7 +309,7 @@ impl<'a> Training<'a> {
         let latency = &self.predictor.latency.prior;
         let recipe = Recipe::draw(latency, rng);
         let bounds = |anchors: &DMatrix<f32>, reference: &DMatrix<f32>, designs: &DMatrix<f32>, prior, rng: &mut _| {
-            let metric = recipe.metric(prior, rng);
+            let metric = recipe.metric(prior, reference, rng);
             MetricOfDevice::new(metric.bounds(anchors), metric.bounds(reference), metric.bounds(designs))
         };
         let points = (&self.anchor_points, &self.reference);
