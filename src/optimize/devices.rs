@@ -1,5 +1,6 @@
 //! Devices to train the policy on, drawn around the known ones: mixtures of known and drawn devices, moved along the
-//! directions in which devices differ, and known as imprecisely as adapted devices are.
+//! directions in which devices differ, and known as imprecisely as adapted devices are. Some are given their precision at
+//! random; the others are really adapted to, from a few probes under one setting of [`crate::predict::adapt`].
 
 use nalgebra::{DMatrix, DVector};
 use rand::Rng;
@@ -25,8 +26,14 @@ const DRAWN_WIDTH: f64 = 0.3;
 const MOVED: (f64, f64) = (0.02, 1.0);
 const UNCERTAIN: (f64, f64) = (0.02, 0.6);
 const NOISE: (f64, f64) = (0.03, 0.4);
-/// Directions in which a device is uncertain.
-const UNCERTAIN_DIRECTIONS: usize = 4;
+/// Share of devices that are adapted to, the range of their numbers of probes, and that of their prior widths.
+const ADAPTED: f64 = 0.6;
+const PROBES: (f64, f64) = (2.0, 40.0);
+const PRIOR_WIDTH: (f64, f64) = (0.3, 2.0);
+/// Prior standard deviation of level and idle networks in an adaptation.
+const LEVEL_WIDTH: f64 = 3.0;
+/// Draws from the distribution of the weights that stand for it.
+const DRAWS: usize = 10;
 /// Standard deviations that upper bounds lie above the mean; 2.3 is a confidence of 99 %.
 const MOST_MARGIN: f64 = 2.3;
 /// Log-spread of the scale around a known device's.
@@ -34,7 +41,7 @@ const SCALE_SPREAD: f64 = 0.2;
 
 /// A drawn device, for one metric: `log y = mean . phi`, known up to `sqrt(noise^2 + |spread phi|^2)`.
 pub(super) struct DrawnMetric {
-    /// `[rank, 1 + directions]`: the mean, then the uncertain directions.
+    /// `[rank, 1 + draws]`: the mean, then uncertain directions.
     pub(super) weights: DMatrix<f32>,
     /// Variance of a measurement around the function.
     pub(super) noise_variance: f32,
@@ -95,26 +102,101 @@ impl Recipe {
         centre
     }
 
-    /// Draws the rest: scale, distance from the centre, and precision.
-    pub(super) fn metric(&self, prior: &Prior, rng: &mut StdRng) -> DrawnMetric {
+    /// Draws the rest: scale, distance from the centre, and precision. `reference`, `[architectures, rank]`, is the basis
+    /// where probes may be taken.
+    pub(super) fn metric(&self, prior: &Prior, reference: &DMatrix<f32>, rng: &mut StdRng) -> DrawnMetric {
         let scale = prior.known[rng.random_range(0..prior.known.len())].scale * (SCALE_SPREAD * normal(rng)).exp();
-        let moved = log_uniform(MOVED, rng);
-        let uncertain = log_uniform(UNCERTAIN, rng) / (UNCERTAIN_DIRECTIONS as f64).sqrt();
-        let widths: Vec<f64> = prior.coordinates.iter().map(width).collect();
+        let widths = DVector::from_iterator(prior.rank(), prior.coordinates.iter().map(width));
         let centre = self.centre(prior);
-        let mut weights = DMatrix::zeros(prior.rank(), 1 + UNCERTAIN_DIRECTIONS);
-        for (row, width) in widths.iter().enumerate() {
-            weights[(row, 0)] = ((centre[row] + moved * width * normal(rng)) * scale) as f32;
-            for column in 1..=UNCERTAIN_DIRECTIONS {
-                weights[(row, column)] = (uncertain * width * normal(rng) * scale) as f32;
+        let truth = &centre + draw(&widths, rng) * log_uniform(MOVED, rng);
+        let noise = log_uniform(NOISE, rng);
+        let mut weights = DMatrix::zeros(prior.rank(), 1 + DRAWS);
+        if rng.random_bool(ADAPTED) {
+            let adapted = Adaptation::draw(prior, reference, noise, rng);
+            let measured = adapted.probes.tr_mul(&truth) + adapted.errors(rng);
+            let from_centre = measured - adapted.probes.tr_mul(&centre);
+            weights.set_column(0, &(&centre + adapted.explain(&from_centre)));
+            for column in 1..=DRAWS {
+                weights.set_column(column, &adapted.sample(rng));
+            }
+        } else {
+            weights.set_column(0, &truth);
+            let uncertain = log_uniform(UNCERTAIN, rng);
+            for column in 1..=DRAWS {
+                weights.set_column(column, &(draw(&widths, rng) * uncertain));
             }
         }
+        // The draws' mean square is the variance.
+        weights.columns_mut(1, DRAWS).scale_mut(1.0 / (DRAWS as f64).sqrt());
         DrawnMetric {
-            weights,
-            noise_variance: (log_uniform(NOISE, rng) * scale).powi(2) as f32,
+            weights: (weights * scale).cast(),
+            noise_variance: (noise * scale).powi(2) as f32,
             margin: (MOST_MARGIN * rng.random::<f64>()) as f32,
         }
     }
+}
+
+/// Bayesian regression of probes on the basis under one prior setting.
+struct Adaptation {
+    /// `[rank, probes]`.
+    probes: DMatrix<f64>,
+    /// Prior standard deviations of the weights.
+    widths: DVector<f64>,
+    noise: f64,
+    /// `[rank, probes]`: prior covariance times probes, times the inverse covariance of the probes.
+    gain: DMatrix<f64>,
+}
+
+impl Adaptation {
+    fn draw(prior: &Prior, reference: &DMatrix<f32>, noise: f64, rng: &mut StdRng) -> Adaptation {
+        let (known, drawn) = (log_uniform(PRIOR_WIDTH, rng), log_uniform(PRIOR_WIDTH, rng));
+        let widths = prior.coordinates.iter().map(|coordinate| match coordinate {
+            Coordinate::Constant | Coordinate::Idle => LEVEL_WIDTH,
+            Coordinate::Mean => 0.0,
+            Coordinate::Known => known,
+            Coordinate::Drawn => drawn * DRAWN_WIDTH,
+        });
+        let widths = DVector::from_iterator(prior.rank(), widths);
+        let count = log_uniform(PROBES, rng) as usize;
+        let rows: Vec<usize> = (0..count).map(|_| rng.random_range(0..reference.nrows())).collect();
+        let probes: DMatrix<f64> = reference.select_rows(&rows).transpose().cast();
+        let mut cross = probes.clone();
+        for (mut row, width) in cross.row_iter_mut().zip(widths.iter()) {
+            row *= width * width;
+        }
+        let covariance = probes.tr_mul(&cross) + DMatrix::identity(count, count) * (noise * noise);
+        let gain = match covariance.cholesky() {
+            Some(factor) => factor.solve(&cross.transpose()).transpose(),
+            None => cross * 0.0,
+        };
+        Adaptation {
+            probes,
+            widths,
+            noise,
+            gain,
+        }
+    }
+
+    /// Mean of the weights, given probes.
+    fn explain(&self, probes: &DVector<f64>) -> DVector<f64> {
+        &self.gain * probes
+    }
+
+    /// A draw from the distribution of the weights around their mean: a draw from the prior, less what probes of it explain
+    /// (Matheron's rule).
+    fn sample(&self, rng: &mut StdRng) -> DVector<f64> {
+        let drawn = draw(&self.widths, rng);
+        let measured = self.probes.tr_mul(&drawn) + self.errors(rng);
+        drawn - self.explain(&measured)
+    }
+
+    fn errors(&self, rng: &mut StdRng) -> DVector<f64> {
+        DVector::from_fn(self.probes.ncols(), |_, _| self.noise * normal(rng))
+    }
+}
+
+fn draw(widths: &DVector<f64>, rng: &mut StdRng) -> DVector<f64> {
+    widths.map(|width| width * normal(rng))
 }
 
 impl DrawnMetric {

@@ -11,6 +11,8 @@ pub mod net;
 mod pool;
 mod propose;
 pub mod query;
+#[cfg(test)]
+mod tests;
 pub mod train;
 pub mod verify;
 
@@ -73,10 +75,10 @@ impl Default for OptimizerConfig {
         OptimizerConfig {
             anchors: 48,
             hidden: 128,
-            state: 96,
-            steps: 3000,
-            devices_per_step: 24,
-            queries_per_device: 16,
+            state: 64,
+            steps: 2500,
+            devices_per_step: 16,
+            queries_per_device: 24,
             learning_rate: 3e-3,
             weight_decay: 1e-4,
             gradient_norm: 1.0,
@@ -255,7 +257,7 @@ impl Optimizer {
     }
 
     /// The designs for many queries at once, which takes far less time than one by one. The first of them gets what
-    /// [`Optimizer::propose`] gives it.
+    /// [`Optimizer::propose`] gives it, if none asks for more samples.
     ///
     /// # Errors
     /// As [`Optimizer::propose`].
@@ -312,7 +314,7 @@ impl Optimizer {
             .par_iter()
             .map(|(device, request)| self.query(anchors, device, request))
             .collect();
-        let rngs = (0..queries.len())
+        let rngs: Vec<_> = (0..queries.len())
             .map(|index| seed.child("samples", index).stream("decode"))
             .collect();
         let vectors = vectors.concat();
@@ -322,7 +324,7 @@ impl Optimizer {
             &vectors,
             width,
             samples,
-            rngs,
+            &rngs,
             &self.compute,
         );
         for (designs, (_, request)) in designs.iter_mut().zip(queries) {

@@ -1,6 +1,7 @@
 //! Distils search under the predictor into the policy: draw devices and questions, look the answers up, and raise their
 //! likelihood (cross-entropy, AdamW, a cosine learning rate).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -13,6 +14,7 @@ use burn::tensor::{Bytes, Tensor, TensorData};
 use nalgebra::DMatrix;
 use rand::Rng;
 use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +36,10 @@ use crate::stats;
 const EPOCH: usize = 25;
 /// How often the state is written at most.
 const STATE_INTERVAL: Duration = Duration::from_secs(3);
+/// Share of the anchors that are answers to queries: the designs that have to be told apart. The rest are drawn from the
+/// space. Queries that these answers are drawn from.
+const ANSWERS_AMONG_ANCHORS: f64 = 0.5;
+const ANCHOR_STEPS: usize = 8;
 /// Architectures drawn from the space that limits are taken from.
 const REFERENCE: usize = 1000;
 /// Share of limits drawn evenly over the range of costs and not over their quantiles, and how far below the least cost
@@ -78,6 +84,8 @@ struct Progress {
     loss: f32,
     /// Genes of the pool's designs and when they were last answers; empty where the whole space is the pool.
     pool: Vec<(Vec<u8>, usize)>,
+    /// Genes of the anchors.
+    anchors: Vec<Vec<u8>>,
 }
 
 /// Trains a policy for a predictor.
@@ -89,7 +97,7 @@ pub fn fit(predictor: &Predictor, config: &OptimizerConfig, run: &Run) -> Result
     fit_among(predictor, Pool::of_table, config, run)
 }
 
-fn fit_among(
+pub(super) fn fit_among(
     predictor: &Predictor,
     whole_space: impl Fn(&Predictor) -> Option<Pool>,
     config: &OptimizerConfig,
@@ -106,11 +114,12 @@ fn fit_among(
         let words = format!("loss {:.4} per gene", progress.loss);
         (run.progress)(progress.epoch as u64, epochs as u64, &words);
         let stop = run.stop.load(Ordering::Relaxed);
-        if stop || progress.epoch == epochs || saved.elapsed() > STATE_INTERVAL {
+        let unfinished = progress.epoch < epochs;
+        if stop || !unfinished || saved.elapsed() > STATE_INTERVAL {
             training.save()?;
             saved = Instant::now();
         }
-        if let (true, Some(state)) = (stop, run.state) {
+        if let (true, Some(state)) = (stop && unfinished, run.state) {
             return Err(Error::Interrupted {
                 state: state.to_path_buf(),
             });
@@ -192,7 +201,29 @@ impl<'a> Training<'a> {
             };
             training.pool = Some(Pool::of_designs(predictor, designs, last));
         }
+        if training.progress.anchors.is_empty() {
+            training.choose_anchors();
+        }
+        let anchors = training.progress.anchors.iter().cloned();
+        training.anchors = anchors.map(Architecture).collect();
+        training.anchor_points = Points::of(predictor, &training.anchors);
         Ok(training)
+    }
+
+    /// Puts answers to queries in the place of some of the anchors drawn from the space.
+    fn choose_anchors(&mut self) {
+        let mut answers: Vec<Architecture> = Vec::new();
+        if let Some(pool) = &self.pool {
+            let batches = (0..ANCHOR_STEPS).map(|step| self.batch(pool, self.seed.child("anchors", step)));
+            let positions: BTreeSet<usize> = batches.flat_map(|batch| batch.answers).collect();
+            answers.extend(positions.into_iter().map(|position| pool.designs[position].clone()));
+        }
+        answers.shuffle(&mut self.seed.stream("anchor-answers"));
+        answers.truncate((self.config.anchors as f64 * ANSWERS_AMONG_ANCHORS) as usize);
+        for (anchor, answer) in self.anchors.iter_mut().zip(answers) {
+            *anchor = answer;
+        }
+        self.progress.anchors = self.anchors.iter().map(|anchor| anchor.0.clone()).collect();
     }
 
     fn epoch(&mut self, run: &Run) -> Result<()> {
@@ -243,10 +274,12 @@ impl<'a> Training<'a> {
 
     fn refresh(&self, pool: Pool, queries: &[f32], seed: Seed, run: &Run) -> Pool {
         let width = self.shape.width();
-        let rngs = (0..queries.len() / width).map(|index| seed.child("sample", index).stream("decode"));
+        let rngs: Vec<StdRng> = (0..queries.len() / width)
+            .map(|index| seed.child("sample", index).stream("decode"))
+            .collect();
         let choices = self.predictor.space.choices();
         let policy = self.policy.valid();
-        let samples = decode(&policy, choices, queries, width, 4, rngs.collect(), run.device);
+        let samples = decode(&policy, choices, queries, width, 4, &rngs, run.device);
         let samples = samples.into_iter().flatten().collect();
         let renewed = self.config.pool / 8;
         pool.refresh(
@@ -276,7 +309,7 @@ impl<'a> Training<'a> {
         let latency = &self.predictor.latency.prior;
         let recipe = Recipe::draw(latency, rng);
         let bounds = |anchors: &DMatrix<f32>, reference: &DMatrix<f32>, designs: &DMatrix<f32>, prior, rng: &mut _| {
-            let metric = recipe.metric(prior, rng);
+            let metric = recipe.metric(prior, reference, rng);
             MetricOfDevice::new(metric.bounds(anchors), metric.bounds(reference), metric.bounds(designs))
         };
         let points = (&self.anchor_points, &self.reference);

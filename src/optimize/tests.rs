@@ -1,0 +1,408 @@
+//! What holds for a trained optimizer as a whole, on a small predictor of the bundled fleet.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use burn::optim::{AdamWConfig, GradientsParams};
+use burn::tensor::{Tensor, TensorData};
+
+use super::*;
+use crate::compute::Backend;
+use crate::dataset::Dataset;
+use crate::predict::fit::FitOptions;
+use crate::predict::train::{Run, TrainingConfig};
+use crate::search::{Constraint, ExhaustiveSearch, Problem, Searcher};
+
+fn compute() -> ComputeDevice {
+    Backend::Flex.device().unwrap()
+}
+
+fn with_run<T>(state: Option<&Path>, resume: bool, stop_at: u64, work: impl FnOnce(&Run) -> T) -> T {
+    let (compute, stop) = (compute(), AtomicBool::new(false));
+    let progress = |done: u64, _: u64, _: &str| stop.store(done == stop_at, Ordering::Relaxed);
+    work(&Run {
+        device: &compute,
+        seed: Seed(4),
+        state,
+        resume,
+        progress: &progress,
+        stop: &stop,
+    })
+}
+
+fn predictor() -> &'static Predictor {
+    static PREDICTOR: OnceLock<Predictor> = OnceLock::new();
+    PREDICTOR.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/nasbench201-fleet");
+        let training = TrainingConfig {
+            members: 1,
+            hidden: 32,
+            epochs: 3,
+            ..TrainingConfig::default()
+        };
+        let options = FitOptions {
+            towers: training.clone(),
+            accuracy: training,
+            ..FitOptions::default()
+        };
+        let dataset = Dataset::read(&folder).unwrap();
+        with_run(None, false, u64::MAX, |run| {
+            crate::predict::fit::fit(&dataset, &options, run)
+        })
+        .unwrap()
+    })
+}
+
+fn config(steps: usize) -> OptimizerConfig {
+    OptimizerConfig {
+        steps,
+        state: 32,
+        hidden: 48,
+        devices_per_step: 8,
+        queries_per_device: 16,
+        pool: 400,
+        ..OptimizerConfig::default()
+    }
+}
+
+fn optimizer() -> &'static Optimizer {
+    static OPTIMIZER: OnceLock<Optimizer> = OnceLock::new();
+    OPTIMIZER.get_or_init(|| with_run(None, false, u64::MAX, |run| fit(predictor(), &config(500), run)).unwrap())
+}
+
+fn device() -> DeviceModel {
+    predictor().known(&predictor().known_devices()[3]).unwrap()
+}
+
+/// Share of the latencies and of the energies of the space, from 0 to 1, to limits on them.
+fn limits(latency: Option<f64>, energy: Option<f64>, confidence: f64) -> Limits {
+    let (table, device) = (predictor().table().unwrap(), device());
+    let limit = |metric, model: &MetricModel, basis: &DMatrix<f32>, share| {
+        let logs: Vec<f64> = model.predict(basis).iter().map(|one| f64::from(one.mean)).collect();
+        Constraint::new(metric, crate::stats::quantile(&logs, share).unwrap().exp()).unwrap()
+    };
+    let mut constraints = Vec::new();
+    constraints.extend(latency.map(|share| limit(Metric::Latency, &device.latency, &table.latency, share)));
+    if let (Some(model), Some(basis)) = (&device.energy, &table.energy) {
+        constraints.extend(energy.map(|share| limit(Metric::Energy, model, basis, share)));
+    }
+    Limits::new(constraints, confidence).unwrap()
+}
+
+fn propose(request: &Request, seed: u64) -> Proposals {
+    optimizer()
+        .propose(predictor(), &device(), request, Seed(seed))
+        .unwrap()
+}
+
+#[test]
+fn a_policy_learns_a_handful_of_answers_by_heart() {
+    let device = device();
+    let requests: Vec<Request> = [0.1, 0.3, 0.5, 0.7, 0.9]
+        .map(|share| Request::within(limits(Some(share), None, 0.9)))
+        .to_vec();
+    let best = exhaustive(predictor(), &device, &requests).unwrap().unwrap();
+    let answers: Vec<Architecture> = best.iter().map(|one| one.best().design.architecture.clone()).collect();
+    let anchors = AnchorBasis {
+        latency: predictor().latency_basis(&predictor().encode(&optimizer().anchors)),
+        energy: None,
+    };
+    let queries: Vec<f32> = requests
+        .iter()
+        .flat_map(|request| optimizer().query(&anchors, &device, request))
+        .collect();
+    let width = optimizer().shape.width();
+    let choices = predictor().space.choices();
+    let learning = compute().autodiff();
+    let sizes = sizes(optimizer().shape, &config(1), predictor().space);
+    let mut policy = sizes.init(&mut Seed(1).stream("init"), &learning);
+    let mut optimizer = AdamWConfig::new().init();
+    let genes: Vec<u8> = answers.iter().flat_map(|answer| answer.0.clone()).collect();
+    for _ in 0..200 {
+        let inputs = Tensor::<2>::from_data(TensorData::new(queries.clone(), [requests.len(), width]), &learning);
+        let loss = policy.loss(inputs, &genes, choices, &learning);
+        let gradients = GradientsParams::from_grads(loss.backward(), &policy);
+        policy = optimizer.step(0.01, policy, gradients);
+    }
+    let rngs: Vec<_> = (0..requests.len())
+        .map(|index| Seed(2).child("a", index).stream("b"))
+        .collect();
+    let found = decode::decode(&policy.valid(), choices, &queries, width, 0, &rngs, &compute());
+    let greedy: Vec<Architecture> = found.into_iter().map(|mut designs| designs.remove(0)).collect();
+    assert_eq!(greedy, answers);
+}
+
+#[test]
+fn proposals_hold_the_limits_as_surely_as_asked() {
+    for (latency, energy, confidence) in [
+        (Some(0.5), None, 0.9),
+        (None, Some(0.6), 0.8),
+        (Some(0.6), Some(0.6), 0.95),
+    ] {
+        let limits = limits(latency, energy, confidence);
+        let Proposals::Feasible(proposals) = propose(
+            &Request {
+                count: 5,
+                ..Request::within(limits.clone())
+            },
+            1,
+        ) else {
+            panic!("{limits:?} can be met");
+        };
+        assert_eq!(proposals.len(), 5);
+        let mut keys = std::collections::HashSet::new();
+        for proposal in &proposals {
+            // From the predictor itself, by way of an encoding and not of the table.
+            let design = [proposal.design.architecture.clone()];
+            let encoded = predictor().encode(&design);
+            let (latency_basis, energy_basis) =
+                (predictor().latency_basis(&encoded), predictor().energy_basis(&encoded));
+            let mut probability = 1.0;
+            for constraint in limits.constraints() {
+                let device = device();
+                let (model, basis) = match constraint.metric() {
+                    Metric::Latency => (device.latency, &latency_basis),
+                    _ => (device.energy.unwrap(), energy_basis.as_ref().unwrap()),
+                };
+                probability *= model.probability_below(model.predict(basis)[0], constraint.limit());
+            }
+            assert!((probability - proposal.feasible_probability).abs() < 1e-3);
+            assert!(proposal.feasible_probability >= confidence);
+            assert!(proposal.latency.low < proposal.latency.mean && proposal.latency.mean < proposal.latency.high);
+            assert!(keys.insert(predictor().space.isomorphism_key(&design[0])));
+        }
+        let falling = |pair: &[Proposal]| pair[0].accuracy.percent.mean >= pair[1].accuracy.percent.mean;
+        assert!(proposals.windows(2).all(falling));
+    }
+}
+
+#[test]
+fn proposals_come_close_to_the_best_of_all() {
+    let requests: Vec<Request> = [0.2, 0.4, 0.6, 0.8]
+        .map(|share| Request::within(limits(Some(share), None, 0.9)))
+        .to_vec();
+    let best = exhaustive(predictor(), &device(), &requests).unwrap().unwrap();
+    for (request, best) in requests.iter().zip(best) {
+        let found = propose(request, 1);
+        let regret = best.best().accuracy.percent.mean - found.best().accuracy.percent.mean;
+        // The whole space is 1 % to about 75 %; a tenth of the usual training leaves at most a point.
+        assert!((0.0..1.0).contains(&regret), "{regret}");
+    }
+}
+
+#[test]
+fn an_unreachable_limit_gets_the_closest_design() {
+    let least = limits(Some(0.0), None, 0.9).constraints()[0].limit();
+    let limit = Constraint::new(Metric::Latency, least / 4.0).unwrap();
+    let request = Request::within(Limits::new(vec![limit], 0.9).unwrap());
+    let Proposals::Closest { proposal, misses } = propose(&request, 1) else {
+        panic!("nothing is four times as fast as the fastest");
+    };
+    assert_eq!(misses.len(), 1);
+    let relative = proposal.latency.mean / (least / 4.0) - 1.0;
+    assert!((misses[0].relative - relative).abs() < 1e-9 && relative >= 3.0 - 1e-6);
+    let exact = exhaustive(predictor(), &device(), &[request])
+        .unwrap()
+        .unwrap()
+        .remove(0);
+    // Within a quarter of the fastest design there is.
+    assert!(proposal.latency.mean <= exact.best().latency.mean * 1.25);
+}
+
+#[test]
+fn an_accuracy_out_of_reach_is_a_miss_too() {
+    let accuracy = Constraint::new(Metric::Accuracy, 99.9).unwrap();
+    let request = Request::within(Limits::new(vec![accuracy], 0.9).unwrap());
+    match propose(&request, 1) {
+        Proposals::Closest { misses, .. } => assert_eq!(misses[0].constraint.metric(), Metric::Accuracy),
+        Proposals::Feasible(proposals) => panic!("{proposals:?}"),
+    }
+}
+
+#[test]
+fn the_policy_writes_valid_designs_none_twice() {
+    let (device, request) = (
+        device(),
+        Request {
+            samples: 40,
+            ..Request::within(limits(Some(0.5), None, 0.9))
+        },
+    );
+    let designs = optimizer()
+        .decode(predictor(), &[(&device, &request)], Seed(3))
+        .remove(0);
+    assert!((40..=41).contains(&designs.len()));
+    let different: std::collections::HashSet<&Architecture> = designs.iter().collect();
+    assert_eq!(different.len(), designs.len());
+    let choices = predictor().space.choices();
+    for design in &designs {
+        assert_eq!(design.0.len(), choices.len());
+        assert!(design.0.iter().zip(choices).all(|(gene, choices)| gene < choices));
+    }
+}
+
+#[test]
+fn the_same_seed_proposes_the_same_alone_and_in_a_batch() {
+    let request = Request {
+        count: 3,
+        ..Request::within(limits(Some(0.4), None, 0.9))
+    };
+    let other = Request {
+        samples: 3,
+        ..Request::within(limits(Some(0.8), None, 0.5))
+    };
+    let device = device();
+    let alone = propose(&request, 7);
+    assert_eq!(alone, propose(&request, 7));
+    let batch = optimizer()
+        .propose_batch(predictor(), &[(&device, &request), (&device, &other)], Seed(7))
+        .unwrap();
+    assert_eq!(batch[0], alone);
+    assert_eq!(batch.len(), 2);
+}
+
+#[test]
+fn parts_restore_the_same_optimizer() {
+    let (text, weights) = optimizer().parts().unwrap();
+    let place = Path::new("somewhere");
+    let restored = Optimizer::from_parts(&text, &weights, place, &compute()).unwrap();
+    let request = Request {
+        count: 4,
+        ..Request::within(limits(Some(0.4), Some(0.7), 0.9))
+    };
+    let again = restored.propose(predictor(), &device(), &request, Seed(1)).unwrap();
+    assert_eq!(again, propose(&request, 1));
+    for (text, weights) in [
+        ("{}", &weights[..]),
+        (&text, &weights[..weights.len() / 2]),
+        (&text, &[]),
+    ] {
+        let failure = Optimizer::from_parts(text, weights, place, &compute()).err().unwrap();
+        assert!(matches!(failure, Error::Checkpoint { .. }), "{failure}");
+    }
+}
+
+#[test]
+fn a_heavier_weight_buys_latency_with_accuracy() {
+    let typical = limits(Some(0.5), None, 0.9).constraints()[0].limit();
+    let ask = |points_per_typical: f64| Request {
+        objective: Objective {
+            latency_weight: points_per_typical / typical,
+            energy_weight: 0.0,
+        },
+        ..Request::default()
+    };
+    let requests = [0.0, 0.3, 3.0, 30.0, 300.0].map(ask);
+    let exact = exhaustive(predictor(), &device(), &requests).unwrap().unwrap();
+    // The optimum's latency and accuracy fall together as the weight grows, whatever the space.
+    for pair in exact.windows(2) {
+        assert!(pair[1].best().latency.mean <= pair[0].best().latency.mean);
+        assert!(pair[1].best().accuracy.percent.mean <= pair[0].best().accuracy.percent.mean);
+    }
+    for (request, exact) in requests.iter().zip(&exact) {
+        let found = propose(request, 1);
+        let score = |one: &Proposal| one.accuracy.percent.mean - request.objective.latency_weight * one.latency.mean;
+        let regret = score(exact.best()) - score(found.best());
+        assert!((-1e-9..2.0).contains(&regret), "{request:?}: {regret}");
+    }
+    let (free, dear) = (propose(&requests[0], 1), propose(&requests[4], 1));
+    assert!(dear.best().latency.mean < 0.8 * free.best().latency.mean);
+}
+
+#[test]
+fn energy_that_is_not_known_cannot_be_asked_about() {
+    let mut device = device();
+    device.energy = None;
+    let request = Request::within(limits(None, Some(0.5), 0.9));
+    let failure = optimizer()
+        .propose(predictor(), &device, &request, Seed(1))
+        .unwrap_err();
+    assert!(failure.to_string().starts_with("energy: expected"), "{failure}");
+    let mut stranger = device.clone();
+    stranger.predictor = "another".into();
+    let failure = optimizer()
+        .propose(predictor(), &stranger, &Request::default(), Seed(1))
+        .unwrap_err();
+    assert!(failure.to_string().contains("Adapt the device again"), "{failure}");
+}
+
+#[test]
+fn a_resumed_training_ends_like_an_uninterrupted_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(100);
+    let straight = with_run(None, false, u64::MAX, |run| fit(predictor(), &config, run)).unwrap();
+    let stopped = with_run(Some(folder.path()), false, 2, |run| fit(predictor(), &config, run));
+    assert!(matches!(stopped.err().unwrap(), Error::Interrupted { .. }));
+    let resumed = with_run(Some(folder.path()), true, u64::MAX, |run| {
+        fit(predictor(), &config, run)
+    })
+    .unwrap();
+    assert_eq!(straight.parts().unwrap().0, resumed.parts().unwrap().0);
+    let request = Request {
+        refinement: 0,
+        ..Request::within(limits(Some(0.5), None, 0.9))
+    };
+    let device = device();
+    let designs = |one: &Optimizer| one.decode(predictor(), &[(&device, &request)], Seed(1));
+    assert_eq!(designs(&straight), designs(&resumed));
+    // Bit for bit: the burnpack bytes name parameters by chance, so the reactions to a query are compared.
+    let reaction = |one: &Optimizer| -> Vec<f32> {
+        let query: Vec<f32> = (0..one.shape.width()).map(|index| (index as f32).sin()).collect();
+        let shape = [1, one.shape.width()];
+        let state = one
+            .policy
+            .read(Tensor::from_data(TensorData::new(query, shape), &compute()));
+        let (_, logits) = one.policy.step(state, net::integers(std::iter::once(0), 1, &compute()));
+        logits.into_data().iter::<f32>().collect()
+    };
+    assert_eq!(reaction(&straight), reaction(&resumed));
+}
+
+#[test]
+fn searchers_and_the_pass_over_the_table_agree() {
+    let (device, limits) = (device(), limits(Some(0.3), None, 0.9));
+    let evaluator = PredictorEvaluator::new(predictor(), &device).unwrap();
+    let problem = Problem::most_accurate(limits.clone());
+    let outcome = ExhaustiveSearch
+        .search(predictor().space, &evaluator, &problem, usize::MAX)
+        .unwrap();
+    let best = exhaustive(predictor(), &device, &[Request::within(limits)])
+        .unwrap()
+        .unwrap();
+    let searched = outcome.answer.feasible().unwrap().evaluation;
+    assert_eq!(searched.accuracy_percent, best[0].best().accuracy.percent.mean);
+}
+
+#[test]
+fn an_elite_pool_serves_where_the_space_cannot_be_listed() {
+    let all = with_run(None, false, u64::MAX, |run| {
+        train::fit_among(predictor(), |_| None, &config(150), run)
+    });
+    let optimizer = all.unwrap();
+    let requests = [0.3, 0.6, 0.9].map(|share| Request::within(limits(Some(share), None, 0.9)));
+    let best = exhaustive(predictor(), &device(), &requests).unwrap().unwrap();
+    for (request, best) in requests.iter().zip(best) {
+        let found = optimizer.propose(predictor(), &device(), request, Seed(1)).unwrap();
+        assert!(found.feasible());
+        let regret = best.best().accuracy.percent.mean - found.best().accuracy.percent.mean;
+        assert!(regret < 2.0, "{regret}");
+    }
+}
+
+#[test]
+fn a_pool_keeps_its_answers_and_its_size() {
+    let space = predictor().space;
+    let designs: Vec<Architecture> = (0..100).map(|index| space.at(index * 100)).collect();
+    let mut pool = pool::Pool::of_designs(predictor(), designs, vec![0; 100]);
+    pool.last_answer[10..30].fill(1);
+    let answers: Vec<Architecture> = pool.designs[10..30].to_vec();
+    let sample = space.at(7);
+    let pool = pool.refresh(predictor(), vec![sample.clone()], 1, 50, &mut Seed(1).stream("refresh"));
+    assert_eq!(pool.designs.len(), 100);
+    assert!(answers.iter().chain([&sample]).all(|one| pool.designs.contains(one)));
+    // Fifty of a hundred were replaced.
+    assert_eq!(
+        pool.designs.iter().filter(|one| space.index(one) % 100 == 0).count(),
+        50
+    );
+    assert!(pool.accuracy.windows(2).all(|pair| pair[0] >= pair[1]));
+}
