@@ -6,6 +6,7 @@ mod design;
 mod device;
 mod evaluate;
 mod predict;
+mod quickstart;
 mod search;
 mod train;
 
@@ -58,6 +59,8 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Show the main job, start to end, on what a clone holds: no network, no other data, a minute or two
+    Quickstart(quickstart::QuickstartArgs),
     /// Import, check and describe datasets
     #[command(subcommand)]
     Data(data::DataVerb),
@@ -107,6 +110,7 @@ impl Cli {
     /// Whatever went wrong, to be printed for the user; see [`Error::exit_code`].
     pub fn run(&self) -> Result<ExitCode> {
         match &self.verb {
+            Verb::Quickstart(args) => quickstart::run(args, &self.global),
             Verb::Data(verb) => data::run(verb, &self.global),
             Verb::Train(verb) => train::run(verb, &self.global),
             Verb::Probes(args) => adapt::probes(args, &self.global),

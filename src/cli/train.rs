@@ -168,7 +168,7 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
 }
 
 /// Shows the progress of training on a bar.
-fn shown(bar: &ProgressBar) -> impl Fn(u64, u64, &str) + Sync {
+pub(crate) fn shown(bar: &ProgressBar) -> impl Fn(u64, u64, &str) + Sync {
     |done, total, message| {
         bar.set_length(total);
         bar.set_position(done);

@@ -243,15 +243,14 @@ impl Member {
         let device = device.clone().autodiff();
         let mut order = split.training.clone();
         order.shuffle(&mut self.seed.stream(&format!("shuffle/{}", self.progress.epoch)));
-        let mut step = self.progress.epoch * order.len().div_ceil(config.batch);
+        let first = self.progress.epoch * order.len().div_ceil(config.batch);
         let mut tower = self.tower.clone();
-        for columns in order.chunks(config.batch) {
+        for (step, columns) in (first..).zip(order.chunks(config.batch)) {
             let (inputs, targets, mask) = batch(table, columns, &device);
             let loss = smooth_l1(tower.forward(inputs), targets, mask);
             let gradients = GradientsParams::from_grads(loss.backward(), &tower);
             let rate = config.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos());
             tower = self.optimizer.step(rate, tower, gradients);
-            step += 1;
         }
         self.tower = tower;
     }

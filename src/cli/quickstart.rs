@@ -1,0 +1,282 @@
+//! `edgefit quickstart`: the main job, start to end, on what a fresh clone holds.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Args;
+use comfy_table::{Table, presets};
+
+use super::train::shown;
+use super::{Global, print, stop_flag};
+use crate::checkpoint;
+use crate::compute::ComputeDevice;
+use crate::dataset::Dataset;
+use crate::dataset::simulate::Simulator;
+use crate::device::{Device, catalogue};
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::optimize::{self, Optimizer, OptimizerConfig, Proposals, Request};
+use crate::predict::fit::{FitOptions, fit};
+use crate::predict::train::Run;
+use crate::predict::{DeviceModel, Predictor, Probe};
+use crate::search::{Constraint, Limits};
+use crate::seed::Seed;
+use crate::space::Architecture;
+use crate::stats;
+
+const FLEET: &str = "datasets/nasbench201-fleet";
+const SHIPPED: &str = "checkpoints/nasbench201";
+/// Hardware unit of the fleet that is left out of training and then met as a new device.
+const NEW_DEVICE: &str = "raspi4";
+/// Device of the catalogue that the shipped checkpoint is asked about, and the limit.
+const SHIPPED_DEVICE: &str = "pixel3";
+const SHIPPED_LIMIT_MS: f64 = 10.0;
+const PROBES: usize = 10;
+/// Steps of the optimizer's training, fewer than usual: the fleet is small and the reader is waiting.
+const OPTIMIZER_STEPS: usize = 800;
+/// Shares of the new device's architectures that are within each of the three limits.
+const LIMIT_QUANTILES: [f64; 3] = [0.2, 0.5, 0.8];
+
+#[derive(Debug, Args)]
+pub(crate) struct QuickstartArgs {
+    /// Folder of the clone, with datasets/ and checkpoints/
+    #[arg(long, default_value = ".")]
+    root: PathBuf,
+}
+
+pub(crate) fn run(args: &QuickstartArgs, global: &Global) -> Result<ExitCode> {
+    let compute = global.backend.device()?;
+    let folder = args.root.join(FLEET);
+    if !folder.exists() {
+        return Err(Error::Invalid {
+            what: "quickstart".into(),
+            expected: format!("the folder {FLEET} of a clone of edgefit"),
+            found: format!("nothing at {}", folder.display()),
+            hint: "Run it in the clone, or name the clone with --root.".into(),
+        });
+    }
+    let dataset = Dataset::read(&folder)?;
+    print(&format!(
+        "1. The bundled fleet: {} simulated devices, {} simulated measurements. Nothing in it was measured.",
+        dataset.devices.len(),
+        dataset.measurements.len()
+    ))?;
+    let predictor = train(&dataset, &compute, global)?;
+    let device = adapt(&predictor, &dataset, global)?;
+    let optimizer = train_optimizer(&predictor, &compute, global)?;
+    designs(&predictor, &optimizer, &device, &dataset, global)?;
+    shipped(&args.root.join(SHIPPED), &compute, global)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn train(dataset: &Dataset, compute: &ComputeDevice, global: &Global) -> Result<Predictor> {
+    let known: Vec<String> = dataset
+        .devices
+        .iter()
+        .filter(|device| device.unit != NEW_DEVICE)
+        .map(|device| device.id.clone())
+        .collect();
+    let options = FitOptions {
+        devices: known,
+        ..FitOptions::default()
+    };
+    let started = Instant::now();
+    let bar = global.progress("training the predictor", "epochs");
+    let progress = shown(&bar);
+    let mut predictor = fit(dataset, &options, &training(compute, global, &progress))?;
+    bar.finish_and_clear();
+    predictor.id = "quickstart".into();
+    print(&format!(
+        "2. A predictor of latency, energy and accuracy, trained on {} of them in {:.0} s; {NEW_DEVICE} is left out.",
+        predictor.known_devices().len(),
+        started.elapsed().as_secs_f64()
+    ))?;
+    Ok(predictor)
+}
+
+fn training<'a>(compute: &'a ComputeDevice, global: &Global, progress: &'a (dyn Fn(u64, u64, &str) + Sync)) -> Run<'a> {
+    Run {
+        device: compute,
+        seed: Seed(global.seed),
+        state: None,
+        resume: false,
+        progress,
+        stop: stop_flag(),
+    }
+}
+
+/// "Measures" a few architectures with the simulator and adapts to them.
+fn adapt(predictor: &Predictor, dataset: &Dataset, global: &Global) -> Result<DeviceModel> {
+    let simulated = catalogue::find(NEW_DEVICE)?;
+    let chosen = predictor.choose_probes(PROBES, None, Seed(global.seed));
+    let probes: Vec<Probe> = chosen
+        .iter()
+        .map(|architecture| {
+            let (latency_ms, energy_mj) = simulate(&simulated, predictor, architecture)?;
+            Ok(Probe {
+                architecture: architecture.clone(),
+                latency_ms: Some(latency_ms),
+                energy_mj,
+            })
+        })
+        .collect::<Result<_>>()?;
+    let started = Instant::now();
+    let device = predictor.adapt(NEW_DEVICE, &probes, Seed(global.seed))?;
+    let milliseconds = 1e3 * started.elapsed().as_secs_f64();
+    let (architectures, latencies) = rows(dataset)?;
+    let encoded = predictor.encode(&architectures);
+    let predicted: Vec<f64> = device
+        .latency
+        .predict(&predictor.latency_basis(&encoded))
+        .iter()
+        .map(|one| f64::from(one.mean))
+        .collect();
+    print(&format!(
+        "3. {NEW_DEVICE} is new: {PROBES} architectures chosen, run on the simulator, adapted to in {milliseconds:.0} ms. \
+         Rank correlation of\n   predicted and simulated latency on its {} rows of the fleet: {:.3}.",
+        latencies.len(),
+        stats::spearman(&predicted, &latencies).unwrap_or(f64::NAN)
+    ))?;
+    Ok(device)
+}
+
+/// Latency in ms and energy in mJ of one architecture, as simulated.
+fn simulate(device: &Device, predictor: &Predictor, architecture: &Architecture) -> Result<(f64, Option<f64>)> {
+    let simulator = Simulator::new(device)?;
+    let encoder = &predictor.encoder;
+    let network = simulator.lower(predictor.space, architecture, encoder.input_size(), encoder.classes);
+    let cost = simulator.cost(&network);
+    Ok((cost.latency_ms, cost.energy_mj))
+}
+
+/// The new device's rows of the fleet.
+fn rows(dataset: &Dataset) -> Result<(Vec<Architecture>, Vec<f64>)> {
+    let device = dataset.resolve_devices(&[NEW_DEVICE.to_string()])?;
+    let rows: Vec<(u32, f64)> = device
+        .iter()
+        .flat_map(|&device| dataset.latencies(device, None))
+        .collect();
+    Ok(rows
+        .iter()
+        .map(|row| (dataset.architectures[row.0 as usize].clone(), row.1))
+        .unzip())
+}
+
+fn train_optimizer(predictor: &Predictor, compute: &ComputeDevice, global: &Global) -> Result<Optimizer> {
+    let config = OptimizerConfig {
+        steps: OPTIMIZER_STEPS,
+        ..OptimizerConfig::default()
+    };
+    let started = Instant::now();
+    let bar = global.progress("training the optimizer", "steps");
+    let progress = shown(&bar);
+    let optimizer = optimize::fit(predictor, &config, &training(compute, global, &progress))?;
+    bar.finish_and_clear();
+    print(&format!(
+        "4. An optimizer that answers for any device and limits without a search, trained in {:.0} s.",
+        started.elapsed().as_secs_f64()
+    ))?;
+    Ok(optimizer)
+}
+
+fn designs(
+    predictor: &Predictor,
+    optimizer: &Optimizer,
+    device: &DeviceModel,
+    dataset: &Dataset,
+    global: &Global,
+) -> Result<()> {
+    let simulated = catalogue::find(NEW_DEVICE)?;
+    let (_, latencies) = rows(dataset)?;
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.set_header([
+        "limit ms",
+        "architecture",
+        "accuracy % [90 %]",
+        "latency ms [90 %]",
+        "P(holds)",
+        "simulated ms",
+    ]);
+    // The first question also fills caches; it is not timed.
+    optimizer.propose(predictor, device, &Request::default(), Seed(global.seed))?;
+    let mut milliseconds = 0.0;
+    for quantile in LIMIT_QUANTILES {
+        let limit = stats::quantile(&latencies, quantile).unwrap_or(f64::NAN);
+        let request = within(limit)?;
+        let started = Instant::now();
+        let proposals = optimizer.propose(predictor, device, &request, Seed(global.seed))?;
+        milliseconds += 1e3 * started.elapsed().as_secs_f64() / LIMIT_QUANTILES.len() as f64;
+        let best = proposals.best();
+        let (truth, _) = simulate(&simulated, predictor, &best.design.architecture)?;
+        let mut cells = cells(limit, &proposals, predictor);
+        cells.push(format!("{truth:.2}"));
+        table.add_row(cells);
+    }
+    print(&format!(
+        "5. The best designs for three limits, {milliseconds:.2} ms each (accuracies are simulated, and predicted from \
+         simulated ones):\n{table}"
+    ))
+}
+
+fn within(limit_ms: f64) -> Result<Request> {
+    Ok(Request::within(Limits::new(
+        vec![Constraint::new(Metric::Latency, limit_ms)?],
+        0.9,
+    )?))
+}
+
+/// Limit, architecture, accuracy, latency and probability.
+fn cells(limit_ms: f64, proposals: &Proposals, predictor: &Predictor) -> Vec<String> {
+    let best = proposals.best();
+    let accuracy = best.accuracy.percent;
+    vec![
+        format!("{limit_ms:.2}"),
+        predictor.space.print(&best.design.architecture),
+        format!("{:.1} [{:.1}, {:.1}]", accuracy.mean, accuracy.low, accuracy.high),
+        format!(
+            "{:.2} [{:.2}, {:.2}]",
+            best.latency.mean, best.latency.low, best.latency.high
+        ),
+        format!("{:.2}", best.feasible_probability),
+    ]
+}
+
+/// The instant thing, with what was learned from real measurements.
+fn shipped(folder: &Path, compute: &ComputeDevice, global: &Global) -> Result<()> {
+    let started = Instant::now();
+    let predictor = checkpoint::load_predictor(folder, compute)?;
+    let optimizer = checkpoint::load_optimizer(folder, compute)?;
+    let loaded = 1e3 * started.elapsed().as_secs_f64();
+    let device = predictor.known(SHIPPED_DEVICE).ok_or_else(|| Error::Unknown {
+        kind: "device",
+        name: SHIPPED_DEVICE.into(),
+        known: predictor.known_devices(),
+    })?;
+    let request = within(SHIPPED_LIMIT_MS)?;
+    optimizer.propose(&predictor, &device, &request, Seed(global.seed))?;
+    let started = Instant::now();
+    let proposals = optimizer.propose(&predictor, &device, &request, Seed(global.seed))?;
+    let milliseconds = 1e3 * started.elapsed().as_secs_f64();
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.set_header([
+        "limit ms",
+        "architecture",
+        "accuracy % [90 %]",
+        "latency ms [90 %]",
+        "P(holds)",
+    ]);
+    table.add_row(cells(SHIPPED_LIMIT_MS, &proposals, &predictor));
+    let task = predictor
+        .accuracy
+        .as_ref()
+        .map_or("", |model| model.scale.task.as_str());
+    print(&format!(
+        "6. The shipped checkpoint, learned from real measurements of {} devices (loaded in {loaded:.0} ms): the best design \
+         for\n   {SHIPPED_DEVICE} within {SHIPPED_LIMIT_MS} ms on {task}, in {milliseconds:.2} ms (accuracy {}, latency predicted):\n{table}",
+        predictor.known_devices().len(),
+        proposals.best().accuracy.origin.name(),
+    ))
+}
