@@ -85,9 +85,12 @@ pub struct OptimizerSummary {
     pub violation_rate: f64,
     /// Mean overshoot of those.
     pub mean_overshoot: f64,
-    /// Hypervolume of the designs' true accuracy and latency, over that of the true front of the table; the reference point
-    /// is the slowest latency and the lowest accuracy of the table. Mean over devices and repeats.
+    /// Hypervolume of the designs' true accuracy and latency over that of the points of the true front that the same limits
+    /// ask for, which is what any method could reach with as many designs. The reference point is the slowest latency and the lowest accuracy of the table. Mean over devices and
+    /// repeats.
     pub hypervolume_ratio: f64,
+    /// The same over the whole true front; with few limits far below 1 even for perfect answers.
+    pub hypervolume_ratio_of_whole_front: f64,
     /// Mean wall time of one design, one after another, in microseconds; adaptation not included.
     pub microseconds_per_design: f64,
 }
@@ -137,7 +140,7 @@ struct Truth {
 #[derive(Default)]
 struct Answers {
     rows: Vec<Vec<Found>>,
-    hypervolume_ratios: Vec<f64>,
+    hypervolume_ratios: Vec<[f64; 2]>,
     seconds: f64,
     designs: usize,
 }
@@ -453,18 +456,31 @@ impl Truth {
         }
     }
 
-    /// Hypervolume of some designs over that of the true front.
-    fn hypervolume_ratio(&self, picks: &[usize]) -> Result<f64> {
+    /// Hypervolume of some designs over that of the best ones within the same limits, and over that of the true front.
+    fn hypervolume_ratios(&self, limits: &[(f64, f64)], picks: &[usize]) -> Result<[f64; 2]> {
         let slowest = self.latencies.iter().copied().fold(0.0, f64::max);
         let lowest = self.accuracies.iter().copied().fold(f64::INFINITY, f64::min);
         let reference = ReferencePoint::new(&[(Metric::Accuracy, lowest), (Metric::Latency, slowest)])?;
-        let point = |index: usize| [self.accuracies[index], self.latencies[index]];
-        let costs: Vec<[f64; 2]> = (0..self.latencies.len())
-            .map(|index| [-self.accuracies[index], self.latencies[index]])
+        let points = |indices: &[usize]| -> Vec<[f64; 2]> {
+            indices
+                .iter()
+                .map(|&index| [self.accuracies[index], self.latencies[index]])
+                .collect()
+        };
+        let costs: Vec<[f64; 2]> = self
+            .accuracies
+            .iter()
+            .zip(&self.latencies)
+            .map(|(accuracy, latency)| [-accuracy, *latency])
             .collect();
-        let front: Vec<[f64; 2]> = non_dominated(&costs).into_iter().map(point).collect();
-        let found: Vec<[f64; 2]> = picks.iter().map(|&index| point(index)).collect();
-        Ok(reference.ratio(&found, &front).unwrap_or(f64::NAN))
+        let front = non_dominated(&costs);
+        let best = |&(_, limit): &(f64, f64)| {
+            let fits = front.iter().copied().filter(|&index| self.latencies[index] <= limit);
+            fits.max_by(|&a, &b| self.accuracies[a].total_cmp(&self.accuracies[b]))
+        };
+        let asked: Vec<usize> = limits.iter().filter_map(best).collect();
+        let ratio = |truth: &[usize]| reference.ratio(&points(picks), &points(truth)).unwrap_or(f64::NAN);
+        Ok([ratio(&asked), ratio(&front)])
     }
 }
 
@@ -482,7 +498,7 @@ impl Answers {
                 .map(|(limit, &pick)| truth.found(limit.1, pick))
                 .collect(),
         );
-        self.hypervolume_ratios.push(truth.hypervolume_ratio(picks)?);
+        self.hypervolume_ratios.push(truth.hypervolume_ratios(limits, picks)?);
         Ok(())
     }
 
@@ -494,6 +510,10 @@ impl Answers {
             .chunks(repeats)
             .map(|rows| rows.iter().flatten().map(|found| found.regret).collect())
             .collect();
+        let ratio = |which: usize| {
+            let ratios: Vec<f64> = self.hypervolume_ratios.iter().map(|both| both[which]).collect();
+            stats::mean(&ratios).unwrap_or(f64::NAN)
+        };
         let regret = stats::bootstrap_mean(&groups, 0.9, scoring.seed);
         let all: Vec<&Found> = self.rows.iter().flatten().collect();
         let over: Vec<f64> = all
@@ -507,7 +527,8 @@ impl Answers {
             mean_regret_high: regret.map_or(f64::NAN, |interval| interval.high),
             violation_rate: over.len() as f64 / all.len().max(1) as f64,
             mean_overshoot: stats::mean(&over).unwrap_or(0.0),
-            hypervolume_ratio: stats::mean(&self.hypervolume_ratios).unwrap_or(f64::NAN),
+            hypervolume_ratio: ratio(0),
+            hypervolume_ratio_of_whole_front: ratio(1),
             microseconds_per_design: 1e6 * self.seconds / self.designs.max(1) as f64,
         }
     }

@@ -17,6 +17,8 @@ const GENES_APART: usize = 2;
 /// Parts of the refinement that the neighbours of one design may take at most, so that spaces with many genes look around
 /// more than one design.
 const LARGEST_PART: usize = 4;
+/// Probability that the closest design may lack beyond the nearest one, if it is better for it.
+const HARDLY_LESS_PROBABLE: f64 = 0.1;
 /// Designs whose neighbours are looked at without finding anything better than the best, after which refinement ends.
 const PATIENCE: usize = 4;
 
@@ -110,9 +112,10 @@ impl<'a> Candidates<'a> {
         let limits = &self.request.limits;
         let first = self.found.first()?;
         if !limits.hold(&first.judged.evaluation) {
+            let closest = self.closest(first);
             return Some(Proposals::Closest {
-                proposal: Box::new(self.evaluator.proposal(first.architecture.clone(), &first.judged)),
-                misses: limits.misses(&first.judged.evaluation),
+                proposal: Box::new(self.evaluator.proposal(closest.architecture.clone(), &closest.judged)),
+                misses: limits.misses(&closest.judged.evaluation),
             });
         }
         let feasible = self.found.partition_point(|one| one.merit[0] <= 0.0);
@@ -123,6 +126,22 @@ impl<'a> Candidates<'a> {
             .map(|one| self.evaluator.proposal(one.architecture.clone(), &one.judged))
             .collect();
         Some(Proposals::Feasible(proposals))
+    }
+
+    /// The design to show when none is feasible: the one that comes nearest, or, where limits hold in expectation and only
+    /// lack probability, the best of those that lack hardly more. A network that computes next to nothing often comes
+    /// nearest by a hair.
+    fn closest<'b>(&'b self, nearest: &'b Candidate) -> &'b Candidate {
+        let limits = &self.request.limits;
+        let probability = |one: &Candidate| one.judged.evaluation.feasible_probability;
+        let as_near = |one: &&Candidate| {
+            limits.misses(&one.judged.evaluation).is_empty()
+                && probability(one) >= probability(nearest) - HARDLY_LESS_PROBABLE
+        };
+        let found = self.found.iter().filter(as_near);
+        found
+            .min_by(|a, b| a.merit[1].total_cmp(&b.merit[1]))
+            .unwrap_or(nearest)
     }
 
     /// Positions of up to `count` of the first `feasible` designs, no two isomorphic: in order of merit those some genes

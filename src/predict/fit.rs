@@ -36,7 +36,7 @@ const CALIBRATION_REPEATS: usize = 4;
 const CALIBRATION_VALUES: usize = 250;
 
 /// What to learn from a dataset.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct FitOptions {
     /// Accuracy task; the dataset's only one by default.
@@ -50,7 +50,44 @@ pub struct FitOptions {
     /// Training of the latency and energy towers.
     pub towers: TrainingConfig,
     /// Training of the accuracy towers.
+    #[serde(deserialize_with = "accuracy_section")]
     pub accuracy: TrainingConfig,
+}
+
+/// The usual training of accuracy towers: one output instead of one per device, but a harder function.
+fn accuracy_training() -> TrainingConfig {
+    TrainingConfig {
+        hidden: 256,
+        epochs: 100,
+        patience: 40,
+        batch: 128,
+        learning_rate: 2e-3,
+        weight_decay: 0.05,
+        ..TrainingConfig::default()
+    }
+}
+
+/// Reads a section that leaves out what is to stay as in [`accuracy_training`].
+fn accuracy_section<'de, D: serde::Deserializer<'de>>(section: D) -> std::result::Result<TrainingConfig, D::Error> {
+    let given = toml::Table::deserialize(section)?;
+    let mut whole = toml::Table::try_from(accuracy_training()).map_err(serde::de::Error::custom)?;
+    whole.extend(given);
+    whole
+        .try_into()
+        .map_err(|error: toml::de::Error| serde::de::Error::custom(error.message()))
+}
+
+impl Default for FitOptions {
+    fn default() -> Self {
+        FitOptions {
+            task: None,
+            devices: Vec::new(),
+            samples_per_device: None,
+            accuracy_samples: None,
+            towers: TrainingConfig::default(),
+            accuracy: accuracy_training(),
+        }
+    }
 }
 
 impl FitOptions {

@@ -18,7 +18,7 @@ pub mod train;
 
 use std::sync::OnceLock;
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
@@ -40,9 +40,6 @@ const LARGEST_TABLE: usize = 200_000;
 /// Architectures drawn as candidates for probes and as targets of their information.
 const PROBE_CANDIDATES: usize = 20_000;
 const PROBE_TARGETS: usize = 2_000;
-/// Groups of similar latency among those targets, and the part (one in so many) of each that is worth having.
-const LATENCY_GROUPS: usize = 20;
-const WORTH_HAVING: usize = 10;
 /// Probes this many times slower than the slowest known device, or faster than the fastest, are taken for a wrong unit.
 const IMPLAUSIBLE_FACTOR: f64 = 200.0;
 
@@ -279,59 +276,29 @@ impl Predictor {
     }
 
     /// The architectures to measure on a new device, best first; see [`probes`].
-    ///
-    /// They are chosen to predict the whole space well and, as much again, the designs that are worth having: the most
-    /// accurate for their latency on an average known device.
     pub fn choose_probes(&self, count: usize, among: Option<&[Architecture]>, seed: Seed) -> Vec<Architecture> {
         let mut rng = seed.stream("probes");
-        let candidates = match (among, self.space.size()) {
-            (Some(among), _) => among.to_vec(),
-            (None, Some(size)) if size <= PROBE_CANDIDATES => (0..size).map(|index| self.space.at(index)).collect(),
-            (None, _) => self.samples(PROBE_CANDIDATES, &mut rng),
+        let targets = self.samples(PROBE_TARGETS, &mut rng);
+        let basis = |architectures: &[Architecture]| self.latency_basis(&self.encode(architectures));
+        let targets = basis(&targets);
+        let choose = |architectures: &[Architecture], candidates: &DMatrix<f32>| {
+            let chosen = probes::choose(&self.latency.prior, candidates, &targets, count);
+            chosen
+                .into_iter()
+                .map(|position| architectures[position].clone())
+                .collect()
         };
-        let samples = self.samples(PROBE_TARGETS, &mut rng);
-        let encoded = self.encode(&samples);
-        let mut targets = self.latency_basis(&encoded);
-        let designs = self.worth_having(&samples, &encoded, &targets);
-        if !designs.is_empty() {
-            // Repeated until both halves weigh the same.
-            let columns: Vec<usize> = (0..samples.len())
-                .chain(
-                    designs
-                        .iter()
-                        .copied()
-                        .cycle()
-                        .take((samples.len() as f64 * env("DT", 1.0)) as usize),
-                )
-                .collect();
-            targets = targets.select_columns(&columns);
+        match (among, self.space.size()) {
+            (Some(among), _) => choose(among, &basis(among)),
+            (None, Some(size)) if size <= PROBE_CANDIDATES => {
+                let all: Vec<Architecture> = (0..size).map(|index| self.space.at(index)).collect();
+                choose(&all, &basis(&all))
+            }
+            (None, _) => {
+                let sampled = self.samples(PROBE_CANDIDATES, &mut rng);
+                choose(&sampled, &basis(&sampled))
+            }
         }
-        let basis = self.latency_basis(&self.encode(&candidates));
-        probes::choose(&self.latency.prior, &basis, &targets, count)
-            .into_iter()
-            .map(|position| candidates[position].clone())
-            .collect()
-    }
-
-    /// Positions of the samples that are among the most accurate of those about as fast on an average known device; empty
-    /// without an accuracy model.
-    fn worth_having(&self, samples: &[Architecture], encoded: &Encoded, basis: &DMatrix<f32>) -> Vec<usize> {
-        let accuracies = self.accuracies(samples, encoded);
-        if accuracies.is_empty() {
-            return Vec::new();
-        }
-        let mean: DVector<f32> = self.latency.prior.mean_centre.map(|value| value as f32);
-        let latencies = basis.tr_mul(&mean);
-        let mut order: Vec<usize> = (0..samples.len()).collect();
-        order.sort_by(|&a, &b| latencies[a].total_cmp(&latencies[b]));
-        let alike = samples.len().div_ceil(LATENCY_GROUPS);
-        let best_of = |group: &[usize]| {
-            let mut group = group.to_vec();
-            group.sort_by(|&a, &b| accuracies[b].percent.mean.total_cmp(&accuracies[a].percent.mean));
-            group.truncate(alike.div_ceil(WORTH_HAVING));
-            group
-        };
-        order.chunks(alike.max(1)).flat_map(best_of).collect()
     }
 
     fn samples(&self, count: usize, rng: &mut StdRng) -> Vec<Architecture> {
@@ -394,8 +361,4 @@ fn check_probes(prior: &Prior, values: &[f64], kind: Metric) -> Result<()> {
         );
     }
     Ok(())
-}
-
-fn env(n: &str, d: f64) -> f64 {
-    std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d)
 }
