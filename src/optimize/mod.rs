@@ -5,12 +5,14 @@
 //! ([`net`]), learned from search under the predictor over drawn devices ([`train`]), and nothing that it says is taken on
 //! trust: [`decode`] draws several designs, the predictor judges each ([`verify`]), and the best are refined and proposed.
 
+mod config;
 pub mod decode;
 mod devices;
 pub mod net;
 mod pool;
 mod propose;
 pub mod query;
+mod request;
 #[cfg(test)]
 mod tests;
 pub mod train;
@@ -31,153 +33,17 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::predict::train::module_bytes;
 use crate::predict::{DeviceModel, MetricModel, Predictor};
-use crate::search::{Limits, Objective};
 use crate::seed::Seed;
 use crate::space::{self, Architecture, SearchSpace};
 use net::{Policy, PolicySizes};
 use propose::Candidates;
 use query::{Ask, QueryShape};
 
+pub use config::OptimizerConfig;
 pub use propose::{exhaustive, searched};
+pub use request::Request;
 pub use train::fit;
 pub use verify::{Design, PredictorEvaluator, Proposal, Proposals};
-
-/// How an optimizer is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct OptimizerConfig {
-    /// Architectures that a device is described by.
-    pub anchors: usize,
-    /// Width of the layers that read a query.
-    pub hidden: usize,
-    /// Width of the recurrent state that writes the genes.
-    pub state: usize,
-    /// Training steps.
-    pub steps: usize,
-    /// Devices drawn per step.
-    pub devices_per_step: usize,
-    /// Queries per drawn device.
-    pub queries_per_device: usize,
-    /// Highest learning rate, which falls to zero along a cosine.
-    pub learning_rate: f64,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-    /// Largest norm of the gradient of each weight tensor.
-    pub gradient_norm: f64,
-    /// Percentage points below the best within which designs are also taught, so that samples differ.
-    pub tolerance: f64,
-    /// Designs that answers are looked for among in spaces too large to list.
-    pub pool: usize,
-}
-
-impl Default for OptimizerConfig {
-    fn default() -> Self {
-        OptimizerConfig {
-            anchors: 48,
-            hidden: 128,
-            state: 64,
-            steps: 2500,
-            devices_per_step: 16,
-            queries_per_device: 24,
-            learning_rate: 3e-3,
-            weight_decay: 1e-4,
-            gradient_norm: 1.0,
-            tolerance: 0.2,
-            pool: 8192,
-        }
-    }
-}
-
-impl OptimizerConfig {
-    fn check(&self) -> Result<()> {
-        let counts = [
-            ("anchors", self.anchors),
-            ("hidden", self.hidden),
-            ("state", self.state),
-            ("steps", self.steps),
-            ("devices-per-step", self.devices_per_step),
-            ("queries-per-device", self.queries_per_device),
-            ("pool", self.pool),
-        ];
-        let zero = counts
-            .iter()
-            .find(|(_, count)| *count == 0)
-            .map(|(name, _)| (*name, 0.0));
-        let values = [
-            ("learning-rate", self.learning_rate),
-            ("weight-decay", self.weight_decay),
-            ("gradient-norm", self.gradient_norm),
-            ("tolerance", self.tolerance),
-        ];
-        let bad = values
-            .into_iter()
-            .find(|(_, value)| !(value.is_finite() && *value >= 0.0));
-        match zero.or(bad) {
-            None => Ok(()),
-            Some((name, found)) => Err(Error::Invalid {
-                what: format!("optimizer configuration, {name}"),
-                expected: "a positive number".into(),
-                found: found.to_string(),
-                hint: "Leave it out for the usual one.".into(),
-            }),
-        }
-    }
-}
-
-/// What is asked for one device.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Request {
-    /// The limits and how surely they have to hold.
-    pub limits: Limits,
-    /// What makes a feasible design the best.
-    pub objective: Objective,
-    /// Designs wanted.
-    pub count: usize,
-    /// Designs sampled from the policy, beside its first choice.
-    pub samples: usize,
-    /// Most designs judged in refining those.
-    pub refinement: usize,
-}
-
-impl Default for Request {
-    fn default() -> Self {
-        Request {
-            limits: Limits::none(),
-            objective: Objective::default(),
-            count: 1,
-            samples: 16,
-            refinement: 200,
-        }
-    }
-}
-
-impl Request {
-    /// The most accurate design within limits, with the usual effort.
-    pub fn within(limits: Limits) -> Request {
-        Request {
-            limits,
-            ..Request::default()
-        }
-    }
-
-    /// The tightest limit on a metric that is to be kept small.
-    fn limit(&self, metric: Metric) -> Option<f64> {
-        let own = self.limits.constraints().iter().filter(|one| one.metric() == metric);
-        own.map(|one| one.limit()).min_by(f64::total_cmp)
-    }
-
-    fn weight(&self, metric: Metric) -> f64 {
-        match metric {
-            Metric::Accuracy => 0.0,
-            Metric::Latency => self.objective.latency_weight,
-            Metric::Energy => self.objective.energy_weight,
-        }
-    }
-
-    fn asks_about(&self, metric: Metric) -> bool {
-        self.limit(metric).is_some() || self.weight(metric) > 0.0
-    }
-}
 
 /// A trained policy with what it needs to be asked.
 pub struct Optimizer {

@@ -19,8 +19,9 @@ const GENES_APART: usize = 2;
 const LARGEST_PART: usize = 4;
 /// Probability that the closest design may lack beyond the nearest one, if it is better for it.
 const HARDLY_LESS_PROBABLE: f64 = 0.1;
-/// Designs whose neighbours are looked at without finding anything better than the best, after which refinement ends.
-const PATIENCE: usize = 4;
+/// Designs whose neighbours are looked at without finding anything better than the best, after which refinement ends; one
+/// more for every design wanted.
+const PATIENCE: usize = 3;
 
 /// Designs that were judged for one request.
 pub(super) struct Candidates<'a> {
@@ -75,8 +76,9 @@ impl<'a> Candidates<'a> {
     /// best design whose neighbours were not looked at yet, until several in a row led to nothing better.
     pub(super) fn refine(&mut self, mut budget: usize, rng: &mut StdRng) {
         let part = budget.div_ceil(LARGEST_PART);
+        let patience = PATIENCE + self.request.count;
         let mut in_vain = 0;
-        while budget > 0 && in_vain < PATIENCE {
+        while budget > 0 && in_vain < patience {
             let better = |a: &&mut Candidate, b: &&mut Candidate| compare(&a.merit, &b.merit);
             let Some(next) = self.found.iter_mut().filter(|one| !one.expanded).min_by(better) else {
                 break;

@@ -498,6 +498,21 @@ impl Rows<'_> {
     }
 }
 
+/// The first column of every function: the many cells that compute nothing, say, would otherwise rank each other.
+fn one_per_function(dataset: &Dataset, used: &[u32], columns: &[usize]) -> Vec<usize> {
+    let mut seen = BTreeSet::new();
+    let key = |column: usize| {
+        dataset
+            .space
+            .isomorphism_key(&dataset.architectures[used[column] as usize])
+    };
+    columns
+        .iter()
+        .copied()
+        .filter(|&column| seen.insert(key(column)))
+        .collect()
+}
+
 fn fit_accuracy(
     dataset: &Dataset,
     task: &Task,
@@ -527,18 +542,14 @@ fn fit_accuracy(
     };
     let ensemble = train::fit("accuracy", &table, &split, &options.accuracy, run)?;
     let predicted = ensemble.predict(&table.inputs, run.device);
-    let errors: Vec<f64> = errors(&table, &predicted, 0, &split.validation).collect();
+    let held_out = one_per_function(dataset, &used, &split.validation);
+    let errors: Vec<f64> = errors(&table, &predicted, 0, &held_out).collect();
     let noise = stats::mean(&errors.iter().map(|error| error * error).collect::<Vec<f64>>())
         .unwrap_or(0.0)
         .sqrt()
         .max(1e-3);
-    let pick = |matrix: &DMatrix<f32>| -> Vec<f64> {
-        split
-            .validation
-            .iter()
-            .map(|&column| f64::from(matrix[(0, column)]))
-            .collect()
-    };
+    let pick =
+        |matrix: &DMatrix<f32>| -> Vec<f64> { held_out.iter().map(|&column| f64::from(matrix[(0, column)])).collect() };
     let scale = AccuracyScale {
         task: task.name.clone(),
         mean,

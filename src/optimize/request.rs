@@ -1,0 +1,59 @@
+//! What can be asked of an optimizer.
+
+use crate::metric::Metric;
+use crate::search::{Limits, Objective};
+
+/// What is asked for one device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The limits and how surely they have to hold.
+    pub limits: Limits,
+    /// What makes a feasible design the best.
+    pub objective: Objective,
+    /// Designs wanted.
+    pub count: usize,
+    /// Designs sampled from the policy, beside its first choice.
+    pub samples: usize,
+    /// Most designs judged in refining those.
+    pub refinement: usize,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Request {
+            limits: Limits::none(),
+            objective: Objective::default(),
+            count: 1,
+            samples: 16,
+            refinement: 200,
+        }
+    }
+}
+
+impl Request {
+    /// The most accurate design within limits, with the usual effort.
+    pub fn within(limits: Limits) -> Request {
+        Request {
+            limits,
+            ..Request::default()
+        }
+    }
+
+    /// The tightest limit on a metric that is to be kept small.
+    pub(super) fn limit(&self, metric: Metric) -> Option<f64> {
+        let own = self.limits.constraints().iter().filter(|one| one.metric() == metric);
+        own.map(|one| one.limit()).min_by(f64::total_cmp)
+    }
+
+    pub(super) fn weight(&self, metric: Metric) -> f64 {
+        match metric {
+            Metric::Accuracy => 0.0,
+            Metric::Latency => self.objective.latency_weight,
+            Metric::Energy => self.objective.energy_weight,
+        }
+    }
+
+    pub(super) fn asks_about(&self, metric: Metric) -> bool {
+        self.limit(metric).is_some() || self.weight(metric) > 0.0
+    }
+}
