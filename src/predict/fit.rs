@@ -574,3 +574,39 @@ fn fit_accuracy(
         origin,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::files::read_toml;
+    use crate::optimize::OptimizerConfig;
+    use std::path::Path;
+
+    #[test]
+    fn the_commented_configurations_show_the_defaults() {
+        let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+        assert_eq!(
+            read_toml::<FitOptions>(&configs.join("predictor.toml")).unwrap(),
+            FitOptions::default()
+        );
+        assert_eq!(
+            read_toml::<OptimizerConfig>(&configs.join("optimizer.toml")).unwrap(),
+            OptimizerConfig::default()
+        );
+    }
+
+    #[test]
+    fn a_section_keeps_its_own_defaults_and_refuses_unknown_keys() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.toml");
+        std::fs::write(&path, "[accuracy]\nepochs = 7\n").unwrap();
+        let options: FitOptions = read_toml(&path).unwrap();
+        assert_eq!(
+            (options.accuracy.epochs, options.accuracy.hidden),
+            (7, accuracy_training().hidden)
+        );
+        std::fs::write(&path, "[accuracy]\nepoch = 7\n").unwrap();
+        let message = read_toml::<FitOptions>(&path).unwrap_err().to_string();
+        assert!(message.contains("`epoch` (did you mean `epochs`?)"), "{message}");
+    }
+}

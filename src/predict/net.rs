@@ -1,8 +1,7 @@
 //! The architecture tower: features of an architecture in, one value per output (a device's latency, an accuracy) out.
 
 use burn::config::Config;
-use burn::module::Module;
-use burn::module::Param;
+use burn::module::{Module, Param, ParamId};
 use burn::nn::Linear;
 use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, TensorData};
@@ -57,9 +56,14 @@ pub fn linear(inputs: usize, outputs: usize, gain: f64, rng: &mut StdRng, device
     let weights: Vec<f32> = (0..inputs * outputs)
         .map(|_| bound * rng.random_range(-1.0..=1.0_f32))
         .collect();
+    let mut weight = Param::from_data(TensorData::new(weights, [inputs, outputs]), device);
+    let mut bias = Param::from_data(TensorData::zeros::<f32, _>([outputs]), device);
+    // The ids are saved with the weights; Burn's own are random, and the same training would give other files.
+    weight.id = ParamId::from(rng.random::<u64>());
+    bias.id = ParamId::from(rng.random::<u64>());
     Linear {
-        weight: Param::from_data(TensorData::new(weights, [inputs, outputs]), device),
-        bias: Some(Param::from_data(TensorData::zeros::<f32, _>([outputs]), device)),
+        weight,
+        bias: Some(bias),
     }
 }
 

@@ -6,3 +6,4 @@ mod backends;
 mod data;
 mod driver;
 mod help_fixture;
+mod shipped;

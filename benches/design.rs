@@ -1,0 +1,69 @@
+//! Times of designs from the shipped checkpoint: one verified design, a batch of them, and the exhaustive search that they
+//! replace. The table of the space is filled before anything is timed.
+
+#![allow(clippy::unwrap_used, reason = "a bench that cannot go on has failed")]
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use divan::Bencher;
+use divan::counter::ItemsCount;
+use edgefit::checkpoint::{load_optimizer, load_predictor};
+use edgefit::compute::Backend;
+use edgefit::metric::Metric;
+use edgefit::optimize::{Optimizer, Request, exhaustive};
+use edgefit::predict::{DeviceModel, Predictor};
+use edgefit::search::{Constraint, Limits};
+use edgefit::seed::Seed;
+
+/// Queries decoded together.
+const BATCH: usize = 1000;
+
+static MODELS: LazyLock<(Predictor, Optimizer, DeviceModel)> = LazyLock::new(|| {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints/nasbench201");
+    let compute = Backend::Flex.device().unwrap();
+    let predictor = load_predictor(&folder, &compute).unwrap();
+    predictor.table();
+    let device = predictor.known("silver_4210r").unwrap();
+    (predictor, load_optimizer(&folder, &compute).unwrap(), device)
+});
+
+fn main() {
+    LazyLock::force(&MODELS);
+    divan::main();
+}
+
+/// The most accurate design within a limit, 16 samples; `refinement` as given.
+fn request(limit_ms: f64, refinement: usize) -> Request {
+    let limits = Limits::new(vec![Constraint::new(Metric::Latency, limit_ms).unwrap()], 0.9).unwrap();
+    Request {
+        refinement,
+        ..Request::within(limits)
+    }
+}
+
+#[divan::bench(args = [0, 200], sample_count = 200)]
+fn one_design(bencher: Bencher, refinement: usize) {
+    let (predictor, optimizer, device) = &*MODELS;
+    let request = request(12.0, refinement);
+    bencher.bench(|| optimizer.propose(predictor, device, &request, Seed(1)).unwrap());
+}
+
+#[divan::bench(args = [0, 200], sample_count = 10)]
+fn many_designs(bencher: Bencher, refinement: usize) {
+    let (predictor, optimizer, device) = &*MODELS;
+    let requests: Vec<Request> = (0..BATCH)
+        .map(|index| request(6.0 + 20.0 * index as f64 / BATCH as f64, refinement))
+        .collect();
+    let queries: Vec<(&DeviceModel, &Request)> = requests.iter().map(|request| (device, request)).collect();
+    bencher
+        .counter(ItemsCount::new(BATCH))
+        .bench(|| optimizer.propose_batch(predictor, &queries, Seed(1)).unwrap());
+}
+
+#[divan::bench(sample_count = 50)]
+fn exhaustive_search(bencher: Bencher) {
+    let (predictor, _, device) = &*MODELS;
+    let requests = [request(12.0, 0)];
+    bencher.bench(|| exhaustive(predictor, device, &requests).unwrap());
+}

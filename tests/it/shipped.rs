@@ -1,0 +1,109 @@
+//! The shipped checkpoint loads and still says what was recorded when it was made.
+
+use std::path::{Path, PathBuf};
+
+use crate::driver::{edgefit, real_data};
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints/nasbench201")
+}
+
+fn numbers(csv: &str) -> Vec<Vec<Option<f64>>> {
+    csv.lines()
+        .skip(1)
+        .map(|line| line.split(',').map(|cell| cell.parse().ok()).collect())
+        .collect()
+}
+
+/// A relative difference that other processors' rounding explains, and no other weights do.
+const TOLERANCE: f64 = 1e-3;
+
+#[test]
+fn predictions_are_the_recorded_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorded = std::fs::read_to_string(shipped().join("predictions.csv")).unwrap();
+    let cells: String = recorded
+        .lines()
+        .skip(1)
+        .map(|line| format!("{}\n", line.split(',').next().unwrap()))
+        .collect();
+    std::fs::write(folder.path().join("cells.txt"), cells).unwrap();
+    let command = format!(
+        "predict --checkpoint {} --device pixel3 --architectures {{cells.txt}}",
+        shipped().display()
+    );
+    let run = edgefit(folder.path(), &command).succeeded();
+    let (expected, found) = (numbers(&recorded), numbers(&run.stdout));
+    assert_eq!(expected.len(), found.len());
+    assert!(expected.len() >= 4);
+    for (expected, found) in expected.iter().flatten().zip(found.iter().flatten()) {
+        match (expected, found) {
+            (Some(expected), Some(found)) => {
+                assert!(
+                    (expected - found).abs() <= TOLERANCE * expected.abs(),
+                    "{expected} became {found}"
+                );
+            }
+            (expected, found) => assert_eq!(expected, found),
+        }
+    }
+}
+
+#[test]
+fn it_is_small() {
+    let files = std::fs::read_dir(shipped()).unwrap();
+    let bytes: u64 = files.map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
+    assert!(bytes < 5 << 20, "{bytes} bytes");
+}
+
+#[test]
+fn a_design_within_the_limit_comes_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = format!(
+        "design --checkpoint {} --device silver_4210r --max-latency-ms 12 --count 3 --format json",
+        shipped().display()
+    );
+    let run = edgefit(folder.path(), &command).succeeded();
+    let designs: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let designs = designs.as_array().unwrap();
+    assert_eq!(designs.len(), 3);
+    for design in designs {
+        assert!(design["feasible_probability"].as_f64().unwrap() >= 0.9, "{design}");
+        assert!(design["latency_ms"]["mean"].as_f64().unwrap() < 12.0, "{design}");
+    }
+}
+
+/// `figures.json` is the output of this very command on the data that the model card names.
+#[test]
+fn figures_on_real_data_are_the_recorded_ones() {
+    let Some(data) = real_data() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let import = format!(
+        "data import help {} --space nasbench201 --out {{data}}",
+        data.join("HELP").display()
+    );
+    edgefit(folder.path(), &import).succeeded();
+    let command = format!(
+        "evaluate predictor --checkpoint {} --dataset {{data}} --devices 1080ti_1,pixel3,silver_4210r --probes 10 \
+         --repeats 3 --json",
+        shipped().display()
+    );
+    let run = edgefit(folder.path(), &command).succeeded();
+    let found: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let recorded = std::fs::read_to_string(shipped().join("figures.json")).unwrap();
+    let recorded: serde_json::Value = serde_json::from_str(&recorded).unwrap();
+    let rows = |report: &serde_json::Value| -> Vec<(String, f64)> {
+        let row = |row: &serde_json::Value| {
+            (
+                row["device"].as_str().unwrap().to_string(),
+                row["spearman"]["mean"].as_f64().unwrap(),
+            )
+        };
+        report["rows"].as_array().unwrap().iter().map(row).collect()
+    };
+    assert_eq!(rows(&recorded).len(), 3);
+    for (expected, found) in rows(&recorded).iter().zip(rows(&found)) {
+        assert_eq!(expected.0, found.0);
+        assert!((expected.1 - found.1).abs() < 0.005, "{expected:?} became {found:?}");
+    }
+}
