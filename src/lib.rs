@@ -1,4 +1,20 @@
-//! edgefit chooses a neural network and its quantization for a device and limits.
+//! edgefit chooses a neural network and its quantization for a device and limits, in milliseconds, with honest intervals.
+//!
+//! | To learn about | Read |
+//! |---|---|
+//! | search spaces, architectures, the layers they lower to | [`space`] |
+//! | devices and the catalogue of those known by name | [`device`] |
+//! | measurements on disk, importers, the simulator | [`dataset`] |
+//! | what networks see of an architecture | [`encode`] |
+//! | the predictor: training, adaptation from probes, calibrated intervals | [`predict`] |
+//! | per-device search, fronts, hypervolume | [`search`] |
+//! | the amortized optimizer: limits to verified designs | [`optimize`] |
+//! | trained models on disk | [`checkpoint`] |
+//! | scores on devices not seen in training | [`evaluate`] |
+//! | the command line | [`cli`] |
+//!
+//! A module uses only those above it in this table, and the small ones: [`error`], [`files`], [`metric`], [`seed`],
+//! [`stats`], and [`compute`], the only one that names a Burn backend.
 
 pub mod checkpoint;
 pub mod cli;
