@@ -9,6 +9,8 @@ pub mod accuracy;
 pub mod adapt;
 pub mod calibrate;
 pub mod device_model;
+#[cfg(test)]
+mod example;
 pub mod fit;
 pub mod net;
 pub mod prior;
@@ -296,13 +298,7 @@ impl Predictor {
         if !designs.is_empty() {
             // Repeated until both halves weigh the same.
             let columns: Vec<usize> = (0..samples.len())
-                .chain(
-                    designs
-                        .iter()
-                        .copied()
-                        .cycle()
-                        .take((samples.len() as f64 * env("DT", 1.0)) as usize),
-                )
+                .chain(designs.iter().copied().cycle().take(samples.len()))
                 .collect();
             targets = targets.select_columns(&columns);
         }
@@ -394,8 +390,4 @@ fn check_probes(prior: &Prior, values: &[f64], kind: Metric) -> Result<()> {
         );
     }
     Ok(())
-}
-
-fn env(n: &str, d: f64) -> f64 {
-    std::env::var(n).ok().and_then(|v| v.parse().ok()).unwrap_or(d)
 }
