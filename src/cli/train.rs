@@ -72,6 +72,9 @@ pub(crate) struct PredictorArgs {
     /// Most architectures whose accuracy is used, drawn at random [default: all]
     #[arg(long)]
     accuracy_samples: Option<usize>,
+    /// Leave the accuracies trained on out of the checkpoint, to publish it; all accuracies are then predicted
+    #[arg(long)]
+    forget_accuracies: bool,
     /// TOML file with the same options and those of the training, see configs/predictor.toml; flags win over it
     #[arg(long)]
     config: Option<PathBuf>,
@@ -190,6 +193,7 @@ fn options(args: &PredictorArgs) -> Result<FitOptions> {
     }
     options.samples_per_device = args.samples_per_device.or(options.samples_per_device);
     options.accuracy_samples = args.accuracy_samples.or(options.accuracy_samples);
+    options.forget_accuracies |= args.forget_accuracies;
     options.check()?;
     Ok(options)
 }

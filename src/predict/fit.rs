@@ -47,6 +47,9 @@ pub struct FitOptions {
     pub samples_per_device: Option<usize>,
     /// Most architectures whose accuracy is used, drawn at random; all by default.
     pub accuracy_samples: Option<usize>,
+    /// Leave the accuracies trained on out of the checkpoint, so that it can be published where they cannot: every accuracy
+    /// is then predicted, where otherwise the measured one is given if there is one.
+    pub forget_accuracies: bool,
     /// Training of the latency and energy towers.
     pub towers: TrainingConfig,
     /// Training of the accuracy towers.
@@ -84,6 +87,7 @@ impl Default for FitOptions {
             devices: Vec::new(),
             samples_per_device: None,
             accuracy_samples: None,
+            forget_accuracies: false,
             towers: TrainingConfig::default(),
             accuracy: accuracy_training(),
         }
@@ -558,10 +562,13 @@ fn fit_accuracy(
         calibration: Calibration::fit(&[errors.iter().map(|error| error / noise).collect()]),
         validation_spearman: stats::spearman(&pick(&predicted), &pick(&table.targets)).unwrap_or(f64::NAN),
     };
-    let measured = architectures
-        .into_iter()
-        .zip(values.iter().map(|value| value.1 as f32))
-        .collect();
+    let measured = match options.forget_accuracies {
+        true => HashMap::new(),
+        false => architectures
+            .into_iter()
+            .zip(values.iter().map(|value| value.1 as f32))
+            .collect(),
+    };
     let simulated = dataset
         .accuracies
         .iter()

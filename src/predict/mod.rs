@@ -9,6 +9,8 @@ pub mod accuracy;
 pub mod adapt;
 pub mod calibrate;
 pub mod device_model;
+#[cfg(test)]
+mod example;
 pub mod fit;
 pub mod net;
 pub mod prior;

@@ -77,3 +77,58 @@ fn idle_rows(prior: &Prior) -> Vec<usize> {
         .filter(|&row| prior.coordinates[row] == Coordinate::Idle)
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use rand::seq::SliceRandom;
+
+    use super::super::example::World;
+    use super::*;
+    use crate::seed::Seed;
+
+    /// Average predictive variance over all architectures after probing some, from the textbook posterior
+    /// `(W^-1 + P P' / n^2)^-1` with prior variances `W` and probes `P`, without the greedy update.
+    fn variance(world: &World, probed: &[usize]) -> f64 {
+        let widths: Vec<f64> = world.prior.coordinates.iter().map(width).collect();
+        let varying: Vec<usize> = (0..widths.len()).filter(|&row| widths[row] > 0.0).collect();
+        let basis: DMatrix<f64> = world.basis.select_rows(&varying).cast();
+        let probes = basis.select_columns(probed);
+        let mut precision = &probes * probes.transpose() / (NOISE * NOISE);
+        for (index, &row) in varying.iter().enumerate() {
+            precision[(index, index)] += 1.0 / (widths[row] * widths[row]);
+        }
+        let covariance = precision.try_inverse().unwrap();
+        (basis.transpose() * covariance * &basis).trace() / basis.ncols() as f64
+    }
+
+    #[test]
+    fn chosen_probes_leave_less_uncertainty_than_random_ones() {
+        let world = World::new();
+        let mut rng = Seed(8).stream("random");
+        for count in [3, 10] {
+            let chosen = choose(&world.prior, &world.basis, &world.basis, count);
+            let chosen = variance(&world, &chosen);
+            for _ in 0..20 {
+                let mut random: Vec<usize> = (0..world.basis.ncols()).collect();
+                random.shuffle(&mut rng);
+                let random = variance(&world, &random[..count]);
+                assert!(chosen < random, "{count} probes: chosen {chosen}, random {random}");
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_as_asked_for_each_once_and_none_idle() {
+        let world = World::new();
+        assert!(world.idle[500] && world.idle.iter().any(|idle| !idle));
+        let usable = world.idle.iter().filter(|idle| !**idle).count();
+        for count in [0, 1, 7, usable, usable + 100] {
+            let mut chosen = choose(&world.prior, &world.basis, &world.basis, count);
+            assert_eq!(chosen.len(), count.min(usable));
+            assert!(chosen.iter().all(|&one| !world.idle[one]));
+            chosen.sort_unstable();
+            chosen.dedup();
+            assert_eq!(chosen.len(), count.min(usable));
+        }
+    }
+}

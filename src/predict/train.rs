@@ -380,3 +380,140 @@ fn batch(table: &Table, columns: &[usize], device: &ComputeDevice) -> (Tensor<2>
         gather(&table.targets, |value| f32::from(!value.is_nan())),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::Backend;
+
+    /// 16 points on two curved functions of three inputs, one target missing.
+    fn table() -> Table {
+        let inputs = DMatrix::from_fn(3, 16, |row, column| (0.9 * (row + 1) as f32 * column as f32).sin());
+        let mut targets = DMatrix::from_fn(2, 16, |row, column| {
+            let (a, b, c) = (inputs[(0, column)], inputs[(1, column)], inputs[(2, column)]);
+            if row == 0 { a * b + c } else { (2.0 * a).cos() - b * c }
+        });
+        targets[(1, 3)] = f32::NAN;
+        Table { inputs, targets }
+    }
+
+    fn config() -> TrainingConfig {
+        TrainingConfig {
+            members: 1,
+            hidden: 32,
+            features: 8,
+            epochs: 300,
+            patience: 300,
+            batch: 8,
+            learning_rate: 1e-2,
+            weight_decay: 0.0,
+            ..TrainingConfig::default()
+        }
+    }
+
+    /// Trains until `stop_at` epochs are done over all members, or to the end.
+    fn trained(config: &TrainingConfig, state: Option<&Path>, resume: bool, stop_at: Option<u64>) -> Result<Ensemble> {
+        let (table, device, stop) = (table(), Backend::Flex.device()?, AtomicBool::new(false));
+        let split = Split {
+            training: (0..16).collect(),
+            validation: (0..16).collect(),
+        };
+        let run = Run {
+            device: &device,
+            seed: Seed(11),
+            state,
+            resume,
+            progress: &|done, _, _| stop.store(Some(done) == stop_at, Ordering::Relaxed),
+            stop: &stop,
+        };
+        fit("latency", &table, &split, config, &run)
+    }
+
+    fn predictions(ensemble: &Ensemble) -> DMatrix<f32> {
+        ensemble.predict(&table().inputs, &Backend::Flex.device().unwrap())
+    }
+
+    #[test]
+    fn sixteen_points_are_learned_by_heart() {
+        let ensemble = trained(&config(), None, false, None).unwrap();
+        let errors: Vec<f32> = (predictions(&ensemble) - table().targets)
+            .iter()
+            .copied()
+            .filter(|error| !error.is_nan())
+            .collect();
+        assert_eq!(errors.len(), 31);
+        // Smooth L1 of errors below one is half their square.
+        let loss = errors.iter().map(|error| 0.5 * error * error).sum::<f32>() / 31.0;
+        assert!(loss < 1e-3, "{loss}");
+    }
+
+    #[test]
+    fn a_resumed_run_ends_as_one_that_was_never_stopped() {
+        let config = TrainingConfig {
+            epochs: 12,
+            members: 2,
+            ..config()
+        };
+        let whole = predictions(&trained(&config, None, false, None).unwrap());
+        let folder = tempfile::tempdir().unwrap();
+        let state = Some(folder.path());
+        // Within the first member, at its end, and within the second.
+        for (resume, stop_at) in [(false, 5), (true, 12), (true, 17)] {
+            let stopped = trained(&config, state, resume, Some(stop_at));
+            assert!(matches!(stopped, Err(Error::Interrupted { .. })), "{stop_at}");
+        }
+        let resumed = predictions(&trained(&config, state, true, None).unwrap());
+        assert_eq!(whole, resumed);
+        let other = TrainingConfig { epochs: 11, ..config };
+        assert_ne!(whole, predictions(&trained(&other, None, false, None).unwrap()));
+    }
+
+    #[test]
+    fn damaged_state_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let stopped = trained(&config(), Some(folder.path()), false, Some(2));
+        assert!(stopped.is_err());
+        let file = folder.path().join("latency-0/tower.bpk");
+        fs::write(&file, "no weights").unwrap();
+        let message = trained(&config(), Some(folder.path()), true, None)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            message.contains("tower.bpk") && message.contains("without --resume"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_trained_with_are_named() {
+        for (bad, name) in [
+            (TrainingConfig { epochs: 0, ..config() }, "towers.epochs"),
+            (
+                TrainingConfig {
+                    learning_rate: f64::NAN,
+                    ..config()
+                },
+                "towers.learning-rate",
+            ),
+            (
+                TrainingConfig {
+                    validation: 1.0,
+                    ..config()
+                },
+                "towers.validation",
+            ),
+            (
+                TrainingConfig {
+                    weight_decay: -0.1,
+                    ..config()
+                },
+                "towers.weight-decay",
+            ),
+        ] {
+            let message = bad.check("towers").unwrap_err().to_string();
+            assert!(message.contains(name), "{message}");
+        }
+        assert!(config().check("towers").is_ok());
+    }
+}

@@ -1,0 +1,92 @@
+//! A small world for the tests of adaptation: devices that run the layers of a network one after another, without noise.
+
+use nalgebra::DMatrix;
+
+use super::prior::{Drawn, KnownDevice, Prior, Reference};
+use crate::encode::{Encoder, Physics};
+use crate::seed::Seed;
+use crate::space::{Architecture, InputSize, NasBench201, SearchSpace};
+use crate::stats;
+
+/// Milliseconds per 3x3 convolution, 1x1 convolution and pooling, and for the rest of the network.
+const DEVICES: [[f64; 4]; 7] = [
+    [4.0, 1.0, 0.5, 3.0],
+    [3.0, 2.5, 0.2, 1.0],
+    [9.0, 1.0, 4.0, 5.0],
+    [0.2, 0.2, 0.3, 4.0],
+    [6.0, 0.7, 0.1, 0.5],
+    [1.0, 0.9, 0.8, 2.0],
+    [30.0, 4.0, 9.0, 20.0],
+];
+
+/// Architectures, what is known of devices there, and the prior that follows.
+pub(super) struct World {
+    /// Logarithms of the latencies, `[devices, architectures]`.
+    pub(super) logs: DMatrix<f64>,
+    /// `[rank, architectures]`.
+    pub(super) basis: DMatrix<f32>,
+    /// Whether an architecture computes next to nothing.
+    pub(super) idle: Vec<bool>,
+    pub(super) prior: Prior,
+}
+
+impl World {
+    pub(super) fn new() -> World {
+        let space = &NasBench201;
+        let mut rng = Seed(3).stream("architectures");
+        let mut architectures: Vec<Architecture> = (0..500).map(|_| space.sample(&mut rng)).collect();
+        // The first operation is `none`: nothing runs, nothing is connected.
+        architectures.push(Architecture(vec![0; 6]));
+        let input = InputSize { width: 32, height: 32 };
+        let encoder = Encoder::fit(space, &architectures, input, 10);
+        let features = encoder.encode(space, &architectures);
+        let logs = DMatrix::from_fn(DEVICES.len(), architectures.len(), |device, architecture| {
+            log_latency(&DEVICES[device], &space.print(&architectures[architecture]))
+        });
+        let known: Vec<KnownDevice> = (0..DEVICES.len()).map(|device| known(device, &logs)).collect();
+        let outputs = DMatrix::from_fn(logs.nrows(), logs.ncols(), |device, architecture| {
+            ((logs[(device, architecture)] - known[device].level) / known[device].scale) as f32
+        });
+        let physics = architectures.iter().map(|one| Physics::of(space, one, input, 10));
+        let reference = Reference {
+            physics: physics.collect(),
+            idle_features: encoder.positions_of_idle(space),
+            outputs,
+            features,
+        };
+        let drawn = Drawn::fit(&reference, &mut Seed(3).stream("drawn"));
+        let prior = Prior::build(known, &reference, &drawn);
+        let is_idle = |column| {
+            reference
+                .idle_features
+                .iter()
+                .any(|&row| reference.features[(row, column)] > 0.0)
+        };
+        World {
+            basis: prior.basis(&reference.outputs, &reference.features),
+            idle: (0..architectures.len()).map(is_idle).collect(),
+            logs,
+            prior,
+        }
+    }
+}
+
+fn log_latency(device: &[f64; 4], architecture: &str) -> f64 {
+    let count = |operation: &str| architecture.matches(operation).count() as f64;
+    let layers = device[0] * count("nor_conv_3x3") + device[1] * count("nor_conv_1x1") + device[2] * count("avg_pool");
+    (layers + device[3]).ln()
+}
+
+fn known(device: usize, logs: &DMatrix<f64>) -> KnownDevice {
+    let logs: Vec<f64> = logs.row(device).iter().copied().collect();
+    let level = stats::quantile(&logs, 0.5).unwrap();
+    let away: Vec<f64> = logs.iter().map(|log| (log - level).abs()).collect();
+    KnownDevice {
+        id: format!("device-{device}"),
+        unit: format!("unit-{device}"),
+        output: device,
+        level,
+        scale: 1.4826 * stats::quantile(&away, 0.5).unwrap(),
+        noise: 0.05,
+    }
+}
