@@ -81,7 +81,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 /// [`Error::Io`]; the checkpoint that was there before is then untouched.
 pub fn save_predictor(folder: &Path, mut predictor: Predictor) -> Result<Predictor> {
     let files = predictor_files(&predictor, folder)?;
-    predictor.id = digest(files.values().map(Vec::as_slice))[..16].to_string();
+    predictor.id = predictor_id(&files);
     write(folder, predictor.space.id(), &predictor.id, files)?;
     Ok(predictor)
 }
@@ -327,6 +327,9 @@ fn read_files(folder: &Path, manifest: &Manifest) -> Result<Files> {
                 format!("`{name}`"),
             ));
         }
+        if !path.exists() {
+            return Err(broken(&path, "a file that the manifest names".into(), "none".into()));
+        }
         let bytes = read_bounded(&path, LARGEST_FILE)?;
         let found = digest([bytes.as_slice()]);
         if found != *expected {
@@ -334,7 +337,23 @@ fn read_files(folder: &Path, manifest: &Manifest) -> Result<Files> {
         }
         files.insert(name.clone(), bytes);
     }
-    Ok(files)
+    let found = predictor_id(&files);
+    match found == manifest.predictor {
+        true => Ok(files),
+        false => Err(broken(
+            &folder.join(MANIFEST),
+            format!("predictor {found}, which the files make up"),
+            format!("predictor {}", manifest.predictor),
+        )),
+    }
+}
+
+/// The id of a predictor: a hash of its files, those of an optimizer left out.
+fn predictor_id(files: &Files) -> String {
+    let own = files
+        .iter()
+        .filter(|(name, _)| ![OPTIMIZER, POLICY].contains(&name.as_str()));
+    digest(own.map(|(_, bytes)| bytes.as_slice()))[..16].to_string()
 }
 
 fn json<T: DeserializeOwned>(folder: &Path, files: &Files, name: &str) -> Result<T> {
