@@ -81,7 +81,7 @@ type Files = BTreeMap<String, Vec<u8>>;
 /// [`Error::Io`]; the checkpoint that was there before is then untouched.
 pub fn save_predictor(folder: &Path, mut predictor: Predictor) -> Result<Predictor> {
     let files = predictor_files(&predictor, folder)?;
-    predictor.id = digest(files.values().map(Vec::as_slice))[..16].to_string();
+    predictor.id = predictor_id(&files);
     write(folder, predictor.space.id(), &predictor.id, files)?;
     Ok(predictor)
 }
@@ -282,7 +282,7 @@ fn write(folder: &Path, space: &str, predictor: &str, files: Files) -> Result<()
         predictor: predictor.into(),
         files: files
             .iter()
-            .map(|(name, bytes)| (name.clone(), digest([bytes.as_slice()])))
+            .map(|(name, bytes)| (name.clone(), hexadecimal(&Sha256::digest(bytes))))
             .collect(),
     };
     let text = serde_json::to_vec_pretty(&manifest)
@@ -327,14 +327,33 @@ fn read_files(folder: &Path, manifest: &Manifest) -> Result<Files> {
                 format!("`{name}`"),
             ));
         }
+        if !path.exists() {
+            return Err(broken(&path, "a file that the manifest names".into(), "none".into()));
+        }
         let bytes = read_bounded(&path, LARGEST_FILE)?;
-        let found = digest([bytes.as_slice()]);
+        let found = hexadecimal(&Sha256::digest(&bytes));
         if found != *expected {
             return Err(broken(&path, format!("SHA-256 {expected}"), found));
         }
         files.insert(name.clone(), bytes);
     }
-    Ok(files)
+    let found = predictor_id(&files);
+    match found == manifest.predictor {
+        true => Ok(files),
+        false => Err(broken(
+            &folder.join(MANIFEST),
+            format!("predictor {found}, which the files make up"),
+            format!("predictor {}", manifest.predictor),
+        )),
+    }
+}
+
+/// The id of a predictor: a hash of its files, those of an optimizer left out.
+fn predictor_id(files: &Files) -> String {
+    let own = files
+        .iter()
+        .filter(|(name, _)| ![OPTIMIZER, POLICY].contains(&name.as_str()));
+    digest(own.map(|(_, bytes)| bytes.as_slice()))[..16].to_string()
 }
 
 fn json<T: DeserializeOwned>(folder: &Path, files: &Files, name: &str) -> Result<T> {
@@ -345,13 +364,19 @@ fn json<T: DeserializeOwned>(folder: &Path, files: &Files, name: &str) -> Result
     serde_json::from_slice(bytes).map_err(|error| broken(&path, "a saved predictor".into(), error.to_string()))
 }
 
+/// A hash of several files, in which it matters where one ends and the next begins.
 fn digest<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update((part.len() as u64).to_le_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().fold(String::new(), |mut text, byte| {
+    hexadecimal(&hash.finalize())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })

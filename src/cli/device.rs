@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Global;
 use crate::device::{self, catalogue};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, did_you_mean};
 use crate::files::read_bounded;
 use crate::predict::{DeviceModel, Predictor, Probe};
 use crate::seed::Seed;
@@ -95,19 +95,18 @@ fn read_device_json(path: &Path, predictor: &Predictor) -> Result<DeviceModel> {
 pub(crate) fn read_probes(path: &Path, space: &dyn SearchSpace) -> Result<Vec<Probe>> {
     let bytes = read_bounded(path, LARGEST_FILE)?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
+    check_columns(path, &mut reader)?;
     let mut probes: Vec<(u64, Probe)> = Vec::new();
-    for row in reader.deserialize::<ProbeRow>() {
-        let row = row.map_err(|error| {
+    let headers = reader.headers().cloned().unwrap_or_default();
+    for record in reader.records() {
+        let row = record.and_then(|record| {
+            let line = record.position().map_or(0, csv::Position::line);
+            record.deserialize::<ProbeRow>(Some(&headers)).map(|row| (line, row))
+        });
+        let (line, row) = row.map_err(|error| {
             let line = error.position().map(csv::Position::line);
-            malformed(
-                path,
-                line,
-                "the columns architecture, latency_ms and, optionally, energy_mj",
-                &error.to_string(),
-            )
+            malformed(path, line, PROBE_COLUMNS_EXPECTED, &error.to_string())
         })?;
-        // The header is line 1.
-        let line = probes.len() as u64 + 2;
         let architecture = space.parse(&row.architecture).map_err(|error| {
             malformed(
                 path,
@@ -135,6 +134,30 @@ pub(crate) fn read_probes(path: &Path, space: &dyn SearchSpace) -> Result<Vec<Pr
     match probes.is_empty() {
         false => Ok(probes.into_iter().map(|(_, probe)| probe).collect()),
         true => Err(malformed(path, None, "at least one probe", "none")),
+    }
+}
+
+const PROBE_COLUMNS: [&str; 3] = ["architecture", "latency_ms", "energy_mj"];
+const PROBE_COLUMNS_EXPECTED: &str = "the columns architecture, latency_ms and, optionally, energy_mj";
+
+/// Names the column that a probe file lacks or has too many.
+fn check_columns(path: &Path, reader: &mut csv::Reader<&[u8]>) -> Result<()> {
+    let headers = reader
+        .headers()
+        .map_err(|error| malformed(path, Some(1), PROBE_COLUMNS_EXPECTED, &error.to_string()))?;
+    if let Some(other) = headers.iter().find(|name| !PROBE_COLUMNS.contains(name)) {
+        let nearest = did_you_mean(other, &PROBE_COLUMNS.map(str::to_string));
+        let found = format!("`{other}`{nearest}");
+        return Err(malformed(path, Some(1), PROBE_COLUMNS_EXPECTED, &found));
+    }
+    match headers.iter().any(|name| name == PROBE_COLUMNS[0]) {
+        true => Ok(()),
+        false => Err(malformed(
+            path,
+            Some(1),
+            PROBE_COLUMNS_EXPECTED,
+            "no column architecture",
+        )),
     }
 }
 

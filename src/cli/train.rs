@@ -96,6 +96,15 @@ struct RunFile {
     options: FitOptions,
 }
 
+/// What the training of an optimizer began with, kept with its state.
+#[derive(Serialize)]
+struct OptimizerRunFile<'a> {
+    seed: u64,
+    backend: String,
+    predictor: &'a str,
+    options: &'a OptimizerConfig,
+}
+
 pub(crate) fn run(verb: &TrainVerb, global: &Global) -> Result<ExitCode> {
     match verb {
         TrainVerb::Predictor(args) => predictor(args, global),
@@ -109,9 +118,7 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
     let dataset = read_datasets(&args.dataset, global)?;
     let state = args.out.join(STATE);
     let run_file = run_file(args, &options, global, &state)?;
-    check_resumed(args, &state, &run_file)?;
-    fs::create_dir_all(&state).map_err(Error::io("create", &state))?;
-    write_bytes(&state.join("run.toml"), run_file.as_bytes())?;
+    begin(&state, "run.toml", &run_file, args.resume)?;
     let bar = global.progress("training towers", "epochs");
     let progress = shown(&bar);
     let run = Run {
@@ -148,7 +155,16 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
     let compute = global.backend.device()?;
     let predictor = checkpoint::load_predictor(&args.predictor, &compute)?;
     let state = args.out.join(STATE);
-    fs::create_dir_all(&state).map_err(Error::io("create", &state))?;
+    let options = toml_of(
+        &OptimizerRunFile {
+            seed: global.seed,
+            backend: backend(global),
+            predictor: &predictor.id,
+            options: &config,
+        },
+        &state,
+    )?;
+    begin(&state, "optimizer.toml", &options, args.resume)?;
     let bar = global.progress("training optimizer", "steps");
     let progress = shown(&bar);
     let run = Run {
@@ -203,14 +219,22 @@ fn run_file(args: &PredictorArgs, options: &FitOptions, global: &Global, state: 
         path.file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     };
-    toml::to_string(&RunFile {
+    let run = RunFile {
         edgefit: env!("CARGO_PKG_VERSION"),
         seed: global.seed,
-        backend: format!("{:?}", global.backend).to_lowercase(),
+        backend: backend(global),
         datasets: args.dataset.iter().map(name).collect(),
         options: options.clone(),
-    })
-    .map_err(|error| Error::Invalid {
+    };
+    toml_of(&run, state)
+}
+
+fn backend(global: &Global) -> String {
+    format!("{:?}", global.backend).to_lowercase()
+}
+
+fn toml_of<T: Serialize>(run: &T, state: &Path) -> Result<String> {
+    toml::to_string(run).map_err(|error| Error::Invalid {
         what: state.display().to_string(),
         expected: "options that TOML can hold".into(),
         found: error.to_string(),
@@ -218,20 +242,25 @@ fn run_file(args: &PredictorArgs, options: &FitOptions, global: &Global, state: 
     })
 }
 
-/// A run is only continued with the options that it began with; otherwise the towers would not fit together.
-fn check_resumed(args: &PredictorArgs, state: &Path, run_file: &str) -> Result<()> {
-    let earlier = state.join("run.toml");
-    if !args.resume || !earlier.exists() {
-        return Ok(());
+/// Makes the folder for the state and notes the options in it, as `name`. A run is only continued with the options that it
+/// began with; otherwise its parts would not fit together. For the same reason a run that starts over finds nothing there.
+fn begin(state: &Path, name: &str, options: &str, resume: bool) -> Result<()> {
+    let noted = state.join(name);
+    if resume && noted.exists() {
+        let found = fs::read_to_string(&noted).map_err(Error::io("read", &noted))?;
+        return match found == options {
+            true => Ok(()),
+            false => Err(Error::Invalid {
+                what: "--resume".into(),
+                expected: format!("the options in {}", noted.display()),
+                found: "others".into(),
+                hint: "Repeat the first command, or leave --resume out to start over.".into(),
+            }),
+        };
     }
-    let found = fs::read_to_string(&earlier).map_err(Error::io("read", &earlier))?;
-    match found == run_file {
-        true => Ok(()),
-        false => Err(Error::Invalid {
-            what: "--resume".into(),
-            expected: format!("the options in {}", earlier.display()),
-            found: "others".into(),
-            hint: "Repeat the first command, or leave --resume out to start over.".into(),
-        }),
+    if state.exists() {
+        fs::remove_dir_all(state).map_err(Error::io("remove", state))?;
     }
+    fs::create_dir_all(state).map_err(Error::io("create", state))?;
+    write_bytes(&noted, options.as_bytes())
 }

@@ -40,7 +40,7 @@ impl Run {
 
 /// The program under test.
 pub(crate) fn program() -> PathBuf {
-    assert_cmd::cargo::cargo_bin!("edgefit").to_path_buf()
+    PathBuf::from(env!("CARGO_BIN_EXE_edgefit"))
 }
 
 /// Runs the program with arguments separated by blanks; `{name}` stands for a file of `folder`.

@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod backends;
+mod checkpoint;
 mod data;
 mod driver;
 mod help_fixture;
+mod pipeline;
+mod probes;
+mod real;
 mod shipped;
+mod trained;

@@ -1,0 +1,130 @@
+//! What is measured on a new device is read with suspicion.
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::TempDir;
+
+use crate::driver::{Run, edgefit};
+use crate::trained::{adapted, architectures, latency_ms, trained};
+
+/// A checkpoint and rows of ten measured architectures.
+fn measured() -> (TempDir, Vec<(String, f64)>) {
+    let folder = trained();
+    let all = architectures().into_iter().skip(400).step_by(1400);
+    let rows: Vec<(String, f64)> = all.map(|one| (one.clone(), latency_ms(&one))).collect();
+    assert!(rows.len() >= 10);
+    (folder, rows)
+}
+
+/// Adapts to a probe file with this content; fails if a device is written for probes that are refused.
+#[track_caller]
+fn adapt(folder: &Path, content: &str) -> Run {
+    fs::write(folder.join("probes.csv"), content).unwrap();
+    let run = edgefit(folder, "adapt --checkpoint {nb} --probes {probes.csv} --out {new.json}");
+    assert_eq!(folder.join("new.json").exists(), run.status == 0, "{run:?}");
+    run
+}
+
+fn table(rows: impl IntoIterator<Item = (String, String)>) -> String {
+    let lines = rows
+        .into_iter()
+        .map(|(architecture, value)| format!("{architecture},{value}\n"));
+    format!("architecture,latency_ms\n{}", lines.collect::<String>())
+}
+
+#[test]
+fn latencies_in_nanoseconds_are_taken_for_a_wrong_unit() {
+    let (folder, rows) = measured();
+    let rows = rows.into_iter().map(|(one, value)| (one, (value * 1e6).to_string()));
+    adapt(folder.path(), &table(rows)).failed(2, &["latency of the probes", "known devices", "ms"]);
+}
+
+#[test]
+fn equal_latencies_tell_nothing() {
+    let (folder, rows) = measured();
+    let rows = rows.into_iter().map(|(one, _)| (one, "3.5".to_string()));
+    adapt(folder.path(), &table(rows)).failed(2, &["values that differ", "3.5", "finer timer"]);
+}
+
+#[test]
+fn one_probe_is_enough_to_adapt() {
+    let (folder, rows) = measured();
+    let rows = rows.into_iter().take(1).map(|(one, value)| (one, value.to_string()));
+    adapt(folder.path(), &table(rows)).succeeded();
+}
+
+#[test]
+fn what_was_not_measured_is_no_number() {
+    let (folder, rows) = measured();
+    for (bad, said) in [
+        ("-1", "-1"),
+        ("-3.25", "-3.25"),
+        ("NaN", "NaN"),
+        ("0", "0"),
+        ("inf", "inf"),
+    ] {
+        let rows = rows.iter().enumerate().map(|(index, (one, value))| {
+            let value = if index == 4 { bad.to_string() } else { value.to_string() };
+            (one.clone(), value)
+        });
+        adapt(folder.path(), &table(rows)).failed(2, &["positive numbers in ms", said]);
+    }
+    let rows = rows.iter().map(|(one, _)| (one.clone(), "fast".to_string()));
+    adapt(folder.path(), &table(rows)).failed(1, &["probes.csv:2"]);
+}
+
+#[test]
+fn a_line_that_cannot_be_used_is_named() {
+    let (folder, rows) = measured();
+    let good = table(rows.iter().map(|(one, value)| (one.clone(), value.to_string())));
+    let lines: Vec<&str> = good.lines().collect();
+    let with = |line: &str| {
+        let mut lines = lines.clone();
+        lines.insert(3, line);
+        // Blank lines are passed over, and counted.
+        lines.insert(2, "");
+        lines.join("\n")
+    };
+    let unknown = with("|nor_conv_9x9~0|+|none~0|none~1|+|none~0|none~1|none~2|,3");
+    adapt(folder.path(), &unknown).failed(1, &["probes.csv:5", "nasbench201", "nor_conv_9x9"]);
+    adapt(folder.path(), &with(lines[1])).failed(1, &["probes.csv:5", "line 2 again"]);
+    let empty = format!("{},", architectures()[3]);
+    adapt(folder.path(), &with(&empty)).failed(1, &["probes.csv:5", "a latency or an energy"]);
+}
+
+#[test]
+fn a_table_without_rows_or_columns_is_refused() {
+    let (folder, rows) = measured();
+    adapt(folder.path(), "").failed(1, &["probes.csv"]);
+    adapt(folder.path(), "architecture,latency_ms\n").failed(1, &["probes.csv", "at least one probe"]);
+    let rows = rows.into_iter().map(|(one, value)| (one, value.to_string()));
+    let good = table(rows);
+    let parts = ["probes.csv:1", "`latency`", "did you mean `latency_ms`?"];
+    adapt(folder.path(), &good.replace("latency_ms", "latency")).failed(1, &parts);
+    let parts = ["probes.csv:1", "did you mean `architecture`?"];
+    adapt(folder.path(), &good.replace("architecture", "arch")).failed(1, &parts);
+    adapt(folder.path(), "latency_ms\n3\n").failed(1, &["probes.csv:1", "architecture"]);
+}
+
+#[test]
+fn as_many_probes_as_there_are_architectures_at_most() {
+    let folder = trained();
+    let line = "probes --checkpoint {nb} --count";
+    edgefit(folder.path(), &format!("{line} 20000")).failed(2, &["--count", "1 to 15625", "20000"]);
+    edgefit(folder.path(), &format!("{line} 0")).failed(2, &["--count", "1 to 15625"]);
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_is_named() {
+    let folder = trained();
+    adapted(folder.path());
+    // A file where a folder has to be: refused for every user, root too.
+    fs::write(folder.path().join("file"), "").unwrap();
+    let line = "probes --checkpoint {nb} --out {file/probes.csv}";
+    edgefit(folder.path(), line).failed(1, &["cannot write", "file/probes.csv"]);
+    let line = "adapt --checkpoint {nb} --probes {probes.csv} --out {file/phone.json}";
+    edgefit(folder.path(), line).failed(1, &["cannot write", "file/phone.json"]);
+    let line = "train optimizer --predictor {nb} --config {optimizer.toml} --out {file/nb}";
+    edgefit(folder.path(), line).failed(1, &["cannot create", "file/nb"]);
+}
