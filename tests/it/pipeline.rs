@@ -70,10 +70,7 @@ fn designs_hold_their_limits_by_their_own_prediction() {
         }
         assert!(number(&design["latency_ms"]["mean"]) <= 12.0, "{design}");
         assert!(number(&design["feasible_probability"]) >= 0.9, "{design}");
-        assert_eq!(
-            design["accuracy_origin"].as_str().is_some_and(|one| !one.is_empty()),
-            true
-        );
+        assert!(design["accuracy_origin"].as_str().is_some_and(|one| !one.is_empty()));
     }
     let accuracies: Vec<f64> = designs.iter().map(|one| number(&one["accuracy"]["mean"])).collect();
     assert!(accuracies.is_sorted_by(|a, b| a >= b), "{accuracies:?}");
@@ -164,7 +161,7 @@ fn limits_that_make_no_sense_are_refused() {
 #[test]
 fn a_device_is_known_or_described_or_unknown() {
     let folder = trained();
-    fs::write(folder.path().join("cells.txt"), &architectures()[7000..7003].join("\n")).unwrap();
+    fs::write(folder.path().join("cells.txt"), architectures()[7000..7003].join("\n")).unwrap();
     fs::write(
         folder.path().join("board.toml"),
         "id = \"my-board\"\nclass = \"board-cpu\"\npeak-gflops = 48\n",

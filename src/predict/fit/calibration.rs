@@ -1,0 +1,119 @@
+//! How far off are predictions for devices that were never measured? Known devices stand in for them, left out in turn.
+
+use std::collections::BTreeSet;
+
+use nalgebra::DMatrix;
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+
+use super::errors;
+use crate::metric::Metric;
+use crate::predict::calibrate::Calibration;
+use crate::predict::prior::{Drawn, KnownDevice, Prior, Reference};
+use crate::predict::train::Table;
+use crate::predict::{MetricPrior, adapt};
+use crate::seed::Seed;
+
+/// Numbers of probes for which intervals are calibrated, repeats of each, and values scored per repeat.
+const CALIBRATED_PROBES: [usize; 7] = [0, 1, 3, 5, 10, 20, 50];
+const CALIBRATION_REPEATS: usize = 4;
+const CALIBRATION_VALUES: usize = 250;
+
+/// What priors are built from and calibrated on.
+pub(super) struct Rows<'a> {
+    pub(super) table: &'a Table,
+    pub(super) predicted: &'a DMatrix<f32>,
+    pub(super) reference: &'a Reference,
+    pub(super) drawn: &'a Drawn,
+    pub(super) seed: Seed,
+}
+
+impl Rows<'_> {
+    pub(super) fn metric_prior(
+        &self,
+        known: &[(Metric, KnownDevice)],
+        metric: Metric,
+        validation: &[usize],
+    ) -> Option<MetricPrior> {
+        let known: Vec<KnownDevice> = known
+            .iter()
+            .filter(|one| one.0 == metric)
+            .map(|one| one.1.clone())
+            .collect();
+        if known.is_empty() {
+            return None;
+        }
+        let groups: Vec<Vec<f64>> = known
+            .iter()
+            .map(|device| {
+                let errors = errors(self.table, self.predicted, device.output, validation);
+                errors.map(|error| error / device.noise).collect()
+            })
+            .collect();
+        let prior = Prior::build(known, self.reference, self.drawn);
+        Some(MetricPrior {
+            calibrations: self.calibrations(&prior),
+            known_calibration: Calibration::fit(&groups),
+            prior,
+        })
+    }
+
+    /// Leaves every hardware unit out in turn; see [`crate::predict::calibrate`].
+    fn calibrations(&self, prior: &Prior) -> Vec<(usize, Calibration)> {
+        let units: BTreeSet<&str> = prior.known.iter().map(|device| device.unit.as_str()).collect();
+        if units.len() < 3 {
+            return Vec::new();
+        }
+        let mut errors: Vec<(usize, Vec<f64>)> = Vec::new();
+        for unit in units {
+            let rest = prior.without_unit(unit, self.reference, self.drawn);
+            let basis: DMatrix<f64> = rest.basis(self.predicted, &self.table.inputs).cast();
+            let left_out: Vec<&KnownDevice> = prior.known.iter().filter(|device| device.unit == unit).collect();
+            for device in left_out {
+                let found: Vec<(usize, Vec<f64>)> = CALIBRATED_PROBES
+                    .par_iter()
+                    .map(|&probes| (probes, self.standardised_errors(&rest, &basis, device, probes)))
+                    .collect();
+                errors.extend(found);
+            }
+        }
+        CALIBRATED_PROBES
+            .iter()
+            .map(|&probes| {
+                let groups: Vec<Vec<f64>> = errors
+                    .iter()
+                    .filter(|one| one.0 == probes)
+                    .map(|one| one.1.clone())
+                    .collect();
+                (probes, Calibration::fit(&groups))
+            })
+            .collect()
+    }
+
+    fn standardised_errors(
+        &self,
+        prior: &Prior,
+        basis: &DMatrix<f64>,
+        device: &KnownDevice,
+        probes: usize,
+    ) -> Vec<f64> {
+        let log = |column: usize| device.level + device.scale * f64::from(self.table.targets[(device.output, column)]);
+        let mut measured: Vec<usize> = (0..self.table.targets.ncols())
+            .filter(|&column| !self.table.targets[(device.output, column)].is_nan())
+            .collect();
+        let mut errors = Vec::new();
+        for repeat in 0..CALIBRATION_REPEATS {
+            let seed = self.seed.child(&format!("calibration/{}/{probes}", device.id), repeat);
+            measured.shuffle(&mut seed.stream("probes"));
+            let (probed, scored) = measured.split_at(probes.min(measured.len() / 2));
+            let logs: Vec<f64> = probed.iter().map(|&column| log(column)).collect();
+            let posterior = adapt::adapt(prior, &basis.select_columns(probed), &logs, seed);
+            let scored = &scored[..scored.len().min(CALIBRATION_VALUES)];
+            let predictions = posterior.predict(&basis.select_columns(scored).cast());
+            errors.extend(scored.iter().zip(predictions).map(|(&column, prediction)| {
+                (log(column) - f64::from(prediction.mean)) / f64::from(prediction.deviation)
+            }));
+        }
+        errors
+    }
+}
