@@ -129,7 +129,7 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
         progress: &progress,
         stop: stop_flag(),
     };
-    let predictor = fit(&dataset, &options, &run)?;
+    let predictor = fit(&dataset, &options, &run).map_err(|error| discard(error, &args.out))?;
     bar.finish_and_clear();
     let predictor = checkpoint::save_predictor(&args.out, predictor)?;
     write_bytes(&args.out.join("run.toml"), run_file.as_bytes())?;
@@ -175,7 +175,7 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
         progress: &progress,
         stop: stop_flag(),
     };
-    let optimizer = optimize::fit(&predictor, &config, &run)?;
+    let optimizer = optimize::fit(&predictor, &config, &run).map_err(|error| discard(error, &args.out))?;
     bar.finish_and_clear();
     checkpoint::save_optimizer(&args.predictor, &args.out, &optimizer)?;
     fs::remove_dir_all(&state).map_err(Error::io("remove", &state))?;
@@ -184,6 +184,17 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
         args.out.display()
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves nothing behind of training that what was asked for made impossible; after an interruption or a full disk the
+/// state stays for `--resume`.
+fn discard(error: Error, out: &Path) -> Error {
+    if matches!(error, Error::Unknown { .. } | Error::Invalid { .. }) {
+        // The error that ended the training is the one to tell.
+        let _ = fs::remove_dir_all(out.join(STATE));
+        let _ = fs::remove_dir(out);
+    }
+    error
 }
 
 /// Shows the progress of training on a bar.
