@@ -324,7 +324,7 @@ fn design_scores_are_looked_up_in_the_table() {
     let report = json(&edgefit(folder.path(), line).succeeded());
     has_keys(&report, "probes probe_choice confidence seed rows summary baselines");
     has_keys(&report["baselines"], "exhaustive nsga2 random one_proxy");
-    let figures = "mean_regret mean_regret_low mean_regret_high violation_rate mean_overshoot hypervolume_ratio \
+    let figures = "mean_regret mean_regret_low mean_regret_high violation_rate mean_overshoot hypervolume_ratio hypervolume_ratio_of_whole_front \
                    microseconds_per_design";
     has_keys(&report["summary"], figures);
     for method in ["exhaustive", "nsga2", "random", "one_proxy"] {
