@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::device::{ProbeRow, read_probes};
+use super::device::{ProbeRow, datasheet, read_probes};
 use super::{Global, print};
 use crate::checkpoint;
-use crate::device::read_toml;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::files::write_bytes;
 use crate::seed::Seed;
@@ -34,9 +34,9 @@ pub(crate) struct AdaptArgs {
     /// What was measured: CSV with the columns architecture, latency_ms and, optionally, energy_mj
     #[arg(long)]
     probes: PathBuf,
-    /// Datasheet of the device, for its name
+    /// The device's datasheet, from which fewer probes are needed: a TOML file or an id of the catalogue
     #[arg(long)]
-    device: Option<PathBuf>,
+    device: Option<String>,
     /// File to write
     #[arg(long)]
     out: PathBuf,
@@ -87,24 +87,27 @@ pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
 
 pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
     let predictor = checkpoint::load_predictor(&args.checkpoint, &global.backend.device()?)?;
-    let id = match &args.device {
-        Some(path) => read_toml(path)?.id,
-        None => args
-            .out
-            .file_stem()
-            .map_or_else(|| "device".into(), |stem| stem.to_string_lossy().into_owned()),
+    let device = match &args.device {
+        Some(name) => datasheet(name)?,
+        None => Device::named(
+            &args
+                .out
+                .file_stem()
+                .map_or("device".into(), |stem| stem.to_string_lossy()),
+        ),
     };
     let probes = read_probes(&args.probes, predictor.space)?;
-    let model = predictor.adapt(&id, &probes, Seed(global.seed))?;
+    let model = predictor.adapt(&device, &probes, Seed(global.seed))?;
     let text = serde_json::to_vec(&model).map_err(|error| Error::Invalid {
-        what: format!("device {id}"),
+        what: format!("device {}", device.id),
         expected: "finite numbers".into(),
         found: error.to_string(),
         hint: "Check the probes.".into(),
     })?;
     write_bytes(&args.out, &text)?;
     global.say(format!(
-        "adapted to {id} with {} probes; wrote {}",
+        "adapted to {} with {} probes; wrote {}",
+        device.id,
         probes.len(),
         args.out.display()
     ));

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::Global;
-use crate::device::{self, catalogue};
+use crate::device::{self, Device, catalogue};
 use crate::error::{Error, Result, did_you_mean};
 use crate::files::read_bounded;
 use crate::predict::{DeviceModel, Predictor, Probe};
@@ -40,18 +40,28 @@ pub(crate) fn resolve(name: &str, predictor: &Predictor, global: &Global) -> Res
     if let Some(known) = predictor.known(name) {
         return Ok(known);
     }
-    let id = match name.ends_with(".toml") {
-        true => device::read_toml(path)?.id,
-        false => catalogue::find(name).map_err(|error| unknown(error, predictor))?.id,
-    };
-    if let Some(known) = predictor.known(&id) {
+    let device = datasheet(name).map_err(|error| unknown(error, predictor))?;
+    if let Some(known) = predictor.known(&device.id) {
         return Ok(known);
     }
     global.say(format!(
-        "warning: nothing was measured on {id}, so its predictions are those of an average known device with wide \
-         intervals; measure a few architectures (`edgefit probes`) and run `edgefit adapt`"
+        "note: nothing was measured on {}, so its predictions follow from {}, with wide intervals; measure a few \
+         architectures (`edgefit probes`) and run `edgefit adapt`",
+        device.id,
+        match &device.class {
+            Some(_) => "its datasheet",
+            None => "what the known devices have in common, since its datasheet names no class",
+        }
     ));
-    predictor.adapt(&id, &[], Seed(global.seed))
+    predictor.adapt(&device, &[], Seed(global.seed))
+}
+
+/// A device's datasheet: a TOML file, or an id of the catalogue.
+pub(crate) fn datasheet(name: &str) -> Result<Device> {
+    match name.ends_with(".toml") {
+        true => device::read_toml(Path::new(name)),
+        false => catalogue::find(name),
+    }
 }
 
 /// Adds the checkpoint's devices to those that would have worked.

@@ -122,7 +122,7 @@ fn adapt(predictor: &Predictor, dataset: &Dataset, global: &Global) -> Result<De
         })
         .collect::<Result<_>>()?;
     let started = Instant::now();
-    let device = predictor.adapt(NEW_DEVICE, &probes, Seed(global.seed))?;
+    let device = predictor.adapt(&simulated, &probes, Seed(global.seed))?;
     let milliseconds = 1e3 * started.elapsed().as_secs_f64();
     let (architectures, latencies) = rows(dataset)?;
     let encoded = predictor.encode(&architectures);

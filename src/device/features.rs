@@ -106,6 +106,40 @@ pub fn features(device: &Device) -> Vec<f64> {
     features
 }
 
+/// How much the entries weigh in the distance between two datasheets, by the start of their names; the others do not count.
+///
+/// A class, a batch size sixteen times as large, and a runtime that removes dead layers each change which networks are slow;
+/// a peak rate or a bandwidth ten times as high changes it as much as another class does.
+const WEIGHTS: &[(&str, f64)] = &[
+    ("log_peak_gflops", 4.0),
+    ("log_memory_bandwidth", 4.0),
+    ("years_since", 2.0),
+    ("log2_batch_size", 16.0),
+    ("family_", 2.0),
+    ("class_", 2.0),
+    ("runtime_eager", 2.0),
+    ("runtime_", 1.0),
+];
+
+/// The datasheet as a point: devices whose points are less than about one apart run networks alike. `None` without a class,
+/// when too little is known to compare.
+pub fn coordinates(device: &Device) -> Option<Vec<f64>> {
+    device.class.as_ref()?;
+    let weight = |name: &str| {
+        let listed = WEIGHTS.iter().find(|(start, _)| name.starts_with(start));
+        listed.map_or(0.0, |(_, weight)| weight.sqrt())
+    };
+    let named = names().into_iter().zip(features(device));
+    Some(named.map(|(name, value)| weight(&name) * value).collect())
+}
+
+/// Whether the device's runtime starts every operation by itself, dead ones too; `None` where the runtime is not known.
+pub fn is_eager(device: &Device) -> Option<bool> {
+    let runtime = device.runtime.as_deref()?;
+    let family = RUNTIMES.iter().find(|(_, members)| members.contains(&runtime));
+    family.map(|(name, _)| *name == "eager")
+}
+
 /// Bits per number at the device's precision: the digits in its name, as in `int8`, `bf16`.
 fn bits(device: &Device) -> Option<f64> {
     let digits: String = device
@@ -183,6 +217,21 @@ mod tests {
             assert_eq!(families("family_"), 1.0, "{}", device.id);
             assert_eq!(families("runtime_"), 1.0, "{} runs on {:?}", device.id, device.runtime);
         }
+    }
+
+    #[test]
+    fn batch_sizes_are_further_apart_than_generations() {
+        let distance = |a: &str, b: &str| -> f64 {
+            let points = [a, b].map(|name| coordinates(&catalogue::find(name).unwrap()).unwrap());
+            points[0].iter().zip(&points[1]).map(|(a, b)| (a - b).powi(2)).sum()
+        };
+        assert!(distance("1080ti_1", "2080ti_1") < 1.0);
+        // 256 = 2^8 over 4, weighed 16: (2 x 4)^2.
+        assert!((distance("1080ti_1", "1080ti_256") - 64.0).abs() < 1e-9);
+        assert!(distance("1080ti_1", "gold_6240") > 4.0);
+        assert_eq!(coordinates(&Device::named("nobody")), None);
+        assert_eq!(is_eager(&catalogue::find("1080ti_1").unwrap()), Some(true));
+        assert_eq!(is_eager(&catalogue::find("edgetpu").unwrap()), Some(false));
     }
 
     #[test]

@@ -70,3 +70,14 @@ pub struct Device {
     #[serde(default)]
     pub runtime: Option<String>,
 }
+
+impl Device {
+    /// A device of which nothing but the name is known.
+    pub fn named(id: &str) -> Device {
+        Device {
+            id: id.into(),
+            unit: id.into(),
+            ..Device::default()
+        }
+    }
+}

@@ -159,7 +159,7 @@ pub fn score_optimizer(
             let seed = scoring.seed.child(&format!("designs/{}", truth.id), repeat);
             let probed = truth.probes(predictor, scoring, seed);
             let probes: Vec<Probe> = probed.iter().map(|&index| truth.probe(index)).collect();
-            let model = predictor.adapt(&truth.id, &probes, seed)?;
+            let model = predictor.adapt(&dataset.devices[device], &probes, seed)?;
             let limits = truth.limits(scoring.limits);
             let requests = requests(&limits, scoring)?;
             if repeat == 0 {

@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::dataset::{Dataset, Task};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::predict::{Predictor, Probe};
@@ -125,7 +126,7 @@ struct Scores {
 
 /// Everything measured on one device, encoded once.
 struct Measured {
-    id: String,
+    device: Device,
     architectures: Vec<Architecture>,
     values: Vec<f64>,
     basis: DMatrix<f32>,
@@ -148,7 +149,7 @@ pub fn score_predictor(
         let measured = Measured::of(predictor, dataset, task, scoring.metric, device)?;
         for (index, &probes) in scoring.probes.iter().enumerate() {
             let scores = repeats(predictor, &measured, scoring, probes)?;
-            rows.push(row(&measured.id, probes, &scores, scoring.seed));
+            rows.push(row(&measured.device.id, probes, &scores, scoring.seed));
             groups[index].push(scores);
         }
         progress();
@@ -197,7 +198,7 @@ impl Measured {
             _ => predictor.latency_basis(&encoded),
         };
         Ok(Measured {
-            id: dataset.devices[device].id.clone(),
+            device: dataset.devices[device].clone(),
             architectures,
             values: rows.iter().map(|row| row.1).collect(),
             basis,
@@ -223,7 +224,7 @@ fn repeats(
         .map(|repeat| {
             let seed = scoring
                 .seed
-                .child(&format!("evaluate/{}/{probes}", measured.id), repeat);
+                .child(&format!("evaluate/{}/{probes}", measured.device.id), repeat);
             let probed = chosen.clone().unwrap_or_else(|| {
                 let mut order: Vec<usize> = (0..measured.values.len()).collect();
                 order.shuffle(&mut seed.stream("probes"));
@@ -261,7 +262,7 @@ fn score(
             }
         })
         .collect();
-    let device = predictor.adapt(&measured.id, &probes, seed)?;
+    let device = predictor.adapt(&measured.device, &probes, seed)?;
     let model = match (scoring.metric, device.energy) {
         (Metric::Energy, Some(energy)) => energy,
         _ => device.latency,
@@ -296,7 +297,7 @@ fn score(
         })
     };
     scores().ok_or_else(|| Error::Invalid {
-        what: format!("measurements of {}", measured.id),
+        what: format!("measurements of {}", measured.device.id),
         expected: format!("at least two different values beyond the {} probes", probed.len()),
         found: format!("{} values", values.len()),
         hint: "Use fewer probes or leave the device out.".into(),

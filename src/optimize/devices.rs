@@ -88,11 +88,11 @@ impl Recipe {
     }
 
     fn centre(&self, prior: &Prior) -> DVector<f64> {
-        let mut centre = &prior.mean_centre * self.mean;
+        let mut centre = prior.mean_centre() * self.mean;
         for (id, share) in &self.known {
             match prior.known.iter().position(|device| device.id == *id) {
                 Some(index) => centre += prior.known_centres.column(index) * *share,
-                None => centre += &prior.mean_centre * *share,
+                None => centre += prior.mean_centre() * *share,
             }
         }
         for (place, share) in &self.drawn {

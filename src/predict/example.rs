@@ -88,5 +88,6 @@ fn known(device: usize, logs: &DMatrix<f64>) -> KnownDevice {
         level,
         scale: 1.4826 * stats::quantile(&away, 0.5).unwrap(),
         noise: 0.05,
+        datasheet: None,
     }
 }

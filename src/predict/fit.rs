@@ -18,6 +18,7 @@ use super::prior::{Drawn, KnownDevice, Reference};
 use super::train::{self, Run, Split, Table};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Task};
+use crate::device::features;
 use crate::encode::{Encoder, Physics};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -95,6 +96,7 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
         predicted: &predicted,
         reference: &reference,
         drawn: &drawn,
+        devices: &dataset.devices,
         seed: run.seed,
     };
     let latency = rows.metric_prior(&known, Metric::Latency, &split.columns(&used).validation);
@@ -233,6 +235,7 @@ fn standardisation(dataset: &Dataset, column: &Column, output: usize, split: &Pa
         level,
         scale: median.max(0.3 * mean).max(1e-4),
         noise: 0.0,
+        datasheet: features::coordinates(device),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod device_model;
 #[cfg(test)]
 mod example;
 pub mod fit;
+pub mod likeness;
 pub mod net;
 pub mod prior;
 pub mod probes;
@@ -25,6 +26,7 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use crate::compute::ComputeDevice;
+use crate::device::Device;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -34,6 +36,7 @@ use crate::space::{Architecture, SearchSpace};
 pub use accuracy::{Accuracy, AccuracyModel};
 pub use calibrate::Calibration;
 pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};
+pub use likeness::Likeness;
 pub use net::Ensemble;
 pub use prior::{KnownDevice, Prior};
 
@@ -69,7 +72,7 @@ pub struct MetricPrior {
 
 impl MetricPrior {
     /// Calibration for a number of probes, interpolated in its logarithm.
-    fn calibration(&self, probes: usize) -> Calibration {
+    pub(crate) fn calibration(&self, probes: usize) -> Calibration {
         let at = |count: usize| ((1 + count) as f64).ln();
         let above = self.calibrations.partition_point(|(count, _)| *count < probes);
         match (
@@ -105,7 +108,7 @@ pub enum Knowledge {
     Known,
     /// Its probes were adapted to.
     Probes,
-    /// Nothing was measured on it: what the known devices have in common.
+    /// Nothing was measured on it: what its datasheet says, or else what the known devices have in common.
     Prior,
 }
 
@@ -240,16 +243,18 @@ impl Predictor {
         })
     }
 
-    /// Adapts to a device from what was measured on it; with no probes, to what the known devices have in common.
+    /// Adapts to a device from its datasheet and what was measured on it. Either may say nothing: without both the result is
+    /// what the known devices have in common.
     ///
     /// # Errors
     /// [`Error::Invalid`] for values that are not positive numbers, for several probes that are all equal, for probes far
     /// outside of the range of the known devices, and for an architecture probed with contradicting values.
-    pub fn adapt(&self, id: &str, probes: &[Probe], seed: Seed) -> Result<DeviceModel> {
+    pub fn adapt(&self, device: &Device, probes: &[Probe], seed: Seed) -> Result<DeviceModel> {
         let architectures: Vec<Architecture> = probes.iter().map(|probe| probe.architecture.clone()).collect();
         let encoded = self.encode(&architectures);
         let latencies: Vec<Option<f64>> = probes.iter().map(|probe| probe.latency_ms).collect();
         let latency = adapt_metric(
+            device,
             &self.latency,
             &self.latency_basis(&encoded),
             &latencies,
@@ -259,12 +264,12 @@ impl Predictor {
         let energy = match (&self.energy, self.energy_basis(&encoded)) {
             (Some(prior), Some(basis)) => {
                 let energies: Vec<Option<f64>> = probes.iter().map(|probe| probe.energy_mj).collect();
-                Some(adapt_metric(prior, &basis, &energies, Metric::Energy, seed)?)
+                Some(adapt_metric(device, prior, &basis, &energies, Metric::Energy, seed)?)
             }
             _ => None,
         };
         Ok(DeviceModel {
-            id: id.into(),
+            id: device.id.clone(),
             knowledge: if probes.is_empty() {
                 Knowledge::Prior
             } else {
@@ -309,6 +314,7 @@ impl Predictor {
 }
 
 fn adapt_metric(
+    device: &Device,
     metric: &MetricPrior,
     basis: &DMatrix<f32>,
     values: &[Option<f64>],
@@ -321,7 +327,7 @@ fn adapt_metric(
     let basis: DMatrix<f64> = basis.select_columns(&measured).cast();
     let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
     Ok(MetricModel {
-        posterior: adapt::adapt(&metric.prior, &basis, &logs, seed),
+        posterior: adapt::adapt(&metric.prior, &Likeness::of(device, &metric.prior), &basis, &logs, seed),
         calibration: metric.calibration(values.len()),
     })
 }

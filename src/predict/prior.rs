@@ -7,7 +7,6 @@
 //! device, and around each drawn device, so that a few probes can tell which of them the new device resembles.
 
 use nalgebra::{DMatrix, DVector, RowDVector};
-use rand::Rng;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +36,8 @@ pub struct KnownDevice {
     pub scale: f64,
     /// Standard deviation of what the tower does not explain on validation architectures, in units of `scale`.
     pub noise: f64,
+    /// The datasheet as a point, see [`crate::device::features::coordinates`].
+    pub datasheet: Option<Vec<f64>>,
 }
 
 /// What one coordinate of the basis stands for, which sets its prior variance.
@@ -67,8 +68,8 @@ pub struct Prior {
     pub(crate) known_centres: DMatrix<f64>,
     /// `[coordinates, drawn]`: the drawn devices as weights.
     pub(crate) drawn_centres: DMatrix<f64>,
-    /// Weights of the mean of the known devices.
-    pub(crate) mean_centre: DVector<f64>,
+    /// Which of the drawn devices run networks as written.
+    pub(crate) drawn_eager: Vec<bool>,
 }
 
 /// Tower outputs and encoded features of the architectures that inner products between functions are taken over.
@@ -84,20 +85,21 @@ pub struct Reference {
 }
 
 /// The drawn roofline devices; the same for every set of known devices.
-pub struct Drawn(Directions);
+pub struct Drawn {
+    directions: Directions,
+    eager: Vec<bool>,
+}
 
 impl Drawn {
     /// Draws the devices and fits their functions over the reference architectures to the features.
     pub fn fit(reference: &Reference, rng: &mut StdRng) -> Drawn {
-        let functions = roofline::draw(&reference.physics, DRAWN_CENTRES, rng);
+        let (functions, eager) = roofline::draw(&reference.physics, DRAWN_CENTRES, rng);
         let map = fit_to_features(&reference.features, &functions, reference.outputs.nrows());
         let equal = DVector::from_element(DRAWN_CENTRES, 1.0 / DRAWN_CENTRES as f64);
-        Drawn(Directions::of(
-            &(&map * stacked(reference)),
-            &map,
-            &equal,
-            DRAWN_DIRECTIONS,
-        ))
+        Drawn {
+            directions: Directions::of(&(&map * stacked(reference)), &map, &equal, DRAWN_DIRECTIONS),
+            eager,
+        }
     }
 }
 
@@ -121,19 +123,17 @@ impl Prior {
         one[width - 1] = 1.0;
         builder.push(Coordinate::Constant, one);
         let known_at = builder.directions(&known_part, Coordinate::Known);
-        let drawn_at = builder.directions(&drawn.0, Coordinate::Drawn);
+        let drawn_at = builder.directions(&drawn.directions, Coordinate::Drawn);
         for &feature in &reference.idle_features {
             let mut row = RowDVector::zeros(width);
             row[outputs + feature] = 1.0;
             builder.push(Coordinate::Idle, row);
         }
         let rank = builder.coordinates.len();
-        let mut mean_centre = DVector::zeros(rank);
-        mean_centre[known_at] = 1.0;
         Prior {
             known_centres: known_part.centres(known_at, rank),
-            drawn_centres: drawn.0.centres(drawn_at, rank),
-            mean_centre,
+            drawn_centres: drawn.directions.centres(drawn_at, rank),
+            drawn_eager: drawn.eager.clone(),
             map: builder.map(),
             coordinates: builder.coordinates,
             known,
@@ -151,16 +151,15 @@ impl Prior {
         Prior::build(known, reference, drawn)
     }
 
-    /// A known device, each hardware unit as likely as any other.
-    pub(super) fn draw_known(&self, rng: &mut StdRng) -> usize {
-        let weights = unit_weights(&self.known);
-        let mut left: f64 = rng.random();
-        let drawn = weights.iter().position(|weight| {
-            left -= weight;
-            left < 0.0
-        });
-        // Rounding can leave a hair of probability beyond the last.
-        drawn.unwrap_or(self.known.len() - 1)
+    /// Weights of the known devices that give every hardware unit the same total: five batch sizes of one GPU are not five
+    /// opinions.
+    pub fn unit_weights(&self) -> DVector<f64> {
+        unit_weights(&self.known)
+    }
+
+    /// The mean of the known devices as weights.
+    pub fn mean_centre(&self) -> DVector<f64> {
+        &self.known_centres * self.unit_weights()
     }
 
     /// Number of coordinates of the basis.
@@ -183,38 +182,14 @@ impl Prior {
         }
         basis
     }
-
-    /// Median of the known devices' scales, each hardware unit counting once.
-    pub(super) fn typical_scale(&self) -> f64 {
-        let logs: Vec<f64> = self.known.iter().map(|device| device.scale.ln()).collect();
-        weighted_mean(&logs, &unit_weights(&self.known)).exp()
-    }
-
-    /// Mean and standard deviation of the known devices' levels, each hardware unit counting once.
-    pub(super) fn level(&self) -> (f64, f64) {
-        let weights = unit_weights(&self.known);
-        let levels: Vec<f64> = self.known.iter().map(|device| device.level).collect();
-        let mean = weighted_mean(&levels, &weights);
-        let squares: Vec<f64> = levels.iter().map(|level| (level - mean).powi(2)).collect();
-        (mean, weighted_mean(&squares, &weights).sqrt().max(0.1))
-    }
 }
 
-/// Weights of the known devices that give every hardware unit the same total: five batch sizes of one GPU are not five
-/// opinions.
+/// See [`Prior::unit_weights`].
 fn unit_weights(known: &[KnownDevice]) -> DVector<f64> {
     let settings = |unit: &str| known.iter().filter(|device| device.unit == unit).count() as f64;
     let weights = DVector::from_iterator(known.len(), known.iter().map(|device| 1.0 / settings(&device.unit)));
     let total = weights.sum().max(f64::MIN_POSITIVE);
     weights / total
-}
-
-fn weighted_mean(values: &[f64], weights: &DVector<f64>) -> f64 {
-    values
-        .iter()
-        .zip(weights.iter())
-        .map(|(value, weight)| value * weight)
-        .sum()
 }
 
 fn rows_as_f64(matrix: &DMatrix<f32>, rows: impl Iterator<Item = usize>) -> DMatrix<f64> {

@@ -33,13 +33,15 @@ const QUANTITIES: &[(&str, f64, f64)] = &[
 const FIXED: (f64, f64) = (0.4, 1.0);
 
 /// Latency functions of `count` drawn devices over the reference architectures, in log and standardised by median and
-/// standard deviation: `[reference, count]`.
-pub fn draw(reference: &[Physics], count: usize, rng: &mut StdRng) -> DMatrix<f64> {
+/// standard deviation, `[reference, count]`; and which of the devices run the network as written.
+pub fn draw(reference: &[Physics], count: usize, rng: &mut StdRng) -> (DMatrix<f64>, Vec<bool>) {
     let written = quantities(reference.iter().map(|physics| &physics.written));
     let live = quantities(reference.iter().map(|physics| &physics.live));
     let mut functions = DMatrix::zeros(reference.len(), count);
+    let mut eager = Vec::with_capacity(count);
     for mut column in functions.column_iter_mut() {
-        let amounts = if rng.random_bool(0.5) { &written } else { &live };
+        eager.push(rng.random_bool(0.5));
+        let amounts = if eager.last() == Some(&true) { &written } else { &live };
         let prices: Vec<f64> = QUANTITIES
             .iter()
             .map(|&(_, price, spread)| log_normal(price, spread, rng))
@@ -51,7 +53,7 @@ pub fn draw(reference: &[Physics], count: usize, rng: &mut StdRng) -> DMatrix<f6
             *value = standardised;
         }
     }
-    functions
+    (functions, eager)
 }
 
 /// Amounts above the smallest network's, in units of their average: `[reference, quantities]`.

@@ -7,11 +7,12 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::errors;
+use crate::device::Device;
 use crate::metric::Metric;
 use crate::predict::calibrate::Calibration;
 use crate::predict::prior::{Drawn, KnownDevice, Prior, Reference};
 use crate::predict::train::Table;
-use crate::predict::{MetricPrior, adapt};
+use crate::predict::{Likeness, MetricPrior, adapt};
 use crate::seed::Seed;
 
 /// Numbers of probes for which intervals are calibrated, repeats of each, and values scored per repeat.
@@ -25,6 +26,7 @@ pub(super) struct Rows<'a> {
     pub(super) predicted: &'a DMatrix<f32>,
     pub(super) reference: &'a Reference,
     pub(super) drawn: &'a Drawn,
+    pub(super) devices: &'a [Device],
     pub(super) seed: Seed,
 }
 
@@ -101,13 +103,16 @@ impl Rows<'_> {
         let mut measured: Vec<usize> = (0..self.table.targets.ncols())
             .filter(|&column| !self.table.targets[(device.output, column)].is_nan())
             .collect();
+        let named = Device::named(&device.id);
+        let datasheet = self.devices.iter().find(|one| one.id == device.id).unwrap_or(&named);
+        let likeness = Likeness::of(datasheet, prior);
         let mut errors = Vec::new();
         for repeat in 0..CALIBRATION_REPEATS {
             let seed = self.seed.child(&format!("calibration/{}/{probes}", device.id), repeat);
             measured.shuffle(&mut seed.stream("probes"));
             let (probed, scored) = measured.split_at(probes.min(measured.len() / 2));
             let logs: Vec<f64> = probed.iter().map(|&column| log(column)).collect();
-            let posterior = adapt::adapt(prior, &basis.select_columns(probed), &logs, seed);
+            let posterior = adapt::adapt(prior, &likeness, &basis.select_columns(probed), &logs, seed);
             let scored = &scored[..scored.len().min(CALIBRATION_VALUES)];
             let predictions = posterior.predict(&basis.select_columns(scored).cast());
             errors.extend(scored.iter().zip(predictions).map(|(&column, prediction)| {

@@ -1,0 +1,208 @@
+//! Which known devices is a new one like, before anything is measured on it? Its datasheet says: a Gaussian kernel on
+//! [`crate::device::features::coordinates`] weighs the known devices, and the runtime says whether dead layers run.
+//!
+//! Without a datasheet all known devices are alike likely. With one that resembles none of them the weights are nearly
+//! equal as well, and drawn devices count more.
+
+use nalgebra::DVector;
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use super::prior::Prior;
+use crate::device::{Device, features};
+
+/// Share of the mixture around drawn devices without a datasheet, and with that of a device just like a known one.
+const AROUND_DRAWN: f64 = 0.35;
+const AROUND_DRAWN_IF_LIKE: f64 = 0.1;
+/// Distance at which the kernel has fallen to 1/sqrt(e).
+const BANDWIDTH: f64 = 1.0;
+/// Weight of a known device that is unlike the new one, relative to one just like it.
+const LEAST: f64 = 0.02;
+/// Probability that a device runs dead layers if its runtime is eager, and if it is not.
+const EAGER: (f64, f64) = (0.9, 0.2);
+/// Least standard deviation of the logarithm of the level.
+const LEAST_LEVEL_DEVIATION: f64 = 0.1;
+
+/// How likely a new device resembles each known one, and each drawn one.
+#[derive(Debug, Clone)]
+pub struct Likeness {
+    known: DVector<f64>,
+    drawn: DVector<f64>,
+    around_drawn: f64,
+}
+
+impl Likeness {
+    /// What a device's datasheet says; nothing at all when it has no class.
+    pub fn of(device: &Device, prior: &Prior) -> Likeness {
+        let coordinates = features::coordinates(device);
+        let kernel = |known: &Option<Vec<f64>>| match (&coordinates, known) {
+            (Some(new), Some(known)) => (-0.5 * squared_distance(new, known) / BANDWIDTH.powi(2)).exp(),
+            _ => 0.0,
+        };
+        let similar = DVector::from_iterator(
+            prior.known.len(),
+            prior.known.iter().map(|device| kernel(&device.datasheet)),
+        );
+        let nearest = if similar.is_empty() { 0.0 } else { similar.max() };
+        let known = prior
+            .unit_weights()
+            .zip_map(&similar, |unit, like| unit * (like + LEAST));
+        let eager = match features::is_eager(device) {
+            Some(true) => EAGER.0,
+            Some(false) => EAGER.1,
+            None => 0.5,
+        };
+        let drawn = prior
+            .drawn_eager
+            .iter()
+            .map(|&one| if one { eager } else { 1.0 - eager });
+        Likeness {
+            known: normalised(known),
+            drawn: normalised(DVector::from_iterator(prior.drawn_eager.len(), drawn)),
+            around_drawn: AROUND_DRAWN + nearest * (AROUND_DRAWN_IF_LIKE - AROUND_DRAWN),
+        }
+    }
+
+    /// Share of the mixture that is around drawn devices.
+    pub(super) fn around_drawn(&self) -> f64 {
+        self.around_drawn
+    }
+
+    /// Position of a known device.
+    pub(super) fn draw_known(&self, rng: &mut StdRng) -> usize {
+        draw(&self.known, rng)
+    }
+
+    /// Position of a drawn device.
+    pub(super) fn draw_drawn(&self, rng: &mut StdRng) -> usize {
+        draw(&self.drawn, rng)
+    }
+
+    /// Weights of the mean of the known devices.
+    pub(super) fn mean_centre(&self, prior: &Prior) -> DVector<f64> {
+        &prior.known_centres * &self.known
+    }
+
+    /// Geometric mean of the known devices' scales.
+    pub(super) fn typical_scale(&self, prior: &Prior) -> f64 {
+        let logs = prior.known.iter().map(|device| device.scale.ln());
+        logs.zip(self.known.iter())
+            .map(|(log, weight)| log * weight)
+            .sum::<f64>()
+            .exp()
+    }
+
+    /// Mean and standard deviation of the known devices' levels.
+    pub(super) fn level(&self, prior: &Prior) -> (f64, f64) {
+        let levels = DVector::from_iterator(prior.known.len(), prior.known.iter().map(|device| device.level));
+        let mean = levels.dot(&self.known);
+        let variance = levels.map(|level| (level - mean).powi(2)).dot(&self.known);
+        (mean, variance.sqrt().max(LEAST_LEVEL_DEVIATION))
+    }
+}
+
+fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum()
+}
+
+fn normalised(weights: DVector<f64>) -> DVector<f64> {
+    let total = weights.sum().max(f64::MIN_POSITIVE);
+    weights / total
+}
+
+/// A position, each as likely as its weight says.
+fn draw(weights: &DVector<f64>, rng: &mut StdRng) -> usize {
+    let mut left: f64 = rng.random();
+    let drawn = weights.iter().position(|weight| {
+        left -= weight;
+        left < 0.0
+    });
+    // Rounding can leave a hair of probability beyond the last.
+    drawn.unwrap_or(weights.len() - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::World;
+    use super::*;
+    use crate::device::catalogue;
+
+    /// The example's seven devices with the datasheets of two GPUs, two server CPUs and three phones.
+    fn prior() -> Prior {
+        let mut prior = World::new().prior;
+        let names = [
+            "1080ti_1",
+            "2080ti_1",
+            "gold_6240",
+            "silver_4114",
+            "samsung_a50",
+            "samsung_s7",
+            "essential_ph_1",
+        ];
+        for (known, name) in prior.known.iter_mut().zip(names) {
+            known.datasheet = features::coordinates(&catalogue::find(name).unwrap());
+        }
+        prior
+    }
+
+    #[test]
+    fn a_device_is_like_those_of_its_class() {
+        let prior = prior();
+        let share = |name: &str, positions: std::ops::Range<usize>| {
+            let likeness = Likeness::of(&catalogue::find(name).unwrap(), &prior);
+            likeness.known.rows(positions.start, positions.len()).sum()
+        };
+        assert!(share("titan_rtx_1", 0..2) > 0.9);
+        assert!(share("gold_6226", 2..4) > 0.8);
+        assert!(share("pixel2", 4..7) > 0.9);
+    }
+
+    #[test]
+    fn without_a_datasheet_every_unit_is_as_likely() {
+        let mut prior = prior();
+        prior.known[1].unit = prior.known[0].unit.clone();
+        let likeness = Likeness::of(&Device::named("new"), &prior);
+        // Six units: two settings share one of the six parts.
+        let expected = [
+            1.0 / 12.0,
+            1.0 / 12.0,
+            1.0 / 6.0,
+            1.0 / 6.0,
+            1.0 / 6.0,
+            1.0 / 6.0,
+            1.0 / 6.0,
+        ];
+        for (weight, expected) in likeness.known.iter().zip(expected) {
+            assert!((weight - expected).abs() < 1e-12);
+        }
+        assert_eq!(likeness.around_drawn(), AROUND_DRAWN);
+    }
+
+    #[test]
+    fn drawn_devices_run_as_the_runtime_does() {
+        let prior = prior();
+        let eager = |name: &str| -> f64 {
+            let likeness = Likeness::of(&catalogue::find(name).unwrap(), &prior);
+            let drawn = likeness.drawn.iter().zip(&prior.drawn_eager);
+            drawn.filter(|(_, eager)| **eager).map(|(weight, _)| weight).sum()
+        };
+        assert!(eager("titan_rtx_1") > 0.8);
+        assert!(eager("edgetpu") < 0.3);
+    }
+
+    #[test]
+    fn weights_add_up_and_levels_come_from_like_devices() {
+        let mut prior = prior();
+        for (known, level) in prior.known.iter_mut().zip([1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 3.0]) {
+            known.level = level;
+        }
+        for name in ["titan_rtx_1", "gold_6226", "pixel2", "edgetpu", "esp32"] {
+            let likeness = Likeness::of(&catalogue::find(name).unwrap(), &prior);
+            assert!((likeness.known.sum() - 1.0).abs() < 1e-12 && (likeness.drawn.sum() - 1.0).abs() < 1e-12);
+        }
+        let level = |name: &str| Likeness::of(&catalogue::find(name).unwrap(), &prior).level(&prior);
+        assert!((level("titan_rtx_1").0 - 1.0).abs() < 0.2 && (level("pixel2").0 - 3.0).abs() < 0.2);
+        // An accelerator is like none of them: its level may be any of theirs.
+        assert!(level("edgetpu").1 > 0.7, "{:?}", level("edgetpu"));
+    }
+}
