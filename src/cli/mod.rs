@@ -1,6 +1,7 @@
 //! The command line: one verb per file, each of which parses its arguments, calls the library, and prints.
 
 mod adapt;
+mod benchmark;
 mod data;
 mod design;
 mod device;
@@ -98,6 +99,15 @@ printed.")]
         after_help = "Example:\n  edgefit search nsga2 --checkpoint checkpoints/nasbench201 --device pixel3 --max-latency-ms 10"
     )]
     Search(search::SearchArgs),
+    /// Train, adapt and score a named few-shot benchmark, beside published figures
+    #[command(after_help = "\
+Examples:
+  edgefit benchmark nd --dataset nb201
+  edgefit benchmark fd f1 f2 f3 f4 fa --dataset fbnet --by-device
+  edgefit benchmark mine.toml --dataset nb201 --json
+
+A benchmark names known and unseen devices; the files in configs/benchmarks are ones to copy from.")]
+    Benchmark(benchmark::BenchmarkArgs),
     /// Score a checkpoint on devices that it has not seen
     #[command(subcommand)]
     Evaluate(evaluate::EvaluateVerb),
@@ -118,6 +128,7 @@ impl Cli {
             Verb::Predict(args) => predict::run(args, &self.global),
             Verb::Design(args) => design::run(args, &self.global),
             Verb::Search(args) => search::run(args, &self.global),
+            Verb::Benchmark(args) => benchmark::run(args, &self.global),
             Verb::Evaluate(verb) => evaluate::run(verb, &self.global),
         }
     }

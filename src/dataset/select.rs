@@ -129,6 +129,16 @@ impl Dataset {
             .collect()
     }
 
+    /// The dataset without accuracies, and with the rows of one input size only, if one is given.
+    pub fn latencies_only(mut self, input: Option<InputSize>) -> Dataset {
+        self.accuracies.clear();
+        self.tasks.clear();
+        let inputs = &self.inputs;
+        self.measurements
+            .retain(|row| input.is_none_or(|input| inputs[usize::from(row.input)] == input));
+        self
+    }
+
     /// Accuracies in percent at one task, as (position of the architecture, value), of every precision.
     pub fn accuracies_of(&self, task: &Task) -> Vec<(u32, f64)> {
         self.accuracies

@@ -3,7 +3,7 @@
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, Task};
 use crate::device::Device;
@@ -15,7 +15,7 @@ use crate::space::Architecture;
 use crate::stats::{self, Interval};
 
 /// Which of the measurements that are not probes are scored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// All of them.
@@ -225,15 +225,29 @@ fn repeats(
             let seed = scoring
                 .seed
                 .child(&format!("evaluate/{}/{probes}", measured.device.id), repeat);
-            let probed = chosen.clone().unwrap_or_else(|| {
-                let mut order: Vec<usize> = (0..measured.values.len()).collect();
-                order.shuffle(&mut seed.stream("probes"));
-                order.truncate(probes);
-                order
-            });
+            let probed = chosen
+                .clone()
+                .unwrap_or_else(|| random_probes(&measured.values, probes, seed));
             score(predictor, measured, scoring, &probed, seed)
         })
         .collect()
+}
+
+/// Positions of probes drawn at random. Probes that all came out equal, as whole ms can, are refused by adaptation; then
+/// others are measured, as a user would.
+fn random_probes(values: &[f64], probes: usize, seed: Seed) -> Vec<usize> {
+    const MOST_DRAWS: usize = 100;
+    let mut rng = seed.stream("probes");
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    for _ in 0..MOST_DRAWS {
+        order.shuffle(&mut rng);
+        let drawn = &order[..probes.min(order.len())];
+        if drawn.len() < 2 || drawn.iter().any(|&index| values[index] != values[drawn[0]]) {
+            break;
+        }
+    }
+    order.truncate(probes);
+    order
 }
 
 /// Positions among what was measured.
@@ -359,5 +373,25 @@ fn mean(probes: usize, groups: &[Vec<Scores>], seed: Seed) -> PredictorMean {
         median_mape_percent: stats::quantile(&device_means(FIGURES[2]), 0.5).unwrap_or(f64::NAN),
         within_10_percent: average(FIGURES[3]),
         coverage_90: average(FIGURES[4]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_probes_differ_where_they_can() {
+        // One value of twenty differs from the rest: a pair holds it once in ten draws.
+        let mut values = vec![3.0; 20];
+        values[7] = 4.0;
+        for seed in 0..20 {
+            let probes = random_probes(&values, 2, Seed(seed));
+            assert_eq!(probes.len(), 2);
+            assert!(probes.contains(&7), "{probes:?}");
+        }
+        // Where nothing differs, the drawing ends all the same.
+        assert_eq!(random_probes(&[1.0; 5], 3, Seed(0)).len(), 3);
+        assert_eq!(random_probes(&values, 1, Seed(0)).len(), 1);
     }
 }

@@ -28,19 +28,22 @@ const KEPT_EVIDENCE: f64 = 0.995;
 const MOST_KEPT: usize = 150;
 
 /// Share of the mixture around the mean of the known devices; the rest is around known and drawn ones.
-const AROUND_MEAN: f64 = 0.2;
+const AROUND_MEAN: f64 = 0.1;
 /// Prior standard deviation of the constant, in units of the scale.
 const LEVEL_WIDTH: f64 = 3.0;
 /// Median and log-spread of the prior widths along known and along drawn directions.
-const KNOWN_WIDTH: (f64, f64) = (0.4, 0.7);
-const DRAWN_WIDTH: (f64, f64) = (0.25, 0.8);
+const KNOWN_WIDTH: (f64, f64) = (0.2, 0.7);
+const DRAWN_WIDTH: (f64, f64) = (0.4, 0.8);
 /// Prior standard deviations of idle networks on devices that run them like others, and on those that optimise them away;
 /// and the share of the former.
 const IDLE_WIDTHS: (f64, f64) = (0.05, 2.0);
 const IDLE_ORDINARY: f64 = 0.7;
-/// Log-spread of the scale around the known devices' typical scale, and of the noise around a known device's noise.
+/// Log-spread of the scale around the known devices' typical scale, and of the noise around that of the known device in
+/// the centre.
 const SCALE_SPREAD: f64 = 0.4;
-const NOISE_SPREAD: f64 = 0.5;
+const LIKE_NOISE_SPREAD: f64 = 0.5;
+/// Median and log-spread of the noise where no known device is in the centre: the known devices may all be quieter.
+const NOISE: (f64, f64) = (0.25, 0.8);
 
 /// One draw from the hyperprior.
 #[derive(Debug, Clone, Copy)]
@@ -68,11 +71,6 @@ impl Setting {
             which if which < AROUND_MEAN + likeness.around_drawn() => Centre::Drawn(likeness.draw_drawn(rng)),
             _ => Centre::Known(likeness.draw_known(rng)),
         };
-        // As noisy as the known device that it resembles, or as any of them.
-        let noisy = match centre {
-            Centre::Known(index) => index,
-            _ => likeness.draw_known(rng),
-        };
         let idle = match rng.random::<f64>() < IDLE_ORDINARY {
             true => IDLE_WIDTHS.0,
             false => IDLE_WIDTHS.1,
@@ -81,13 +79,17 @@ impl Setting {
             let deviation: f64 = StandardNormal.sample(rng);
             median * (spread * deviation).exp()
         };
+        let noise = match centre {
+            Centre::Known(index) => log_normal(prior.known[index].noise, LIKE_NOISE_SPREAD),
+            Centre::Mean | Centre::Drawn(_) => log_normal(NOISE.0, NOISE.1),
+        };
         Setting {
             centre,
             scale: log_normal(likeness.typical_scale(prior), SCALE_SPREAD),
             known: log_normal(KNOWN_WIDTH.0, KNOWN_WIDTH.1),
             drawn: log_normal(DRAWN_WIDTH.0, DRAWN_WIDTH.1),
             idle,
-            noise: log_normal(prior.known[noisy].noise, NOISE_SPREAD),
+            noise,
         }
     }
 

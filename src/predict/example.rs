@@ -1,9 +1,10 @@
 //! A small world for the tests of adaptation: devices that run the layers of a network one after another, without noise.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
+use super::fit::both_networks;
 use super::prior::{Drawn, KnownDevice, Prior, Reference};
-use crate::encode::{Encoder, Physics};
+use crate::encode::Encoder;
 use crate::seed::Seed;
 use crate::space::{Architecture, InputSize, NasBench201, SearchSpace};
 use crate::stats;
@@ -47,9 +48,9 @@ impl World {
         let outputs = DMatrix::from_fn(logs.nrows(), logs.ncols(), |device, architecture| {
             ((logs[(device, architecture)] - known[device].level) / known[device].scale) as f32
         });
-        let physics = architectures.iter().map(|one| Physics::of(space, one, input, 10));
+        let networks = architectures.iter().map(|one| both_networks(space, one, input, 10));
         let reference = Reference {
-            physics: physics.collect(),
+            networks: networks.collect(),
             idle_features: encoder.positions_of_idle(space),
             outputs,
             features,
@@ -88,6 +89,8 @@ fn known(device: usize, logs: &DMatrix<f64>) -> KnownDevice {
         level,
         scale: 1.4826 * stats::quantile(&away, 0.5).unwrap(),
         noise: 0.05,
+        physics_share: 0.0,
+        physics: DVector::zeros(0),
         datasheet: None,
     }
 }

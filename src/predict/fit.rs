@@ -8,7 +8,7 @@ mod options;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::OnceLock;
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -19,11 +19,11 @@ use super::train::{self, Run, Split, Table};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Task};
 use crate::device::features;
-use crate::encode::{Encoder, Physics};
+use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::seed::Seed;
-use crate::space::{Architecture, InputSize};
+use crate::space::{Architecture, InputSize, Network, SearchSpace};
 use crate::stats;
 use accuracy::fit_accuracy;
 use calibration::Rows;
@@ -83,14 +83,13 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
     let table = table(dataset, &encoder, &used, &columns, &known);
     let ensemble = train::fit("latency", &table, &split.columns(&used), &options.towers, run)?;
     let predicted = ensemble.predict(&table.inputs, run.device);
-    let known = with_noise(known, &table, &predicted, &split.columns(&used).validation);
-
     let accuracy = match (&task, accuracies.is_empty()) {
         (Some(task), false) => Some(fit_accuracy(dataset, task, &accuracies, &encoder, options, run)?),
         _ => None,
     };
     let reference = reference(dataset, &encoder, &ensemble, input, classes, run);
     let drawn = Drawn::fit(&reference, &mut run.seed.stream("drawn"));
+    let known = with_physics(known, &table, &predicted, &drawn, &split.columns(&used));
     let rows = Rows {
         table: &table,
         predicted: &predicted,
@@ -235,6 +234,8 @@ fn standardisation(dataset: &Dataset, column: &Column, output: usize, split: &Pa
         level,
         scale: median.max(0.3 * mean).max(1e-4),
         noise: 0.0,
+        physics_share: 0.0,
+        physics: DVector::zeros(0),
         datasheet: features::coordinates(device),
     }
 }
@@ -269,24 +270,60 @@ fn table(
     }
 }
 
-/// Adds each device's noise: the typical error of the towers on validation architectures.
-fn with_noise(
+/// Mixes each device's tower function with what drawn devices say of it, as validation architectures ask for, and adds the
+/// noise that is left there.
+fn with_physics(
     known: Vec<(Metric, KnownDevice)>,
     table: &Table,
-    predicted: &DMatrix<f32>,
-    validation: &[usize],
+    towers: &DMatrix<f32>,
+    drawn: &Drawn,
+    split: &Split,
 ) -> Vec<(Metric, KnownDevice)> {
-    let noisy = |(metric, mut device): (Metric, KnownDevice)| {
-        let errors: Vec<f64> = errors(table, predicted, device.output, validation)
-            .map(f64::abs)
+    let basis = drawn.basis(towers, &table.inputs);
+    let mixed = |(metric, mut device): (Metric, KnownDevice)| {
+        let output = device.output;
+        let measured = |columns: &[usize]| -> Vec<usize> {
+            let has = |column: &usize| !table.targets[(output, *column)].is_nan();
+            columns.iter().copied().filter(has).collect()
+        };
+        let (training, validation) = (measured(&split.training), measured(&split.validation));
+        let target = |column: usize| f64::from(table.targets[(output, column)]);
+        let from_towers: Vec<f64> = (validation.iter())
+            .map(|&column| target(column) - f64::from(towers[(output, column)]))
             .collect();
-        let median = 1.4826 * stats::quantile(&errors, 0.5).unwrap_or(0.15);
-        // Outliers count, but not by their square.
-        let limited: Vec<f64> = errors.iter().map(|error| error.min(3.0 * median).powi(2)).collect();
-        device.noise = stats::mean(&limited).unwrap_or(0.02).sqrt().max(0.01);
+        let values = DVector::from_iterator(training.len(), training.iter().map(|&column| target(column)));
+        device.physics = Drawn::explain(&basis.select_columns(&training), &values, spread(&from_towers));
+        let explained = basis.select_columns(&validation).tr_mul(&device.physics);
+        let from_physics: Vec<f64> = (validation.iter().zip(explained.iter()))
+            .map(|(&column, explained)| target(column) - explained)
+            .collect();
+        device.physics_share = best_share(&from_towers, &from_physics);
+        let left: Vec<f64> = (from_towers.iter().zip(&from_physics))
+            .map(|(tower, physics)| tower + device.physics_share * (physics - tower))
+            .collect();
+        device.noise = spread(&left);
         (metric, device)
     };
-    known.into_iter().map(noisy).collect()
+    known.into_par_iter().map(mixed).collect()
+}
+
+/// The share of the second predictor in the mixture whose squared error is least, between 0 and 1, from the errors of both.
+fn best_share(first: &[f64], second: &[f64]) -> f64 {
+    let pairs = || first.iter().zip(second).map(|(first, second)| (first, first - second));
+    let apart: f64 = pairs().map(|(_, apart)| apart * apart).sum();
+    let along: f64 = pairs().map(|(first, apart)| first * apart).sum();
+    match apart > 0.0 {
+        true => (along / apart).clamp(0.0, 1.0),
+        false => 0.0,
+    }
+}
+
+/// Root mean square of errors, in which outliers count, but not by their square.
+fn spread(errors: &[f64]) -> f64 {
+    let sizes: Vec<f64> = errors.iter().map(|error| error.abs()).collect();
+    let median = 1.4826 * stats::quantile(&sizes, 0.5).unwrap_or(0.15);
+    let limited: Vec<f64> = sizes.iter().map(|size| size.min(3.0 * median).powi(2)).collect();
+    stats::mean(&limited).unwrap_or(0.02).sqrt().max(0.01)
 }
 
 /// Measured minus predicted, in the device's spreads, where measured.
@@ -300,6 +337,19 @@ fn errors<'a>(
         .iter()
         .map(move |&column| f64::from(table.targets[(output, column)] - predicted[(output, column)]))
         .filter(|error| !error.is_nan())
+}
+
+/// The network as written and the live one.
+pub(super) fn both_networks(
+    space: &dyn SearchSpace,
+    architecture: &Architecture,
+    input: InputSize,
+    classes: u32,
+) -> (Network, Network) {
+    (
+        space.lower_as_written(architecture, input, classes),
+        space.lower(architecture, input, classes),
+    )
 }
 
 fn reference(
@@ -316,9 +366,9 @@ fn reference(
     Reference {
         outputs: ensemble.predict(&features, run.device),
         features,
-        physics: architectures
+        networks: architectures
             .par_iter()
-            .map(|one| Physics::of(dataset.space, one, input, classes))
+            .map(|one| both_networks(dataset.space, one, input, classes))
             .collect(),
         idle_features: encoder.positions_of_idle(dataset.space),
     }

@@ -11,9 +11,9 @@ use rand::rngs::StdRng;
 use super::prior::Prior;
 use crate::device::{Device, features};
 
-/// Share of the mixture around drawn devices without a datasheet, and with that of a device just like a known one.
-const AROUND_DRAWN: f64 = 0.35;
-const AROUND_DRAWN_IF_LIKE: f64 = 0.1;
+/// Share of the mixture around drawn devices: without a datasheet, with that of a device unlike all known ones, and with
+/// that of one just like a known one.
+const AROUND_DRAWN: (f64, f64, f64) = (0.35, 0.6, 0.15);
 /// Distance at which the kernel has fallen to 1/sqrt(e).
 const BANDWIDTH: f64 = 1.0;
 /// Weight of a known device that is unlike the new one, relative to one just like it.
@@ -59,7 +59,10 @@ impl Likeness {
         Likeness {
             known: normalised(known),
             drawn: normalised(DVector::from_iterator(prior.drawn_eager.len(), drawn)),
-            around_drawn: AROUND_DRAWN + nearest * (AROUND_DRAWN_IF_LIKE - AROUND_DRAWN),
+            around_drawn: match coordinates {
+                Some(_) => AROUND_DRAWN.1 + nearest * (AROUND_DRAWN.2 - AROUND_DRAWN.1),
+                None => AROUND_DRAWN.0,
+            },
         }
     }
 
@@ -175,7 +178,7 @@ mod tests {
         for (weight, expected) in likeness.known.iter().zip(expected) {
             assert!((weight - expected).abs() < 1e-12);
         }
-        assert_eq!(likeness.around_drawn(), AROUND_DRAWN);
+        assert_eq!(likeness.around_drawn(), AROUND_DRAWN.0);
     }
 
     #[test]

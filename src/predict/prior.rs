@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use super::roofline;
-use crate::encode::Physics;
+use crate::space::Network;
 
 /// Drawn roofline devices that are centres of the mixture.
 const DRAWN_CENTRES: usize = 384;
@@ -36,6 +36,10 @@ pub struct KnownDevice {
     pub scale: f64,
     /// Standard deviation of what the tower does not explain on validation architectures, in units of `scale`.
     pub noise: f64,
+    /// Share of the device's function that is `physics`; the rest is what the towers learned.
+    pub physics_share: f64,
+    /// The device's function as weights of the drawn devices' mean, their directions, and one, see [`Drawn::explain`].
+    pub physics: DVector<f64>,
     /// The datasheet as a point, see [`crate::device::features::coordinates`].
     pub datasheet: Option<Vec<f64>>,
 }
@@ -78,8 +82,8 @@ pub struct Reference {
     pub outputs: DMatrix<f32>,
     /// `[features, reference]`.
     pub features: DMatrix<f32>,
-    /// Quantities for the drawn devices.
-    pub physics: Vec<Physics>,
+    /// What the drawn devices run: the networks as written, and the live ones.
+    pub networks: Vec<(Network, Network)>,
     /// Rows of `features` that mark networks which compute next to nothing.
     pub idle_features: Vec<usize>,
 }
@@ -93,13 +97,43 @@ pub struct Drawn {
 impl Drawn {
     /// Draws the devices and fits their functions over the reference architectures to the features.
     pub fn fit(reference: &Reference, rng: &mut StdRng) -> Drawn {
-        let (functions, eager) = roofline::draw(&reference.physics, DRAWN_CENTRES, rng);
+        let (functions, eager) = roofline::draw(&reference.networks, DRAWN_CENTRES, rng);
         let map = fit_to_features(&reference.features, &functions, reference.outputs.nrows());
         let equal = DVector::from_element(DRAWN_CENTRES, 1.0 / DRAWN_CENTRES as f64);
         Drawn {
             directions: Directions::of(&(&map * stacked(reference)), &map, &equal, DRAWN_DIRECTIONS),
             eager,
         }
+    }
+
+    /// Rows of the map `[1 + directions + 1, width]` that give the mean of the drawn devices, the directions in which they
+    /// differ, and one.
+    fn rows(&self, width: usize) -> DMatrix<f64> {
+        let directions = &self.directions.rows;
+        let mut rows = DMatrix::zeros(directions.nrows() + 2, width);
+        rows.row_mut(0).copy_from(&self.directions.mean);
+        rows.rows_mut(1, directions.nrows()).copy_from(directions);
+        rows[(directions.nrows() + 1, width - 1)] = 1.0;
+        rows
+    }
+
+    /// What [`Drawn::explain`] explains a device by: `[1 + directions + 1, architectures]`, from tower outputs and features.
+    pub fn basis(&self, outputs: &DMatrix<f32>, features: &DMatrix<f32>) -> DMatrix<f64> {
+        let stacked = stack(outputs, features);
+        self.rows(stacked.nrows()) * stacked
+    }
+
+    /// Weights over `basis` `[1 + directions + 1, values]` that give back standardised values, by ridge regression with
+    /// directions as wide as the drawn devices differ: few weights, which noise cannot bend as it bends towers.
+    pub fn explain(basis: &DMatrix<f64>, values: &DVector<f64>, noise: f64) -> DVector<f64> {
+        let count = basis.nrows();
+        let mut gram = basis * basis.transpose();
+        for index in 0..count {
+            gram[(index, index)] += noise * noise;
+        }
+        let right = basis * values;
+        gram.cholesky()
+            .map_or_else(|| DVector::zeros(count), |factor| factor.solve(&right))
     }
 }
 
@@ -109,14 +143,18 @@ impl Prior {
         let outputs = reference.outputs.nrows();
         let width = outputs + reference.features.nrows() + 1;
 
-        // Known devices: rows of the map that select their tower output.
+        // Known devices: rows of the map that mix their tower output with what drawn devices say of them.
         let weights = unit_weights(&known);
-        let mut selection = DMatrix::zeros(known.len(), width);
-        for (row, device) in known.iter().enumerate() {
-            selection[(row, device.output)] = 1.0;
+        let explained = drawn.rows(width);
+        let mut rows = DMatrix::zeros(known.len(), width);
+        for (mut row, device) in rows.row_iter_mut().zip(&known) {
+            if device.physics_share > 0.0 {
+                row += device.physics.transpose() * &explained * device.physics_share;
+            }
+            row[device.output] += 1.0 - device.physics_share;
         }
-        let functions = rows_as_f64(&reference.outputs, known.iter().map(|device| device.output));
-        let known_part = Directions::of(&functions, &selection, &weights, KNOWN_DIRECTIONS);
+        let functions = &rows * stacked(reference);
+        let known_part = Directions::of(&functions, &rows, &weights, KNOWN_DIRECTIONS);
 
         let mut builder = Builder::new(width);
         let mut one = RowDVector::zeros(width);
@@ -192,25 +230,18 @@ fn unit_weights(known: &[KnownDevice]) -> DVector<f64> {
     weights / total
 }
 
-fn rows_as_f64(matrix: &DMatrix<f32>, rows: impl Iterator<Item = usize>) -> DMatrix<f64> {
-    let rows: Vec<usize> = rows.collect();
-    DMatrix::from_fn(rows.len(), matrix.ncols(), |row, column| {
-        f64::from(matrix[(rows[row], column)])
-    })
+fn stacked(reference: &Reference) -> DMatrix<f64> {
+    stack(&reference.outputs, &reference.features)
 }
 
-/// `[outputs + features + 1, reference]`.
-fn stacked(reference: &Reference) -> DMatrix<f64> {
-    let (outputs, features) = (reference.outputs.nrows(), reference.features.nrows());
-    DMatrix::from_fn(
-        outputs + features + 1,
-        reference.physics.len(),
-        |row, column| match row {
-            row if row < outputs => f64::from(reference.outputs[(row, column)]),
-            row if row < outputs + features => f64::from(reference.features[(row - outputs, column)]),
-            _ => 1.0,
-        },
-    )
+/// `[outputs + features + 1, architectures]`.
+fn stack(outputs: &DMatrix<f32>, features: &DMatrix<f32>) -> DMatrix<f64> {
+    let (first, second) = (outputs.nrows(), features.nrows());
+    DMatrix::from_fn(first + second + 1, outputs.ncols(), |row, column| match row {
+        row if row < first => f64::from(outputs[(row, column)]),
+        row if row < first + second => f64::from(features[(row - first, column)]),
+        _ => 1.0,
+    })
 }
 
 /// Ridge regression of functions `[reference, functions]` on the features and a constant, as rows of a map:

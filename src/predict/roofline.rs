@@ -1,93 +1,307 @@
 //! Devices that nobody has measured: latency functions drawn at random from a roofline-like cost model, which tell the
 //! prior how a device may differ from all known ones.
 //!
-//! `time = fixed + sum over k of price_k * quantity_k`, over the MACs, traffic and kernel launches of a network (Williams
-//! et al., *Roofline*, CACM 2009, with the maximum replaced by the sum, as for kernels that run one after another). A
-//! drawn device runs either the network as written (eager execution) or the live one (compiled graphs). These functions
-//! are simulated: they shape the prior and are never shown as measurements.
+//! A drawn device runs the layers of a network one after another. A layer takes the time of its arithmetic and of its
+//! traffic, added up or the longer of both (Williams et al., *Roofline*, CACM 2009), and a launch. Arithmetic is slower
+//! where a layer has few channels to fill the machine's lanes with, or too few outputs for its threads. Prices and
+//! saturation points are log-normal around a middling device, with spreads wide enough for each to matter on some device
+//! and for none on others. A drawn device runs either the network as written (eager execution) or the live one (compiled
+//! graphs). These functions are simulated: they shape the prior and are never shown as measurements.
+
+use std::collections::HashMap;
 
 use nalgebra::DMatrix;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
 
-use crate::encode::Physics;
-use crate::space::PHYSICAL_FEATURES;
+use crate::space::{Layer, LayerKind, Network};
 
-/// Quantities that cost time: name, typical price of the average network's amount, and the spread of its logarithm.
-///
-/// The typical prices say that dense spatial convolutions take the most and pointwise ones a fourth of that; spreads of
-/// about one let every quantity dominate on some device.
-const QUANTITIES: &[(&str, f64, f64)] = &[
-    ("spatial_macs", 4.8, 0.7),
-    ("pointwise_macs", 1.2, 0.7),
-    ("depthwise_macs", 1.2, 1.0),
-    ("pooling_elements", 0.8, 1.0),
-    ("add_elements", 0.7, 1.0),
-    ("activation_elements", 0.8, 1.0),
-    ("kernel_launches", 1.8, 1.0),
-    ("critical_path_layers", 0.5, 1.2),
-];
+/// A log-normal quantity: its median, and the standard deviation of its logarithm.
+type LogNormal = (f64, f64);
 
-/// Median and spread of the logarithm of the fixed time, as a multiple of the average variable time.
-const FIXED: (f64, f64) = (0.4, 1.0);
+/// Prices in units of one multiply-accumulate of a dense convolution on a full machine: by kind of convolution, per element
+/// of activations and of weights moved, and per element pooled.
+const SPATIAL: LogNormal = (1.0, 0.5);
+const POINTWISE: LogNormal = (1.0, 0.6);
+const DEPTHWISE: LogNormal = (2.7, 1.0);
+const ACTIVATION: LogNormal = (2.7, 1.0);
+const WEIGHT: LogNormal = (2.7, 1.0);
+const POOLED: LogNormal = (4.5, 1.0);
+/// Channels at which half of the lanes are filled, and outputs at which half of the threads are.
+const CHANNELS: LogNormal = (12.0, 1.5);
+const OUTPUTS: LogNormal = (3000.0, 2.0);
+/// Spread of the factor, at least one, by which groups slow a convolution down.
+const GROUPED: f64 = 0.5;
+/// Launches of all layers, and of those on the critical path, relative to the average network's other time.
+const LAUNCHES: LogNormal = (0.6, 1.5);
+const CRITICAL_PATH: LogNormal = (0.15, 1.5);
+/// Time that every network takes, relative to the average network's other time.
+const FIXED: LogNormal = (0.4, 1.0);
 
-/// Latency functions of `count` drawn devices over the reference architectures, in log and standardised by median and
-/// standard deviation, `[reference, count]`; and which of the devices run the network as written.
-pub fn draw(reference: &[Physics], count: usize, rng: &mut StdRng) -> (DMatrix<f64>, Vec<bool>) {
-    let written = quantities(reference.iter().map(|physics| &physics.written));
-    let live = quantities(reference.iter().map(|physics| &physics.live));
-    let mut functions = DMatrix::zeros(reference.len(), count);
-    let mut eager = Vec::with_capacity(count);
-    for mut column in functions.column_iter_mut() {
-        eager.push(rng.random_bool(0.5));
-        let amounts = if eager.last() == Some(&true) { &written } else { &live };
-        let prices: Vec<f64> = QUANTITIES
-            .iter()
-            .map(|&(_, price, spread)| log_normal(price, spread, rng))
-            .collect();
-        let variable = amounts * nalgebra::DVector::from_vec(prices);
-        let fixed = log_normal(FIXED.0, FIXED.1, rng) * variable.mean().max(f64::MIN_POSITIVE);
-        let log_time: Vec<f64> = variable.iter().map(|time| (fixed + time).ln()).collect();
-        for (value, standardised) in column.iter_mut().zip(standardise(&log_time)) {
-            *value = standardised;
-        }
-    }
-    (functions, eager)
+/// A set of networks as counts of their distinct layers, so that each layer is priced once per drawn device.
+struct Counts<'a> {
+    layers: Vec<&'a Layer>,
+    /// For each network, (position in `layers`, count).
+    rows: Vec<Vec<(usize, f64)>>,
+    launches: Vec<f64>,
+    critical_path: Vec<f64>,
 }
 
-/// Amounts above the smallest network's, in units of their average: `[reference, quantities]`.
-fn quantities<'a>(reference: impl Iterator<Item = &'a Vec<f64>> + Clone) -> DMatrix<f64> {
-    let count = reference.clone().count();
-    let mut amounts = DMatrix::zeros(count, QUANTITIES.len());
-    for (mut column, (name, ..)) in amounts.column_iter_mut().zip(QUANTITIES) {
-        let Some(position) = PHYSICAL_FEATURES.iter().position(|feature| feature == name) else {
-            continue;
+impl<'a> Counts<'a> {
+    fn of(networks: impl Iterator<Item = &'a Network>) -> Counts<'a> {
+        let mut counts = Counts {
+            layers: Vec::new(),
+            rows: Vec::new(),
+            launches: Vec::new(),
+            critical_path: Vec::new(),
         };
-        for (amount, features) in column.iter_mut().zip(reference.clone()) {
-            *amount = features[position];
+        let mut places: HashMap<&Layer, usize> = HashMap::new();
+        for network in networks {
+            let mut row: HashMap<usize, f64> = HashMap::new();
+            for layer in &network.layers {
+                let place = *places.entry(layer).or_insert_with(|| {
+                    counts.layers.push(layer);
+                    counts.layers.len() - 1
+                });
+                *row.entry(place).or_default() += 1.0;
+            }
+            let mut row: Vec<(usize, f64)> = row.into_iter().collect();
+            // Sums of floats depend on their order, and that of a hash map is not always the same.
+            row.sort_unstable_by_key(|entry| entry.0);
+            counts.rows.push(row);
+            counts.launches.push(network.kernel_launches() as f64);
+            counts.critical_path.push(f64::from(network.critical_path_layers));
         }
-        let least = column.min();
-        column.add_scalar_mut(-least);
-        let mean = column.mean();
-        if mean > 0.0 {
-            column /= mean;
-        }
+        counts
     }
-    amounts
+
+    /// Time of every network on a device.
+    fn times(&self, device: &DrawnDevice) -> Vec<f64> {
+        let prices: Vec<f64> = self.layers.iter().map(|layer| device.time(layer)).collect();
+        let work: Vec<f64> = (self.rows.iter())
+            .map(|row| row.iter().map(|&(place, count)| count * prices[place]).sum())
+            .collect();
+        let usual = mean(&work);
+        let launch = device.launches * usual / mean(&self.launches).max(1.0);
+        let step = device.critical_path * usual / mean(&self.critical_path).max(1.0);
+        (work.iter().zip(&self.launches).zip(&self.critical_path))
+            .map(|((work, launches), steps)| work + launch * launches + step * steps + device.fixed * usual)
+            .collect()
+    }
 }
 
-/// A number whose logarithm is normal around `ln(median)`.
-fn log_normal(median: f64, spread: f64, rng: &mut StdRng) -> f64 {
+/// Prices and saturation points of one drawn device.
+struct DrawnDevice {
+    spatial: f64,
+    pointwise: f64,
+    depthwise: f64,
+    activation: f64,
+    weight: f64,
+    pooled: f64,
+    channels: f64,
+    outputs: f64,
+    grouped: f64,
+    overlaps: bool,
+    launches: f64,
+    critical_path: f64,
+    fixed: f64,
+}
+
+impl DrawnDevice {
+    fn draw(rng: &mut StdRng) -> DrawnDevice {
+        DrawnDevice {
+            spatial: log_normal(SPATIAL, rng),
+            pointwise: log_normal(POINTWISE, rng),
+            depthwise: log_normal(DEPTHWISE, rng),
+            activation: log_normal(ACTIVATION, rng),
+            weight: log_normal(WEIGHT, rng),
+            pooled: log_normal(POOLED, rng),
+            channels: log_normal(CHANNELS, rng),
+            outputs: log_normal(OUTPUTS, rng),
+            grouped: log_normal((1.0, GROUPED), rng).max(1.0),
+            overlaps: rng.random_bool(0.5),
+            launches: log_normal(LAUNCHES, rng),
+            critical_path: log_normal(CRITICAL_PATH, rng),
+            fixed: log_normal(FIXED, rng),
+        }
+    }
+
+    /// Time of one layer without its launch.
+    fn time(&self, layer: &Layer) -> f64 {
+        let outputs = layer.output_elements() as f64;
+        let filled = |channels: u32| f64::from(channels) / (f64::from(channels) + self.channels);
+        let arithmetic = match layer.kind {
+            LayerKind::Convolution if layer.is_depthwise() => self.depthwise * layer.macs() as f64,
+            LayerKind::Convolution | LayerKind::Linear => {
+                let price = if layer.kernel == 1 {
+                    self.pointwise
+                } else {
+                    self.spatial
+                };
+                let grouped = if layer.groups > 1 { self.grouped } else { 1.0 };
+                let lanes = filled(layer.input_channels) * filled(layer.output_channels);
+                price * grouped * layer.macs() as f64 / lanes
+            }
+            LayerKind::Pooling => self.pooled * outputs,
+            LayerKind::Normalization | LayerKind::Add | LayerKind::Shuffle => 0.0,
+        };
+        let arithmetic = arithmetic * (outputs + self.outputs) / outputs;
+        let traffic =
+            self.activation * layer.activation_elements() as f64 + self.weight * layer.weight_elements() as f64;
+        match self.overlaps {
+            true => arithmetic.max(traffic),
+            false => arithmetic + traffic,
+        }
+    }
+}
+
+/// Latency functions of `count` drawn devices over reference networks, given `(as written, live)`, in log and standardised
+/// by median and standard deviation, `[reference, count]`; and which of the devices run networks as written.
+pub fn draw(reference: &[(Network, Network)], count: usize, rng: &mut StdRng) -> (DMatrix<f64>, Vec<bool>) {
+    let written = Counts::of(reference.iter().map(|pair| &pair.0));
+    let live = Counts::of(reference.iter().map(|pair| &pair.1));
+    let devices: Vec<(bool, DrawnDevice)> = (0..count)
+        .map(|_| (rng.random_bool(0.5), DrawnDevice::draw(rng)))
+        .collect();
+    let functions: Vec<Vec<f64>> = devices
+        .par_iter()
+        .map(|(eager, device)| {
+            let counts = if *eager { &written } else { &live };
+            let logs: Vec<f64> = counts.times(device).iter().map(|time| time.ln()).collect();
+            standardise(&logs)
+        })
+        .collect();
+    (
+        DMatrix::from_vec(reference.len(), count, functions.concat()),
+        devices.iter().map(|device| device.0).collect(),
+    )
+}
+
+/// A number whose logarithm is normal around that of the median.
+fn log_normal((median, spread): LogNormal, rng: &mut StdRng) -> f64 {
     let deviation: f64 = StandardNormal.sample(rng);
     median * (spread * deviation).exp()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
 /// Minus the median, over the standard deviation.
 fn standardise(values: &[f64]) -> Vec<f64> {
     let median = crate::stats::quantile(values, 0.5).unwrap_or_default();
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let mean = mean(values);
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / values.len() as f64;
     let deviation = variance.sqrt().max(1e-9);
     values.iter().map(|value| (value - median) / deviation).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+    use crate::space::{InputSize, NasBench201, SearchSpace};
+
+    /// Every price zero but one; nothing saturates.
+    fn device() -> DrawnDevice {
+        DrawnDevice {
+            spatial: 0.0,
+            pointwise: 0.0,
+            depthwise: 0.0,
+            activation: 0.0,
+            weight: 0.0,
+            pooled: 0.0,
+            channels: 0.0,
+            outputs: 0.0,
+            grouped: 2.0,
+            overlaps: false,
+            launches: 0.0,
+            critical_path: 0.0,
+            fixed: 0.0,
+        }
+    }
+
+    fn convolution(kernel: u32, groups: u32) -> Layer {
+        Layer {
+            kind: LayerKind::Convolution,
+            input_channels: 8,
+            output_channels: 8,
+            kernel,
+            stride: 1,
+            groups,
+            normalized: true,
+            input_width: 4,
+            input_height: 4,
+            output_width: 4,
+            output_height: 4,
+        }
+    }
+
+    #[test]
+    fn layers_priced_by_hand() {
+        // 3x3 on 8 to 8 channels at 16 positions: 9 x 64 x 16 = 9,216 MACs; depthwise 9 x 8 x 16 = 1,152.
+        let spatial = DrawnDevice {
+            spatial: 2.0,
+            ..device()
+        };
+        assert_eq!(spatial.time(&convolution(3, 1)), 18_432.0);
+        assert_eq!(spatial.time(&convolution(1, 1)), 0.0);
+        let depthwise = DrawnDevice {
+            depthwise: 3.0,
+            ..device()
+        };
+        assert_eq!(depthwise.time(&convolution(3, 8)), 3_456.0);
+        // 1x1 in two groups: 4 x 8 x 16 = 512 MACs, twice as long for the groups; 8 of 16 lanes on either side.
+        let lanes = DrawnDevice {
+            pointwise: 1.0,
+            channels: 8.0,
+            ..device()
+        };
+        assert_eq!(lanes.time(&convolution(1, 2)), 4_096.0);
+        // 128 outputs of 256 that would fill half of the threads: three times as long.
+        let threads = DrawnDevice {
+            pointwise: 1.0,
+            outputs: 256.0,
+            ..device()
+        };
+        assert_eq!(threads.time(&convolution(1, 1)), 3.0 * 1_024.0);
+    }
+
+    #[test]
+    fn arithmetic_and_traffic_add_up_or_overlap() {
+        // 1,024 MACs; 8 x 16 elements in and out; 64 weights and 8 biases.
+        let added = DrawnDevice {
+            pointwise: 1.0,
+            activation: 10.0,
+            weight: 1.0,
+            ..device()
+        };
+        assert_eq!(added.time(&convolution(1, 1)), 1_024.0 + 2_560.0 + 72.0);
+        let overlapping = DrawnDevice {
+            overlaps: true,
+            ..added
+        };
+        assert_eq!(overlapping.time(&convolution(1, 1)), 2_632.0);
+    }
+
+    #[test]
+    fn drawn_functions_are_standardised_and_differ() {
+        let mut rng = Seed(1).stream("test");
+        let space = &NasBench201;
+        let input = InputSize { width: 32, height: 32 };
+        let networks: Vec<(Network, Network)> = (0..200)
+            .map(|_| space.sample(&mut rng))
+            .map(|one| (space.lower_as_written(&one, input, 10), space.lower(&one, input, 10)))
+            .collect();
+        let (functions, eager) = draw(&networks, 40, &mut rng);
+        assert!(eager.contains(&true) && eager.contains(&false));
+        for column in functions.column_iter() {
+            assert!(column.iter().all(|value| value.is_finite()));
+            assert!((column.variance() - 1.0).abs() < 1e-6);
+        }
+        let same = functions.column(0).dot(&functions.column(1)) / 200.0;
+        assert!(same < 0.999, "{same}");
+    }
 }

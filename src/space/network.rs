@@ -25,7 +25,7 @@ pub enum LayerKind {
 }
 
 /// One layer, for a batch of one.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Layer {
     /// What it computes.
     pub kind: LayerKind,

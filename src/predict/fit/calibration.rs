@@ -6,7 +6,6 @@ use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::errors;
 use crate::device::Device;
 use crate::metric::Metric;
 use crate::predict::calibrate::Calibration;
@@ -45,19 +44,30 @@ impl Rows<'_> {
         if known.is_empty() {
             return None;
         }
-        let groups: Vec<Vec<f64>> = known
-            .iter()
-            .map(|device| {
-                let errors = errors(self.table, self.predicted, device.output, validation);
-                errors.map(|error| error / device.noise).collect()
-            })
-            .collect();
         let prior = Prior::build(known, self.reference, self.drawn);
         Some(MetricPrior {
             calibrations: self.calibrations(&prior),
-            known_calibration: Calibration::fit(&groups),
+            known_calibration: self.known_calibration(&prior, validation),
             prior,
         })
+    }
+
+    /// Of the known devices themselves, on validation architectures.
+    fn known_calibration(&self, prior: &Prior, validation: &[usize]) -> Calibration {
+        let columns = |matrix: &DMatrix<f32>| matrix.select_columns(validation);
+        let basis: DMatrix<f64> = prior
+            .basis(&columns(self.predicted), &columns(&self.table.inputs))
+            .cast();
+        let functions = prior.known_centres.tr_mul(&basis);
+        let errors = |index: usize, device: &KnownDevice| -> Vec<f64> {
+            let target = |column: usize| f64::from(self.table.targets[(device.output, column)]);
+            (validation.iter().zip(functions.row(index).iter()))
+                .map(|(&column, predicted)| (target(column) - predicted) / device.noise)
+                .filter(|error| !error.is_nan())
+                .collect()
+        };
+        let devices = prior.known.iter().enumerate();
+        Calibration::fit(&devices.map(|(index, device)| errors(index, device)).collect::<Vec<_>>())
     }
 
     /// Leaves every hardware unit out in turn; see [`crate::predict::calibrate`].

@@ -1,0 +1,211 @@
+//! `edgefit benchmark`: train, adapt and score a named few-shot benchmark, beside published figures.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use comfy_table::{Table, presets};
+
+use super::train::shown;
+use super::{Global, print, print_json, stop_flag};
+use crate::dataset::{Dataset, load};
+use crate::error::{Error, Result};
+use crate::evaluate::benchmark::{Benchmark, BenchmarkReport};
+use crate::evaluate::predictor::{PredictorMean, ProbeChoice, Protocol};
+use crate::files::read_toml;
+use crate::predict::train::Run;
+use crate::seed::Seed;
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchmarkArgs {
+    /// Names (nd, fd, f1, f2, f3, f4, fa, gpu-known, gpu-unseen) or TOML files as in configs/benchmarks
+    #[arg(required = true)]
+    benchmarks: Vec<String>,
+    /// Dataset folders; each benchmark uses those of its search space
+    #[arg(long, required = true, num_args = 1..)]
+    dataset: Vec<PathBuf>,
+    /// Numbers of probes, separated by commas [default: those of the benchmark]
+    #[arg(long, value_delimiter = ',')]
+    probes: Vec<usize>,
+    /// Repeats with other random probes [default: that of the benchmark]
+    #[arg(long)]
+    repeats: Option<usize>,
+    /// Show every unseen device too
+    #[arg(long)]
+    by_device: bool,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &BenchmarkArgs, global: &Global) -> Result<ExitCode> {
+    // Every name is looked up before the first is run.
+    let benchmarks: Vec<Benchmark> = args
+        .benchmarks
+        .iter()
+        .map(|name| asked(name, args))
+        .collect::<Result<_>>()?;
+    let compute = global.backend.device()?;
+    let mut reports = Vec::new();
+    for benchmark in &benchmarks {
+        let dataset = dataset_of(benchmark, &args.dataset, global)?;
+        let bar = global.progress(&format!("{}: training", benchmark.name), "epochs");
+        let progress = shown(&bar);
+        let run = Run {
+            device: &compute,
+            seed: Seed(global.seed),
+            state: None,
+            resume: false,
+            progress: &progress,
+            stop: stop_flag(),
+        };
+        let report = benchmark.run(dataset, &run, &|| {
+            bar.set_prefix(format!("{}: scoring", benchmark.name))
+        })?;
+        bar.finish_and_clear();
+        if !args.json {
+            print(&described(&report, args.by_device))?;
+        }
+        reports.push(report);
+    }
+    if args.json {
+        print_json(&reports)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn asked(name: &str, args: &BenchmarkArgs) -> Result<Benchmark> {
+    let mut benchmark = match name.ends_with(".toml") {
+        true => {
+            let benchmark: Benchmark = read_toml(Path::new(name))?;
+            benchmark.check().map(|()| benchmark)?
+        }
+        false => Benchmark::by_name(name)?,
+    };
+    if !args.probes.is_empty() {
+        benchmark.probes = args.probes.clone();
+    }
+    benchmark.repeats = args.repeats.unwrap_or(benchmark.repeats);
+    Ok(benchmark)
+}
+
+/// The datasets of the benchmark's search space, merged.
+fn dataset_of(benchmark: &Benchmark, folders: &[PathBuf], global: &Global) -> Result<Dataset> {
+    let mut merged: Option<Dataset> = None;
+    for folder in folders {
+        let bar = global.progress(&format!("reading {}", folder.display()), "bytes");
+        let loaded = load(folder, &bar)?.dataset;
+        bar.finish_and_clear();
+        if loaded.space.id() != benchmark.space {
+            continue;
+        }
+        merged = Some(match merged {
+            Some(earlier) => earlier.merged(loaded, folder)?.0,
+            None => loaded,
+        });
+    }
+    merged.ok_or_else(|| Error::Invalid {
+        what: "--dataset".into(),
+        expected: format!("a dataset of {}, for benchmark {}", benchmark.space, benchmark.name),
+        found: "none".into(),
+        hint: "Import one, as in `edgefit data import help HELP --space fbnet --out fbnet`.".into(),
+    })
+}
+
+fn described(report: &BenchmarkReport, by_device: bool) -> String {
+    let benchmark = &report.benchmark;
+    let unseen = benchmark.unseen.len() - report.absent_unseen.len();
+    let mut text = format!(
+        "{} ({}): {}. {} known devices with {} architectures each; {} of {} unseen devices.",
+        benchmark.name,
+        benchmark.space,
+        benchmark.about,
+        benchmark.known.len() - report.absent_known.len(),
+        benchmark.samples_per_device,
+        unseen,
+        benchmark.unseen.len()
+    );
+    for (what, absent) in [("known", &report.absent_known), ("unseen", &report.absent_unseen)] {
+        if !absent.is_empty() {
+            text += &format!(" Absent from the data, {what}: {}.", absent.join(", "));
+        }
+    }
+    text += &format!("\n{}\n", means_table(report));
+    if by_device {
+        text += &format!("{}\n", device_table(report));
+    }
+    if !benchmark.published.is_empty() {
+        text += "Published figures are means over all unseen devices of the benchmark";
+        text += if report.absent_unseen.is_empty() {
+            ".\n"
+        } else {
+            ", the absent ones among them.\n"
+        };
+    }
+    text + &format!(
+        "SRCC with 90 % bootstrap intervals over devices and repeats; seed {}; training {:.0} s, scoring {:.0} s.\n",
+        report.seed, report.training_seconds, report.scoring_seconds
+    )
+}
+
+fn means_table(report: &BenchmarkReport) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.set_header([
+        "protocol",
+        "probes",
+        "SRCC, random probes",
+        "SRCC, chosen probes",
+        "MAPE %",
+        "coverage of 90 %",
+        "published",
+    ]);
+    for (name, protocol) in [("full", Protocol::Full), ("trimmed", Protocol::Trimmed)] {
+        let (random, chosen) = (
+            report.means(ProbeChoice::Random, protocol),
+            report.means(ProbeChoice::Chosen, protocol),
+        );
+        for (random, chosen) in random.iter().zip(chosen) {
+            let published = (report.benchmark.published.iter())
+                .filter(|one| one.protocol == protocol && one.probes == random.probes)
+                .map(|one| format!("{:.3} {}", one.spearman, one.method));
+            table.add_row([
+                name.to_string(),
+                random.probes.to_string(),
+                interval(random),
+                interval(chosen),
+                format!("{:.1}", random.mape_percent),
+                format!("{:.2}", random.coverage_90),
+                published.collect::<Vec<_>>().join("; "),
+            ]);
+        }
+    }
+    table.to_string()
+}
+
+fn interval(mean: &PredictorMean) -> String {
+    format!(
+        "{:.3} [{:.3}, {:.3}]",
+        mean.spearman, mean.spearman_low, mean.spearman_high
+    )
+}
+
+/// SRCC and coverage of every unseen device, random probes, full protocol.
+fn device_table(report: &BenchmarkReport) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.set_header(["device", "probes", "SRCC, random probes", "MAPE %", "coverage of 90 %"]);
+    for row in report.reports.first().map_or(&[][..], |report| &report.rows) {
+        table.add_row([
+            row.device.clone(),
+            row.probes.to_string(),
+            format!(
+                "{:.3} [{:.3}, {:.3}]",
+                row.spearman.mean, row.spearman.low, row.spearman.high
+            ),
+            format!("{:.1}", row.mape_percent.mean),
+            format!("{:.2}", row.coverage_90.mean),
+        ]);
+    }
+    table.to_string()
+}
