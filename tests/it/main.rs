@@ -11,6 +11,7 @@ mod parquet_fixture;
 mod pipeline;
 mod probes;
 mod real;
+mod real_sources;
 mod shipped;
 mod sources;
 mod sources_360;
