@@ -240,8 +240,8 @@ mod tests {
         assert_eq!(large[24], "AvgP_H7_W7_Cin1984_Cout1984_kernel7_stride1");
     }
 
-    /// The sums over the published table are the values that HELP publishes for the same phone, to the last bit: that is
-    /// how these were made. Needs both files.
+    /// The sums over the published table are the values that HELP publishes for the same phone: that is how these were made.
+    /// Needs both files. The JSON reader rounds some numbers to a neighbouring one, hence not to the last bit.
     #[test]
     fn sums_are_those_that_help_took_over() {
         use super::super::super::pickle::{Numbers, Rows, read_pt};
@@ -258,7 +258,7 @@ mod tests {
         for (genes, published) in architectures.into_iter().zip(published) {
             let blocks = blocks(&Architecture(genes), input, 100);
             let sum = tables.sum("pixel3_latency", &tables.by_name["pixel3_latency"], &blocks);
-            assert_eq!(sum.unwrap(), published);
+            assert!((sum.unwrap() / published - 1.0).abs() < 1e-14);
         }
     }
 }
