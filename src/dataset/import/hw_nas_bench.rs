@@ -38,7 +38,7 @@ impl Importer for HwNasBench {
     }
 
     fn reads(&self) -> &'static str {
-        "HW-NAS-Bench's hw_<task>.csv (nasbench201), fbnet_cached_metrics.json (fbnet), or their folder"
+        "a folder with hw_<task>.csv or fbnet_cached_metrics.json, or one of them: nasbench201, fbnet"
     }
 
     fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {

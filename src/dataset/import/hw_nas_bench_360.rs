@@ -64,7 +64,7 @@ impl Importer for HwNasBench360 {
     }
 
     fn reads(&self) -> &'static str {
-        "HW-NAS-Bench-360's dataset.parquet or its repository: nasbench201 on a Raspberry Pi 5"
+        "dataset.parquet or its repository: nasbench201 on a Raspberry Pi 5"
     }
 
     fn progress_unit(&self) -> &'static str {
