@@ -21,6 +21,8 @@ const MOST_MIXED: usize = 3;
 const IDLE_WIDTH: f64 = 1.0;
 /// Drawn directions are this much narrower than known ones.
 const DRAWN_WIDTH: f64 = 0.3;
+/// Features beyond what devices show are as good as still.
+const FEATURE_WIDTH: f64 = 0.05;
 /// Ranges, even in the logarithm: how far devices are from their centre along the directions, how uncertain their weights
 /// are, and their noise, in units of the scale.
 const MOVED: (f64, f64) = (0.02, 1.0);
@@ -155,6 +157,7 @@ impl Adaptation {
             Coordinate::Mean => 0.0,
             Coordinate::Known => known,
             Coordinate::Drawn => drawn * DRAWN_WIDTH,
+            Coordinate::Feature => FEATURE_WIDTH,
         });
         let widths = DVector::from_iterator(prior.rank(), widths);
         let count = log_uniform(PROBES, rng) as usize;
@@ -234,6 +237,7 @@ fn width(coordinate: &Coordinate) -> f64 {
         Coordinate::Idle => IDLE_WIDTH,
         Coordinate::Known => 1.0,
         Coordinate::Drawn => DRAWN_WIDTH,
+        Coordinate::Feature => FEATURE_WIDTH,
     }
 }
 

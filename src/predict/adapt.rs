@@ -34,6 +34,8 @@ const LEVEL_WIDTH: f64 = 3.0;
 /// Median and log-spread of the prior widths along known and along drawn directions.
 const KNOWN_WIDTH: (f64, f64) = (0.2, 0.7);
 const DRAWN_WIDTH: (f64, f64) = (0.4, 0.8);
+/// The same along the features, where the prior expects little and many probes may find something.
+const FEATURE_WIDTH: (f64, f64) = (0.05, 1.0);
 /// Prior standard deviations of idle networks on devices that run them like others, and on those that optimise them away;
 /// and the share of the former.
 const IDLE_WIDTHS: (f64, f64) = (0.05, 2.0);
@@ -52,6 +54,7 @@ struct Setting {
     scale: f64,
     known: f64,
     drawn: f64,
+    feature: f64,
     idle: f64,
     noise: f64,
 }
@@ -88,6 +91,7 @@ impl Setting {
             scale: log_normal(likeness.typical_scale(prior), SCALE_SPREAD),
             known: log_normal(KNOWN_WIDTH.0, KNOWN_WIDTH.1),
             drawn: log_normal(DRAWN_WIDTH.0, DRAWN_WIDTH.1),
+            feature: log_normal(FEATURE_WIDTH.0, FEATURE_WIDTH.1),
             idle,
             noise,
         }
@@ -103,6 +107,7 @@ impl Setting {
                 Coordinate::Mean => 0.0,
                 Coordinate::Known => self.known * self.known,
                 Coordinate::Drawn => self.drawn * self.drawn,
+                Coordinate::Feature => self.feature * self.feature,
             }),
         )
     }
@@ -177,6 +182,7 @@ struct Probes<'a> {
     logs: DVector<f64>,
     known: DMatrix<f64>,
     drawn: DMatrix<f64>,
+    feature: DMatrix<f64>,
     level: DMatrix<f64>,
     idle: DMatrix<f64>,
     mean_centre: DVector<f64>,
@@ -197,6 +203,7 @@ impl<'a> Probes<'a> {
         Probes {
             known: gram(&[Coordinate::Known]),
             drawn: gram(&[Coordinate::Drawn]),
+            feature: gram(&[Coordinate::Feature]),
             level: gram(&[Coordinate::Constant]) * (LEVEL_WIDTH * LEVEL_WIDTH),
             idle: gram(&[Coordinate::Idle]),
             mean_centre: &transposed * likeness.mean_centre(prior),
@@ -210,10 +217,13 @@ impl<'a> Probes<'a> {
     /// Covariance of the standardised probes, factored, and their distance from the centre.
     fn standardised(&self, setting: &Setting) -> Option<(Cholesky<f64, Dyn>, DVector<f64>)> {
         let mut covariance = self.level.clone();
-        let (known, drawn) = (setting.known * setting.known, setting.drawn * setting.drawn);
-        let parts = self.known.iter().zip(self.drawn.iter()).zip(self.idle.iter());
-        for (value, ((a, b), c)) in covariance.iter_mut().zip(parts) {
-            *value += known * a + drawn * b + setting.idle * setting.idle * c;
+        for (width, gram) in [
+            (setting.known, &self.known),
+            (setting.drawn, &self.drawn),
+            (setting.feature, &self.feature),
+            (setting.idle, &self.idle),
+        ] {
+            covariance.zip_apply(gram, |value, part| *value += width * width * part);
         }
         for index in 0..covariance.nrows() {
             covariance[(index, index)] += setting.noise * setting.noise;

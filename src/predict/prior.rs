@@ -18,6 +18,8 @@ const DRAWN_CENTRES: usize = 384;
 /// Directions kept of the known devices' differences, and of the drawn devices'.
 const KNOWN_DIRECTIONS: usize = 24;
 const DRAWN_DIRECTIONS: usize = 24;
+/// Directions kept of the features themselves.
+const FEATURE_DIRECTIONS: usize = 24;
 /// Ridge of the fit of drawn functions to the features, relative to one reference architecture.
 const RIDGE: f64 = 0.1;
 
@@ -55,6 +57,9 @@ pub enum Coordinate {
     Known,
     /// A direction in which drawn devices differ.
     Drawn,
+    /// A direction in which architectures differ, whatever the device: what many probes can still learn where no device,
+    /// known or drawn, shows the way.
+    Feature,
     /// Networks that compute next to nothing.
     Idle,
 }
@@ -162,6 +167,9 @@ impl Prior {
         builder.push(Coordinate::Constant, one);
         let known_at = builder.directions(&known_part, Coordinate::Known);
         let drawn_at = builder.directions(&drawn.directions, Coordinate::Drawn);
+        for row in feature_directions(reference).row_iter() {
+            builder.push(Coordinate::Feature, row.into_owned());
+        }
         for &feature in &reference.idle_features {
             let mut row = RowDVector::zeros(width);
             row[outputs + feature] = 1.0;
@@ -242,6 +250,29 @@ fn stack(outputs: &DMatrix<f32>, features: &DMatrix<f32>) -> DMatrix<f64> {
         row if row < first + second => f64::from(features[(row - first, column)]),
         _ => 1.0,
     })
+}
+
+/// Rows of the map `[directions, width]` that give the principal components of the features over the reference
+/// architectures, each divided by the same number so that their variances add up to one.
+fn feature_directions(reference: &Reference) -> DMatrix<f64> {
+    let (outputs, features) = (reference.outputs.nrows(), reference.features.nrows());
+    let values = reference.features.map(f64::from);
+    let mean = values.column_mean();
+    let centred = DMatrix::from_fn(features, values.ncols(), |row, column| {
+        values[(row, column)] - mean[row]
+    });
+    let eigen = (&centred * centred.transpose() / values.ncols().max(1) as f64).symmetric_eigen();
+    let total = eigen.eigenvalues.sum().max(f64::MIN_POSITIVE);
+    let mut order: Vec<usize> = (0..features).collect();
+    order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+    order.truncate(FEATURE_DIRECTIONS);
+    let mut rows = DMatrix::zeros(order.len(), outputs + features + 1);
+    for (mut row, &index) in rows.row_iter_mut().zip(&order) {
+        let direction = eigen.eigenvectors.column(index) / total.sqrt();
+        row[outputs + features] = -direction.dot(&mean);
+        row.columns_mut(outputs, features).copy_from(&direction.transpose());
+    }
+    rows
 }
 
 /// Ridge regression of functions `[reference, functions]` on the features and a constant, as rows of a map:

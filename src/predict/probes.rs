@@ -12,6 +12,7 @@ use super::prior::{Coordinate, Prior};
 /// than those of known ones; the means stand for the uncertain scale.
 const KNOWN_WIDTH: f64 = 1.0;
 const DRAWN_WIDTH: f64 = 0.25;
+const FEATURE_WIDTH: f64 = 0.05;
 const MEAN_WIDTH: f64 = 0.5;
 const LEVEL_WIDTH: f64 = 3.0;
 /// Noise of one measurement, chosen pessimistic so that no single probe is relied upon.
@@ -68,6 +69,7 @@ fn width(coordinate: &Coordinate) -> f64 {
         Coordinate::Mean => MEAN_WIDTH,
         Coordinate::Known => KNOWN_WIDTH,
         Coordinate::Drawn => DRAWN_WIDTH,
+        Coordinate::Feature => FEATURE_WIDTH,
         Coordinate::Idle => 0.0,
     }
 }

@@ -24,18 +24,20 @@ type LogNormal = (f64, f64);
 /// Prices in units of one multiply-accumulate of a dense convolution on a full machine: by kind of convolution, per element
 /// of activations and of weights moved, and per element pooled.
 const SPATIAL: LogNormal = (1.0, 0.5);
-const POINTWISE: LogNormal = (1.0, 0.6);
+const POINTWISE: LogNormal = (1.5, 0.7);
 const DEPTHWISE: LogNormal = (2.7, 1.0);
-const ACTIVATION: LogNormal = (2.7, 1.0);
+const ACTIVATION: LogNormal = (4.0, 1.2);
 const WEIGHT: LogNormal = (2.7, 1.0);
-const POOLED: LogNormal = (4.5, 1.0);
+const POOLED: LogNormal = (20.0, 1.2);
 /// Channels at which half of the lanes are filled, and outputs at which half of the threads are.
 const CHANNELS: LogNormal = (12.0, 1.5);
 const OUTPUTS: LogNormal = (3000.0, 2.0);
 /// Spread of the factor, at least one, by which groups slow a convolution down.
 const GROUPED: f64 = 0.5;
-/// Launches of all layers, and of those on the critical path, relative to the average network's other time.
-const LAUNCHES: LogNormal = (0.6, 1.5);
+/// Launches of all layers, and of those on the critical path, relative to the average network's other time; and the spread
+/// between the launches of convolutions, of pooling, and of the rest, which a runtime may fuse.
+const LAUNCHES: LogNormal = (0.6, 1.3);
+const LAUNCHES_BY_KIND: f64 = 0.8;
 const CRITICAL_PATH: LogNormal = (0.15, 1.5);
 /// Time that every network takes, relative to the average network's other time.
 const FIXED: LogNormal = (0.4, 1.0);
@@ -45,8 +47,18 @@ struct Counts<'a> {
     layers: Vec<&'a Layer>,
     /// For each network, (position in `layers`, count).
     rows: Vec<Vec<(usize, f64)>>,
-    launches: Vec<f64>,
+    /// For each network, by [`launch_kind`].
+    launches: Vec<[f64; 3]>,
     critical_path: Vec<f64>,
+}
+
+/// Convolutions and classifiers, pooling, or the rest.
+fn launch_kind(layer: &Layer) -> usize {
+    match layer.kind {
+        LayerKind::Convolution | LayerKind::Linear => 0,
+        LayerKind::Pooling => 1,
+        LayerKind::Normalization | LayerKind::Add | LayerKind::Shuffle => 2,
+    }
 }
 
 impl<'a> Counts<'a> {
@@ -60,18 +72,20 @@ impl<'a> Counts<'a> {
         let mut places: HashMap<&Layer, usize> = HashMap::new();
         for network in networks {
             let mut row: HashMap<usize, f64> = HashMap::new();
+            let mut launches = [0.0; 3];
             for layer in &network.layers {
                 let place = *places.entry(layer).or_insert_with(|| {
                     counts.layers.push(layer);
                     counts.layers.len() - 1
                 });
                 *row.entry(place).or_default() += 1.0;
+                launches[launch_kind(layer)] += 1.0;
             }
             let mut row: Vec<(usize, f64)> = row.into_iter().collect();
             // Sums of floats depend on their order, and that of a hash map is not always the same.
             row.sort_unstable_by_key(|entry| entry.0);
             counts.rows.push(row);
-            counts.launches.push(network.kernel_launches() as f64);
+            counts.launches.push(launches);
             counts.critical_path.push(f64::from(network.critical_path_layers));
         }
         counts
@@ -84,10 +98,14 @@ impl<'a> Counts<'a> {
             .map(|row| row.iter().map(|&(place, count)| count * prices[place]).sum())
             .collect();
         let usual = mean(&work);
-        let launch = device.launches * usual / mean(&self.launches).max(1.0);
+        let started: Vec<f64> = self.launches.iter().map(|kinds| kinds.iter().sum()).collect();
+        let launch = device.launches.map(|price| price * usual / mean(&started).max(1.0));
         let step = device.critical_path * usual / mean(&self.critical_path).max(1.0);
         (work.iter().zip(&self.launches).zip(&self.critical_path))
-            .map(|((work, launches), steps)| work + launch * launches + step * steps + device.fixed * usual)
+            .map(|((work, kinds), steps)| {
+                let launches: f64 = launch.iter().zip(kinds).map(|(price, count)| price * count).sum();
+                work + launches + step * steps + device.fixed * usual
+            })
             .collect()
     }
 }
@@ -104,13 +122,14 @@ struct DrawnDevice {
     outputs: f64,
     grouped: f64,
     overlaps: bool,
-    launches: f64,
+    launches: [f64; 3],
     critical_path: f64,
     fixed: f64,
 }
 
 impl DrawnDevice {
     fn draw(rng: &mut StdRng) -> DrawnDevice {
+        let launch = log_normal(LAUNCHES, rng);
         DrawnDevice {
             spatial: log_normal(SPATIAL, rng),
             pointwise: log_normal(POINTWISE, rng),
@@ -122,7 +141,7 @@ impl DrawnDevice {
             outputs: log_normal(OUTPUTS, rng),
             grouped: log_normal((1.0, GROUPED), rng).max(1.0),
             overlaps: rng.random_bool(0.5),
-            launches: log_normal(LAUNCHES, rng),
+            launches: [0; 3].map(|_| launch * log_normal((1.0, LAUNCHES_BY_KIND), rng)),
             critical_path: log_normal(CRITICAL_PATH, rng),
             fixed: log_normal(FIXED, rng),
         }
@@ -217,7 +236,7 @@ mod tests {
             outputs: 0.0,
             grouped: 2.0,
             overlaps: false,
-            launches: 0.0,
+            launches: [0.0; 3],
             critical_path: 0.0,
             fixed: 0.0,
         }
