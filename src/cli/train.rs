@@ -14,8 +14,8 @@ use crate::error::{Error, Result};
 use crate::files::{read_toml, write_bytes};
 use crate::optimize::{self, OptimizerConfig};
 use crate::predict::fit::{FitOptions, fit};
-use crate::predict::train::Run;
 use crate::seed::Seed;
+use crate::training::Run;
 
 /// Folder, inside of the checkpoint, with the state of training that was stopped.
 const STATE: &str = ".training";
