@@ -2,19 +2,21 @@
 //! continues from.
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Tensor};
+use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::compute::ComputeDevice;
+use crate::compute::{ComputeDevice, is_cpu};
 use crate::error::{Error, Result};
 use crate::files::write_bytes;
 use crate::seed::Seed;
@@ -57,19 +59,26 @@ impl Run<'_> {
     }
 }
 
+/// Parts that a batch is computed in, each by its own thread. Their number does not depend on the machine, so that the
+/// same seed gives the same weights everywhere; more than two cost more than they save at these sizes.
+const PARTS: usize = 2;
+/// Fewer rows than this are not worth a part.
+const FEWEST_ROWS: usize = 32;
+
 /// AdamW (Loshchilov & Hutter 2019) with clipped gradients and a learning rate that falls to zero along a cosine.
-pub(crate) struct Descent {
+pub struct Descent {
     optimizer: ModuleOptimizer,
     highest_rate: f64,
     steps: usize,
 }
 
 impl Descent {
-    /// Over `steps` steps; `gradient_norm` is the largest norm of the gradient of each weight tensor.
-    pub(crate) fn new(highest_rate: f64, weight_decay: f64, gradient_norm: f64, steps: usize) -> Descent {
+    /// Over `steps` steps. `gradient_norm` is the largest norm of the gradient of each weight tensor, infinite for any.
+    pub fn new(highest_rate: f64, weight_decay: f64, gradient_norm: f64, steps: usize) -> Descent {
+        let clipping = GradientClippingConfig::Norm(gradient_norm as f32);
         let optimizer = AdamWConfig::new()
             .with_weight_decay(weight_decay as f32)
-            .with_grad_clipping(Some(GradientClippingConfig::Norm(gradient_norm as f32)))
+            .with_grad_clipping(gradient_norm.is_finite().then_some(clipping))
             .init();
         Descent {
             optimizer,
@@ -78,12 +87,41 @@ impl Descent {
         }
     }
 
-    /// The module after step number `step`, counted from 0, down the gradient of the loss.
-    pub(crate) fn step<M: Module>(&mut self, step: usize, module: M, loss: &Tensor<1>) -> M {
+    /// The module after step number `step`, counted from 0, down the gradient of the loss of a batch, and that loss.
+    /// `loss` is asked for what a range of the batch's rows adds to it, by several threads on the CPU.
+    pub fn step<M: Module + Sync>(
+        &mut self,
+        step: usize,
+        module: M,
+        rows: usize,
+        device: &ComputeDevice,
+        loss: impl Fn(&M, Range<usize>) -> Tensor<1> + Sync,
+    ) -> (M, Tensor<1>) {
         let done = (step as f64 / self.steps as f64).min(1.0);
         let rate = self.highest_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
-        let gradients = GradientsParams::from_grads(loss.backward(), &module);
-        self.optimizer.step(rate, module, gradients)
+        let parts = match is_cpu(device) {
+            true => PARTS.min(rows / FEWEST_ROWS).max(1),
+            false => 1,
+        };
+        let plain = module.valid();
+        let gradients = |part: usize| {
+            // Modules that share their parameters share one graph, which one thread at a time may use.
+            let module = plain.clone().train();
+            let loss = loss(&module, rows * part / parts..rows * (part + 1) / parts);
+            let gradients = GradientsParams::from_grads(loss.backward(), &module);
+            (gradients, loss.inner())
+        };
+        let computed: Vec<_> = match parts {
+            1 => vec![gradients(0)],
+            _ => (0..parts).into_par_iter().map(gradients).collect(),
+        };
+        let mut sum = GradientsAccumulator::new();
+        let mut total = Tensor::zeros([1], &device.clone().without_autodiff());
+        for (gradients, loss) in computed {
+            sum.accumulate(&module, gradients);
+            total = total + loss;
+        }
+        (self.optimizer.step(rate, module, sum.grads()), total)
     }
 }
 

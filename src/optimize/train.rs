@@ -2,6 +2,7 @@
 //! likelihood (cross-entropy, AdamW, a cosine learning rate).
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
@@ -221,17 +222,20 @@ impl<'a> Training<'a> {
             for &answer in &batch.answers {
                 pool.last_answer[answer] = self.progress.epoch + 1;
             }
-            let genes: Vec<u8> = batch
-                .answers
-                .iter()
-                .flat_map(|&answer| pool.designs[answer].0.iter().copied())
+            let genes: Vec<&[u8]> = (batch.answers.iter())
+                .map(|&answer| pool.designs[answer].0.as_slice())
                 .collect();
-            let shape = [batch.answers.len(), self.shape.width()];
-            let queries = Tensor::<2>::from_data(TensorData::new(batch.queries.clone(), shape), &device);
-            let loss = self.policy.loss(queries, &genes, choices, &device);
-            losses += loss.clone().into_scalar::<f32>();
-            let policy = self.policy.clone();
-            self.policy = self.descent.step(self.progress.epoch * EPOCH + step, policy, &loss);
+            let width = self.shape.width();
+            let loss = |policy: &Policy, rows: Range<usize>| {
+                let queries = batch.queries[rows.start * width..rows.end * width].to_vec();
+                let queries = Tensor::<2>::from_data(TensorData::new(queries, [rows.len(), width]), &device);
+                let share = rows.len() as f32 / genes.len() as f32;
+                policy.loss(queries, &genes[rows].concat(), choices, &device) * share
+            };
+            let step = self.progress.epoch * EPOCH + step;
+            let (policy, loss) = self.descent.step(step, self.policy.clone(), genes.len(), &device, loss);
+            self.policy = policy;
+            losses += loss.into_scalar::<f32>();
             last_queries = batch.queries;
         }
         self.progress.epoch += 1;

@@ -2,6 +2,8 @@
 
 mod config;
 
+use std::ops::Range;
+
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use nalgebra::DMatrix;
@@ -142,9 +144,12 @@ impl Member {
         let first = self.progress.epoch * order.len().div_ceil(config.batch);
         let mut tower = self.tower.clone();
         for (step, columns) in (first..).zip(order.chunks(config.batch)) {
-            let (inputs, targets, mask) = batch(table, columns, &device);
-            let loss = smooth_l1(tower.forward(inputs), targets, mask);
-            tower = self.descent.step(step, tower, &loss);
+            let measured = measured(table, columns);
+            let loss = |tower: &Tower, rows: Range<usize>| {
+                let (inputs, targets, mask) = batch(table, &columns[rows], &device);
+                smooth_l1(tower.forward(inputs), targets, mask) / measured
+            };
+            (tower, _) = self.descent.step(step, tower, columns.len(), &device, loss);
         }
         self.tower = tower;
     }
@@ -171,12 +176,17 @@ impl Member {
     }
 }
 
-/// Mean of `0.5 e^2` below an error of one and `e - 0.5` above (smooth L1), over the targets that were measured.
+/// Sum of `0.5 e^2` below an error of one and `e - 0.5` above (smooth L1), over the targets that were measured.
 fn smooth_l1(predicted: Tensor<2>, targets: Tensor<2>, mask: Tensor<2>) -> Tensor<1> {
-    let error = ((predicted - targets) * mask.clone()).abs();
+    let error = ((predicted - targets) * mask).abs();
     let clipped = error.clone().clamp_max(1.0);
-    let loss = clipped.clone() * (error - clipped * 0.5);
-    loss.sum() / mask.sum().clamp_min(1.0)
+    (clipped.clone() * (error - clipped * 0.5)).sum()
+}
+
+/// Number of targets that were measured, at least one.
+fn measured(table: &Table, columns: &[usize]) -> f32 {
+    let targets = columns.iter().flat_map(|&column| column_of(&table.targets, column));
+    targets.filter(|target| !target.is_nan()).count().max(1) as f32
 }
 
 fn validation_loss(tower: &Tower, table: &Table, columns: &[usize], device: &ComputeDevice) -> f32 {
@@ -184,7 +194,12 @@ fn validation_loss(tower: &Tower, table: &Table, columns: &[usize], device: &Com
         return 0.0;
     }
     let (inputs, targets, mask) = batch(table, columns, device);
-    smooth_l1(tower.forward(inputs), targets, mask).into_scalar::<f32>()
+    smooth_l1(tower.forward(inputs), targets, mask).into_scalar::<f32>() / measured(table, columns)
+}
+
+fn column_of(matrix: &DMatrix<f32>, column: usize) -> &[f32] {
+    let rows = matrix.nrows();
+    &matrix.as_slice()[column * rows..(column + 1) * rows]
 }
 
 /// Inputs, targets (0 where not measured) and mask (1 where measured) of some columns, one row each.
@@ -193,11 +208,7 @@ fn batch(table: &Table, columns: &[usize], device: &ComputeDevice) -> (Tensor<2>
         let rows = matrix.nrows();
         let mut data = Vec::with_capacity(rows * columns.len());
         for &column in columns {
-            data.extend(
-                matrix.as_slice()[column * rows..(column + 1) * rows]
-                    .iter()
-                    .map(|&one| value(one)),
-            );
+            data.extend(column_of(matrix, column).iter().map(|&one| value(one)));
         }
         Tensor::<2>::from_data(TensorData::new(data, [columns.len(), rows]), device)
     };
