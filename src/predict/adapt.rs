@@ -30,7 +30,7 @@ const MOST_KEPT: usize = 150;
 const AROUND_MEAN: f64 = 0.2;
 const AROUND_DRAWN: f64 = 0.35;
 /// Prior standard deviation of the constant, in units of the scale.
-const LEVEL_WIDTH: f64 = 3.0;
+pub(crate) const LEVEL_WIDTH: f64 = 3.0;
 /// Median and log-spread of the prior widths along known and along drawn directions.
 const KNOWN_WIDTH: (f64, f64) = (0.4, 0.7);
 const DRAWN_WIDTH: (f64, f64) = (0.25, 0.8);
