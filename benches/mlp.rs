@@ -27,6 +27,10 @@ const WEIGHT_DECAY: f64 = 1e-4;
 /// Time given to each figure, after a tenth of it for warming up.
 const MEASURED: Duration = Duration::from_millis(2000);
 
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[derive(Module, Debug)]
 struct Mlp {
     layers: Vec<Linear>,

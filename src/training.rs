@@ -1,6 +1,8 @@
 //! What all trainings share: how they are run and stopped, gradient descent, and the state on disk that a stopped run
 //! continues from.
 
+mod adamw;
+
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -9,13 +11,14 @@ use std::time::{Duration, Instant};
 
 use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsAccumulator, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Tensor};
 use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::adamw::OnePass;
 use crate::compute::{ComputeDevice, is_cpu};
 use crate::error::{Error, Result};
 use crate::files::write_bytes;
@@ -65,7 +68,7 @@ const PARTS: usize = 2;
 /// Fewer rows than this are not worth a part.
 const FEWEST_ROWS: usize = 32;
 
-/// AdamW (Loshchilov & Hutter 2019) with clipped gradients and a learning rate that falls to zero along a cosine.
+/// AdamW with clipped gradients and a learning rate that falls to zero along a cosine.
 pub struct Descent {
     optimizer: ModuleOptimizer,
     highest_rate: f64,
@@ -75,11 +78,10 @@ pub struct Descent {
 impl Descent {
     /// Over `steps` steps. `gradient_norm` is the largest norm of the gradient of each weight tensor, infinite for any.
     pub fn new(highest_rate: f64, weight_decay: f64, gradient_norm: f64, steps: usize) -> Descent {
-        let clipping = GradientClippingConfig::Norm(gradient_norm as f32);
-        let optimizer = AdamWConfig::new()
-            .with_weight_decay(weight_decay as f32)
-            .with_grad_clipping(gradient_norm.is_finite().then_some(clipping))
-            .init();
+        let mut optimizer = ModuleOptimizer::from(OnePass::new(weight_decay as f32));
+        if gradient_norm.is_finite() {
+            optimizer = optimizer.with_grad_clipping(GradientClippingConfig::Norm(gradient_norm as f32).init());
+        }
         Descent {
             optimizer,
             highest_rate,
