@@ -1,20 +1,20 @@
-//! Burn as this crate configures it, on the multilayer perceptron that `peer.py` runs in PyTorch: 96-256-256-256-3, ReLU,
+//! Burn as this crate configures and drives it, on the multilayer perceptron that `peer.py` runs in PyTorch: 96-256-256-256-3, ReLU,
 //! batch 512, AdamW, mean squared error.
 //!
 //! Prints one line per figure, `backend figure value unit`. Arguments that name a backend limit the run to it.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
 use burn::nn::Linear;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::relu;
 use burn::tensor::{Tensor, TensorData};
 use clap::ValueEnum;
-use edgefit::compute::{Backend, ComputeDevice};
+use edgefit::compute::{Backend, ComputeDevice, by_rows};
 use edgefit::predict::net::linear;
 use edgefit::seed::Seed;
+use edgefit::training::Descent;
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -23,8 +23,13 @@ const HIDDEN: usize = 256;
 const OUTPUTS: usize = 3;
 const TRAINING_BATCH: usize = 512;
 const LEARNING_RATE: f64 = 1e-3;
+const WEIGHT_DECAY: f64 = 1e-4;
 /// Time given to each figure, after a tenth of it for warming up.
 const MEASURED: Duration = Duration::from_millis(2000);
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[derive(Module, Debug)]
 struct Mlp {
@@ -72,43 +77,46 @@ fn main() {
 }
 
 fn measure(name: &str, device: &ComputeDevice) {
-    for (figure, clipping) in [
-        ("training", None),
-        ("training-clipped", Some(GradientClippingConfig::Norm(1.0))),
-    ] {
-        let mut optimizer = AdamWConfig::new().with_grad_clipping(clipping).init();
+    for (figure, gradient_norm) in [("training", f64::INFINITY), ("training-clipped", 1.0)] {
         let device = device.clone().autodiff();
         let mut rng = Seed(1).stream("mlp");
         let mut model = Mlp::new(&mut rng, &device);
-        let inputs = random(TRAINING_BATCH, INPUTS, &mut rng, &device);
-        let targets = random(TRAINING_BATCH, OUTPUTS, &mut rng, &device);
-        let seconds = time(|| model = step(&mut optimizer, model.clone(), inputs.clone(), targets.clone()));
+        let inputs = random(TRAINING_BATCH * INPUTS, &mut rng);
+        let targets = random(TRAINING_BATCH * OUTPUTS, &mut rng);
+        let loss = |model: &Mlp, rows: Range<usize>| {
+            let error =
+                model.forward(tensor(&inputs, INPUTS, &rows, &device)) - tensor(&targets, OUTPUTS, &rows, &device);
+            error.clone().mul(error).sum() / (TRAINING_BATCH * OUTPUTS) as f32
+        };
+        // The learning rate stays the highest as long as this runs.
+        let mut descent = Descent::new(LEARNING_RATE, WEIGHT_DECAY, gradient_norm, usize::MAX);
+        let mut steps = 0;
+        let seconds = time(|| {
+            let (stepped, loss_then) = descent.step(steps, model.clone(), TRAINING_BATCH, &device, loss);
+            (model, steps) = (stepped, steps + 1);
+            std::hint::black_box(loss_then);
+        });
         report(name, figure, 1.0 / seconds, "steps/s");
     }
     let mut rng = Seed(1).stream("mlp");
     let model = Mlp::new(&mut rng, device);
     for (figure, batch) in [("inference-1", 1), ("inference-1000", 1000)] {
-        let inputs = random(batch, INPUTS, &mut rng, device);
-        let seconds = time(|| wait(model.forward(inputs.clone())));
+        let inputs = random(batch * INPUTS, &mut rng);
+        let seconds = time(|| {
+            std::hint::black_box(by_rows(&inputs, INPUTS, device, |rows| model.forward(rows)));
+        });
         report(name, figure, seconds * 1e6, "us");
     }
 }
 
-fn step(optimizer: &mut ModuleOptimizer, model: Mlp, inputs: Tensor<2>, targets: Tensor<2>) -> Mlp {
-    let error = model.forward(inputs) - targets;
-    let loss = error.clone().mul(error).mean();
-    let gradients = GradientsParams::from_grads(loss.backward(), &model);
-    optimizer.step(LEARNING_RATE, model, gradients)
+fn random(count: usize, rng: &mut StdRng) -> Vec<f32> {
+    (0..count).map(|_| rng.random_range(-1.0..1.0)).collect()
 }
 
-/// Reads the result, since a GPU computes nothing before that.
-fn wait(output: Tensor<2>) {
-    std::hint::black_box(output.into_data());
-}
-
-fn random(rows: usize, columns: usize, rng: &mut StdRng, device: &ComputeDevice) -> Tensor<2> {
-    let values: Vec<f32> = (0..rows * columns).map(|_| rng.random_range(-1.0..1.0)).collect();
-    Tensor::from_data(TensorData::new(values, [rows, columns]), device)
+/// Some of the rows of `width` values.
+fn tensor(values: &[f32], width: usize, rows: &Range<usize>, device: &ComputeDevice) -> Tensor<2> {
+    let values = values[rows.start * width..rows.end * width].to_vec();
+    Tensor::from_data(TensorData::new(values, [rows.len(), width]), device)
 }
 
 /// Seconds per call: the median over 20 stretches of the measured time, so that a stretch disturbed from outside counts

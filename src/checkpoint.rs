@@ -26,9 +26,9 @@ use crate::files::{Replacement, read_bounded};
 use crate::optimize::Optimizer;
 use crate::predict::accuracy::{AccuracyModel, AccuracyScale};
 use crate::predict::net::{Ensemble, Tower, TowerConfig};
-use crate::predict::train::{load_module, module_bytes};
 use crate::predict::{MetricPrior, Predictor};
 use crate::space::{self, Architecture, SearchSpace};
+use crate::training::{load_module, module_bytes};
 
 /// Version of the format; a checkpoint of another one is refused.
 const FORMAT: u32 = 1;

@@ -1,6 +1,7 @@
 //! Where tensors are computed. The only place that names a Burn backend.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 
 use crate::error::{Error, Result};
 
@@ -36,6 +37,39 @@ impl Backend {
 #[allow(deprecated, reason = "Burn 0.22 still ships it, and 0.23 drops it")]
 fn ndarray() -> ComputeDevice {
     Device::ndarray()
+}
+
+/// Whether tensors on this device are computed by the threads of this process.
+pub(crate) fn is_cpu(device: &ComputeDevice) -> bool {
+    let device = device.clone().without_autodiff();
+    device == Device::flex() || device == ndarray()
+}
+
+/// Most rows that [`by_rows`] computes at once on a CPU, where what is computed from them should stay in a cache, and
+/// elsewhere, where they bound memory.
+const ROWS_ON_CPU: usize = 250;
+const ROWS_ELSEWHERE: usize = 4096;
+
+/// The outputs of a network for rows of `width` values, row after row; on the CPU by all threads.
+pub fn by_rows(
+    values: &[f32],
+    width: usize,
+    device: &ComputeDevice,
+    forward: impl Fn(Tensor<2>) -> Tensor<2> + Sync,
+) -> Vec<f32> {
+    let width = width.max(1);
+    let outputs = |rows: &[f32]| -> Vec<f32> {
+        let shape = [rows.len() / width, width];
+        let rows = Tensor::from_data(TensorData::new(rows.to_vec(), shape), device);
+        forward(rows).into_data().iter().collect()
+    };
+    let parts: Vec<Vec<f32>> = match is_cpu(device) {
+        // To hand a single part to another thread would take longer than a small one's computation.
+        true if values.len() <= ROWS_ON_CPU * width => return outputs(values),
+        true => values.par_chunks(ROWS_ON_CPU * width).map(outputs).collect(),
+        false => values.chunks(ROWS_ELSEWHERE * width).map(outputs).collect(),
+    };
+    parts.concat()
 }
 
 #[cfg(feature = "wgpu")]

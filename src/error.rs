@@ -36,6 +36,9 @@ pub enum Error {
         /// What to do next.
         hint: String,
     },
+    /// A configuration file that is malformed: not data that is broken, but a mistake in what was asked for.
+    #[error(transparent)]
+    Configuration(Box<Error>),
     /// A name that nothing is registered under.
     #[error("unknown {kind} `{name}`{nearest}. Known: {known}", nearest = did_you_mean(name, known), known = abridged(known))]
     Unknown {
@@ -85,10 +88,18 @@ impl Error {
         move |source| Error::Io { action, path, source }
     }
 
+    /// The same failure, of a file that says what to do.
+    pub(crate) fn in_configuration(self) -> Error {
+        match self {
+            malformed @ Error::Malformed { .. } => Error::Configuration(Box::new(malformed)),
+            other => other,
+        }
+    }
+
     /// Process exit status: 2 for wrong usage or configuration, 1 for everything else.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Unknown { .. } | Error::Invalid { .. } => 2,
+            Error::Unknown { .. } | Error::Invalid { .. } | Error::Configuration(_) => 2,
             _ => 1,
         }
     }

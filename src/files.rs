@@ -131,6 +131,14 @@ pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
     parse_toml(&String::from_utf8_lossy(&bytes), path)
 }
 
+/// Reads a TOML file that says what to do.
+///
+/// # Errors
+/// As [`read_toml`], but [`Error::Configuration`] for what it holds.
+pub fn read_configuration<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    read_toml(path).map_err(Error::in_configuration)
+}
+
 /// Parses the text of the TOML file at `path`.
 ///
 /// # Errors

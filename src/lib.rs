@@ -14,7 +14,7 @@
 //! | the command line | [`cli`] |
 //!
 //! A module uses only those above it in this table, and the small ones: [`error`], [`files`], [`metric`], [`seed`],
-//! [`stats`], and [`compute`], the only one that names a Burn backend.
+//! [`stats`], [`training`], and [`compute`], the only one that names a Burn backend.
 
 pub mod checkpoint;
 pub mod cli;
@@ -32,3 +32,4 @@ pub mod search;
 pub mod seed;
 pub mod space;
 pub mod stats;
+pub mod training;

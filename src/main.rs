@@ -8,6 +8,10 @@ use clap::Parser;
 use edgefit::cli::Cli;
 use edgefit::error::Error;
 
+/// Training asks for large tensors again and again, which the system's allocator takes from the kernel each time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match Cli::parse().run() {
         Ok(code) => code,

@@ -47,6 +47,14 @@ impl Metric {
         }
     }
 
+    /// The largest value that there can be, in its unit.
+    pub fn most(self) -> f64 {
+        match self {
+            Metric::Accuracy => 100.0,
+            Metric::Latency | Metric::Energy => f64::INFINITY,
+        }
+    }
+
     /// Which way it gets better.
     pub fn direction(self) -> Direction {
         match self {

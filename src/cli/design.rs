@@ -43,22 +43,22 @@ pub(crate) struct DesignArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AskArgs {
     /// Most latency of one batch, in ms
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     max_latency_ms: Option<f64>,
     /// Most energy of one batch, in mJ
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     max_energy_mj: Option<f64>,
     /// Least accuracy, in percent
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     min_accuracy: Option<f64>,
     /// Instead of, or beside, limits: percentage points of accuracy that one ms is worth
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     latency_weight: f64,
     /// Percentage points of accuracy that one mJ is worth
-    #[arg(long, default_value_t = 0.0)]
+    #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     energy_weight: f64,
     /// Probability with which all limits have to hold
-    #[arg(long, default_value_t = 0.9)]
+    #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
     confidence: f64,
     /// Number of designs
     #[arg(long, default_value_t = 5)]
@@ -90,13 +90,21 @@ impl AskArgs {
                 });
             }
         }
+        if self.count == 0 {
+            return Err(Error::Invalid {
+                what: "--count".into(),
+                expected: "1 or more".into(),
+                found: "0".into(),
+                hint: "Leave it out for 5 designs.".into(),
+            });
+        }
         Ok(Request {
             limits: Limits::new(constraints, self.confidence)?,
             objective: Objective {
                 latency_weight: self.latency_weight,
                 energy_weight: self.energy_weight,
             },
-            count: self.count.max(1),
+            count: self.count,
             samples,
             ..Request::default()
         })

@@ -18,12 +18,12 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{self, Optimizer, OptimizerConfig, Proposals, Request};
 use crate::predict::fit::{FitOptions, fit};
-use crate::predict::train::Run;
 use crate::predict::{DeviceModel, Predictor, Probe};
 use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
 use crate::space::Architecture;
 use crate::stats;
+use crate::training::Run;
 
 const FLEET: &str = "datasets/nasbench201-fleet";
 const SHIPPED: &str = "checkpoints/nasbench201";

@@ -10,12 +10,13 @@ use serde::Serialize;
 
 use super::{Global, read_datasets, stop_flag};
 use crate::checkpoint;
+use crate::compute::ComputeDevice;
 use crate::error::{Error, Result};
-use crate::files::{read_toml, write_bytes};
+use crate::files::{read_configuration, write_bytes};
 use crate::optimize::{self, OptimizerConfig};
 use crate::predict::fit::{FitOptions, fit};
-use crate::predict::train::Run;
 use crate::seed::Seed;
+use crate::training::Run;
 
 /// Folder, inside of the checkpoint, with the state of training that was stopped.
 const STATE: &str = ".training";
@@ -118,19 +119,11 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
     let dataset = read_datasets(&args.dataset, global)?;
     let state = args.out.join(STATE);
     let run_file = run_file(args, &options, global, &state)?;
-    begin(&state, "run.toml", &run_file, args.resume)?;
-    let bar = global.progress("training towers", "epochs");
-    let progress = shown(&bar);
-    let run = Run {
-        device: &compute,
-        seed: Seed(global.seed),
-        state: Some(&state),
-        resume: args.resume,
-        progress: &progress,
-        stop: stop_flag(),
-    };
-    let predictor = fit(&dataset, &options, &run).map_err(|error| discard(error, &args.out))?;
-    bar.finish_and_clear();
+    let at = (global, args.resume, args.out.as_path());
+    let options_file = ("run.toml", run_file.as_str());
+    let predictor = trained(at, options_file, &compute, ("training towers", "epochs"), |run| {
+        fit(&dataset, &options, run)
+    })?;
     let predictor = checkpoint::save_predictor(&args.out, predictor)?;
     write_bytes(&args.out.join("run.toml"), run_file.as_bytes())?;
     fs::remove_dir_all(&state).map_err(Error::io("remove", &state))?;
@@ -149,7 +142,7 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
 
 fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
     let config: OptimizerConfig = match &args.config {
-        Some(path) => read_toml(path)?,
+        Some(path) => read_configuration(path)?,
         None => OptimizerConfig::default(),
     };
     let compute = global.backend.device()?;
@@ -164,19 +157,11 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
         },
         &state,
     )?;
-    begin(&state, "optimizer.toml", &options, args.resume)?;
-    let bar = global.progress("training optimizer", "steps");
-    let progress = shown(&bar);
-    let run = Run {
-        device: &compute,
-        seed: Seed(global.seed),
-        state: Some(&state),
-        resume: args.resume,
-        progress: &progress,
-        stop: stop_flag(),
-    };
-    let optimizer = optimize::fit(&predictor, &config, &run).map_err(|error| discard(error, &args.out))?;
-    bar.finish_and_clear();
+    let at = (global, args.resume, args.out.as_path());
+    let options_file = ("optimizer.toml", options.as_str());
+    let optimizer = trained(at, options_file, &compute, ("training optimizer", "steps"), |run| {
+        optimize::fit(&predictor, &config, run)
+    })?;
     checkpoint::save_optimizer(&args.predictor, &args.out, &optimizer)?;
     fs::remove_dir_all(&state).map_err(Error::io("remove", &state))?;
     global.say(format!(
@@ -184,6 +169,33 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
         args.out.display()
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What `train` learns, with a progress bar and a state inside of the checkpoint folder, where the options are noted.
+fn trained<T>(
+    (global, resume, out): (&Global, bool, &Path),
+    (name, options): (&str, &str),
+    compute: &ComputeDevice,
+    (what, unit): (&str, &str),
+    train: impl FnOnce(&Run) -> Result<T>,
+) -> Result<T> {
+    let state = out.join(STATE);
+    // From here on Ctrl-C keeps the state that is begun next.
+    let stop = stop_flag();
+    begin(&state, name, options, resume)?;
+    let bar = global.progress(what, unit);
+    let progress = shown(&bar);
+    let run = Run {
+        device: compute,
+        seed: Seed(global.seed),
+        state: Some(&state),
+        resume,
+        progress: &progress,
+        stop,
+    };
+    let learned = train(&run).map_err(|error| discard(error, out))?;
+    bar.finish_and_clear();
+    Ok(learned)
 }
 
 /// Leaves nothing behind of training that what was asked for made impossible; after an interruption or a full disk the
@@ -209,7 +221,7 @@ pub(crate) fn shown(bar: &ProgressBar) -> impl Fn(u64, u64, &str) + Sync {
 /// Defaults, then the file, then flags.
 fn options(args: &PredictorArgs) -> Result<FitOptions> {
     let mut options: FitOptions = match &args.config {
-        Some(path) => read_toml(path)?,
+        Some(path) => read_configuration(path)?,
         None => FitOptions::default(),
     };
     if args.task.is_some() {

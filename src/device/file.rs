@@ -13,9 +13,13 @@ use crate::files::{parse_toml, read_toml as read};
 /// `batch-size`, `precision`, `runtime`) written at the top and `peak-gflops` as a number.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Malformed`] for broken TOML, more than one setting, or a key that does not exist, with the
+/// [`Error::Io`]; [`Error::Configuration`] for broken TOML, more than one setting, or a key that does not exist, with the
 /// nearest one; [`Error::Invalid`] for a value that no device has.
 pub fn read_toml(path: &Path) -> Result<Device> {
+    read_setting(path).map_err(Error::in_configuration)
+}
+
+fn read_setting(path: &Path) -> Result<Device> {
     let unit = read(path)?;
     let file = UnitFile {
         path: path.into(),

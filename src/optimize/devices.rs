@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand_distr::{Distribution, Exp1, StandardNormal};
 
 use crate::predict::Prior;
+use crate::predict::adapt::LEVEL_WIDTH;
 use crate::predict::prior::Coordinate;
 
 /// Shares of the kinds of centres: mixtures of known devices, of known and drawn ones, drawn ones; the rest is around the
@@ -32,8 +33,6 @@ const NOISE: (f64, f64) = (0.03, 0.4);
 const ADAPTED: f64 = 0.6;
 const PROBES: (f64, f64) = (2.0, 40.0);
 const PRIOR_WIDTH: (f64, f64) = (0.3, 2.0);
-/// Prior standard deviation of level and idle networks in an adaptation.
-const LEVEL_WIDTH: f64 = 3.0;
 /// Draws from the distribution of the weights that stand for it.
 const DRAWS: usize = 10;
 /// Standard deviations that upper bounds lie above the mean; 2.3 is a confidence of 99 %.

@@ -2,15 +2,10 @@
 //! likelihood (cross-entropy, AdamW, a cosine learning rate).
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::PathBuf;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::ops::Range;
 
-use burn::grad_clipping::GradientClippingConfig;
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::tensor::{Bytes, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use nalgebra::DMatrix;
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -19,38 +14,26 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::decode::decode;
-use super::devices::{Bounds, Recipe};
+use super::devices::Recipe;
 use super::net::{Policy, PolicySizes};
 use super::pool::{Pool, Question};
-use super::query::{Ask, QueryShape, mean_and_spread};
+use super::query::QueryShape;
+use super::questions::MetricOfDevice;
 use super::{Optimizer, OptimizerConfig};
 use crate::error::{Error, Result};
-use crate::files::write_bytes;
 use crate::predict::Predictor;
-use crate::predict::train::{Run, load_module, module_bytes};
 use crate::seed::Seed;
 use crate::space::Architecture;
-use crate::stats;
+use crate::training::{Descent, Run, StateFolder};
 
 /// Steps between two reports, and between two refreshes of the pool.
 const EPOCH: usize = 25;
-/// How often the state is written at most.
-const STATE_INTERVAL: Duration = Duration::from_secs(3);
 /// Share of the anchors that are answers to queries: the designs that have to be told apart. The rest are drawn from the
 /// space. Queries that these answers are drawn from.
 const ANSWERS_AMONG_ANCHORS: f64 = 0.5;
 const ANCHOR_STEPS: usize = 8;
 /// Architectures drawn from the space that limits are taken from.
 const REFERENCE: usize = 1000;
-/// Share of limits drawn evenly over the range of costs and not over their quantiles, and how far below the least cost
-/// that range reaches, in standard deviations: the nearly and the just unreachable.
-const EVEN_LIMITS: f64 = 0.25;
-const BELOW_LEAST: f64 = 0.1;
-/// Range of weights, in percentage points per standard deviation of the logarithm, even in the logarithm.
-const WEIGHTS: (f64, f64) = (0.02, 50.0);
-/// Shares of asked metrics that have only a weight, and that have a weight beside their limit.
-const ONLY_WEIGHT: f64 = 0.15;
-const BOTH: f64 = 0.05;
 /// Where energy is known: shares of queries about energy only, and about both.
 const ENERGY_ONLY: f64 = 0.15;
 const WITH_ENERGY: f64 = 0.3;
@@ -107,22 +90,17 @@ pub(super) fn fit_among(
     config.check()?;
     let mut training = Training::start(predictor, whole_space, config, run)?;
     let epochs = config.steps.div_ceil(EPOCH);
-    let mut saved = Instant::now();
     while training.progress.epoch < epochs {
         training.epoch(run)?;
         let progress = &training.progress;
         let words = format!("loss {:.4} per gene", progress.loss);
         (run.progress)(progress.epoch as u64, epochs as u64, &words);
-        let stop = run.stop.load(Ordering::Relaxed);
         let unfinished = progress.epoch < epochs;
-        if stop || !unfinished || saved.elapsed() > STATE_INTERVAL {
+        if run.stopped() || !unfinished || training.state.is_due() {
             training.save()?;
-            saved = Instant::now();
         }
-        if let (true, Some(state)) = (stop && unfinished, run.state) {
-            return Err(Error::Interrupted {
-                state: state.to_path_buf(),
-            });
+        if unfinished {
+            run.interrupt()?;
         }
     }
     Ok(Optimizer::new(
@@ -145,9 +123,9 @@ struct Training<'a> {
     pool: Option<Pool>,
     /// Whether the pool is an elite that changes.
     elite: bool,
-    files: Option<PathBuf>,
+    state: StateFolder,
     policy: Policy,
-    optimizer: ModuleOptimizer,
+    descent: Descent,
     progress: Progress,
 }
 
@@ -180,16 +158,20 @@ impl<'a> Training<'a> {
             reference: Points::of(predictor, &draw("reference", REFERENCE)),
             elite: whole.is_none(),
             pool: whole,
-            files: run.state.map(|folder| folder.join("optimizer")),
+            state: StateFolder::new(run, "optimizer"),
             policy: PolicySizes::init(&sizes, &mut seed.stream("init"), &run.device.clone().autodiff()),
-            optimizer: AdamWConfig::new()
-                .with_weight_decay(config.weight_decay as f32)
-                .with_grad_clipping(Some(GradientClippingConfig::Norm(config.gradient_norm as f32)))
-                .init(),
+            descent: Descent::new(
+                config.learning_rate,
+                config.weight_decay,
+                config.gradient_norm,
+                config.steps,
+            ),
             progress: Progress::default(),
         };
-        if run.resume {
-            training.restore()?;
+        if let Some(progress) = training.state.progress()? {
+            training.progress = progress;
+            training.policy = training.state.module("policy.bpk", training.policy)?;
+            training.descent = training.state.descent(training.descent)?;
         }
         if training.pool.is_none() {
             let (designs, last) = match training.progress.pool.is_empty() {
@@ -240,19 +222,20 @@ impl<'a> Training<'a> {
             for &answer in &batch.answers {
                 pool.last_answer[answer] = self.progress.epoch + 1;
             }
-            let genes: Vec<u8> = batch
-                .answers
-                .iter()
-                .flat_map(|&answer| pool.designs[answer].0.iter().copied())
+            let genes: Vec<&[u8]> = (batch.answers.iter())
+                .map(|&answer| pool.designs[answer].0.as_slice())
                 .collect();
-            let shape = [batch.answers.len(), self.shape.width()];
-            let queries = Tensor::<2>::from_data(TensorData::new(batch.queries.clone(), shape), &device);
-            let loss = self.policy.loss(queries, &genes, choices, &device);
-            losses += loss.clone().into_scalar::<f32>();
-            let gradients = GradientsParams::from_grads(loss.backward(), &self.policy);
-            let done = (self.progress.epoch * EPOCH + step) as f64 / self.config.steps as f64;
-            let rate = self.config.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * done.min(1.0)).cos());
-            self.policy = self.optimizer.step(rate, self.policy.clone(), gradients);
+            let width = self.shape.width();
+            let loss = |policy: &Policy, rows: Range<usize>| {
+                let queries = batch.queries[rows.start * width..rows.end * width].to_vec();
+                let queries = Tensor::<2>::from_data(TensorData::new(queries, [rows.len(), width]), &device);
+                let share = rows.len() as f32 / genes.len() as f32;
+                policy.loss(queries, &genes[rows].concat(), choices, &device) * share
+            };
+            let step = self.progress.epoch * EPOCH + step;
+            let (policy, loss) = self.descent.step(step, self.policy.clone(), genes.len(), &device, loss);
+            self.policy = policy;
+            losses += loss.into_scalar::<f32>();
             last_queries = batch.queries;
         }
         self.progress.epoch += 1;
@@ -344,133 +327,13 @@ impl<'a> Training<'a> {
     }
 
     fn save(&mut self) -> Result<()> {
-        let Some(folder) = &self.files else { return Ok(()) };
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        write_bytes(&folder.join("policy.bpk"), &module_bytes(&self.policy, folder)?)?;
-        let optimizer = self
-            .optimizer
-            .into_bytes()
-            .map_err(|error| unusable(folder, &error.to_string()))?;
-        write_bytes(&folder.join("optimizer.bpk"), &optimizer)?;
         if let (true, Some(pool)) = (self.elite, &self.pool) {
             let genes = pool.designs.iter().map(|design| design.0.clone());
             self.progress.pool = genes.zip(pool.last_answer.iter().copied()).collect();
         }
-        let progress = serde_json::to_vec(&self.progress).map_err(|error| unusable(folder, &error.to_string()))?;
+        let modules = [("policy.bpk", &self.policy)];
+        let saved = self.state.save(&modules, &self.descent, &self.progress);
         self.progress.pool.clear();
-        write_bytes(&folder.join("progress.json"), &progress)
-    }
-
-    fn restore(&mut self) -> Result<()> {
-        let Some(folder) = self.files.clone() else {
-            return Ok(());
-        };
-        let path = folder.join("progress.json");
-        if !path.exists() {
-            return Ok(());
-        }
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        self.progress = serde_json::from_slice(&bytes).map_err(|error| unusable(&path, &error.to_string()))?;
-        self.policy = load_module(self.policy.clone(), &folder.join("policy.bpk"))?;
-        let path = folder.join("optimizer.bpk");
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        let optimizer = std::mem::replace(&mut self.optimizer, AdamWConfig::new().init());
-        self.optimizer = optimizer
-            .from_bytes(Bytes::from_bytes_vec(bytes))
-            .map_err(|error| unusable(&path, &error.to_string()))?;
-        Ok(())
-    }
-}
-
-fn unusable(path: &std::path::Path, found: &str) -> Error {
-    Error::Checkpoint {
-        path: path.to_path_buf(),
-        expected: "training state written by this version of edgefit".into(),
-        found: found.into(),
-        hint: "Train again without --resume.".into(),
-    }
-}
-
-/// One metric of a drawn device, at the anchors, at the reference architectures and at the pool's designs.
-struct MetricOfDevice {
-    anchors_mean: Vec<f64>,
-    anchors_upper: Vec<f64>,
-    /// Upper bounds at the reference architectures, rising.
-    reference: Vec<f64>,
-    designs: Bounds,
-    log_typical: f64,
-}
-
-/// What is asked of one metric.
-struct Asked<'a> {
-    ask: Ask<'a>,
-    designs: &'a Bounds,
-}
-
-impl MetricOfDevice {
-    fn new(anchors: Bounds, reference: Bounds, designs: Bounds) -> Self {
-        let wide = |values: Vec<f32>| -> Vec<f64> { values.into_iter().map(f64::from).collect() };
-        let mut reference = wide(reference.upper);
-        reference.sort_unstable_by(f64::total_cmp);
-        let anchors_mean = wide(anchors.mean);
-        MetricOfDevice {
-            log_typical: stats::mean(&anchors_mean).unwrap_or_default(),
-            anchors_mean,
-            anchors_upper: wide(anchors.upper),
-            reference,
-            designs,
-        }
-    }
-
-    fn ask(&self, rng: &mut StdRng) -> Asked<'_> {
-        let kind: f64 = rng.random();
-        let limited = kind >= ONLY_WEIGHT;
-        // Without a limit there is no confidence, and the expected values count.
-        let log_upper = if limited {
-            &self.anchors_upper
-        } else {
-            &self.anchors_mean
-        };
-        let (_, spread) = mean_and_spread(log_upper);
-        let log_limit = limited.then(|| self.limit(spread, rng));
-        let weight = match kind < ONLY_WEIGHT + BOTH {
-            true => {
-                let per_spread = (WEIGHTS.0.ln() + rng.random::<f64>() * (WEIGHTS.1 / WEIGHTS.0).ln()).exp();
-                per_spread / (self.log_typical.exp() * spread)
-            }
-            false => 0.0,
-        };
-        Asked {
-            ask: Ask {
-                log_upper,
-                log_typical: self.log_typical,
-                log_limit,
-                weight,
-            },
-            designs: &self.designs,
-        }
-    }
-
-    fn limit(&self, spread: f64, rng: &mut StdRng) -> f64 {
-        let at = |share| stats::quantile_of_sorted(&self.reference, share).unwrap_or_default();
-        if rng.random_bool(EVEN_LIMITS) {
-            let least = at(0.0) - BELOW_LEAST * spread;
-            return least + rng.random::<f64>() * (at(0.99) - least);
-        }
-        at(0.01 + 0.98 * rng.random::<f64>())
-    }
-}
-
-impl<'a> Asked<'a> {
-    fn put(&self, question: &mut Question<'a>) {
-        if let Some(limit) = self.ask.log_limit {
-            question.limits.push((&self.designs.upper, limit as f32));
-        }
-        if self.ask.weight > 0.0 {
-            let weight = self.ask.weight as f32;
-            question
-                .costs
-                .push(self.designs.mean.iter().map(|mean| weight * mean.exp()).collect());
-        }
+        saved
     }
 }

@@ -30,7 +30,7 @@ const MOST_KEPT: usize = 150;
 /// Share of the mixture around the mean of the known devices; the rest is around known and drawn ones.
 const AROUND_MEAN: f64 = 0.1;
 /// Prior standard deviation of the constant, in units of the scale.
-const LEVEL_WIDTH: f64 = 3.0;
+pub(crate) const LEVEL_WIDTH: f64 = 3.0;
 /// Median and log-spread of the prior widths along known and along drawn directions.
 const KNOWN_WIDTH: (f64, f64) = (0.2, 0.7);
 const DRAWN_WIDTH: (f64, f64) = (0.4, 0.8);

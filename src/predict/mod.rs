@@ -286,7 +286,13 @@ impl Predictor {
     pub fn choose_probes(&self, count: usize, among: Option<&[Architecture]>, seed: Seed) -> Vec<Architecture> {
         let mut rng = seed.stream("probes");
         let targets = self.samples(PROBE_TARGETS, &mut rng);
-        let basis = |architectures: &[Architecture]| self.latency_basis(&self.encode(architectures));
+        let basis = |architectures: &[Architecture]| match self.table() {
+            Some(table) => {
+                let positions: Vec<usize> = architectures.iter().map(|one| self.space.index(one)).collect();
+                table.latency.select_columns(&positions)
+            }
+            None => self.latency_basis(&self.encode(architectures)),
+        };
         let targets = basis(&targets);
         let choose = |architectures: &[Architecture], candidates: &DMatrix<f32>| {
             let chosen = probes::choose(&self.latency.prior, candidates, &targets, count);
@@ -295,11 +301,10 @@ impl Predictor {
                 .map(|position| architectures[position].clone())
                 .collect()
         };
-        match (among, self.space.size()) {
+        match (among, self.table()) {
             (Some(among), _) => choose(among, &basis(among)),
-            (None, Some(size)) if size <= PROBE_CANDIDATES => {
-                let all: Vec<Architecture> = (0..size).map(|index| self.space.at(index)).collect();
-                choose(&all, &basis(&all))
+            (None, Some(table)) if table.architectures.len() <= PROBE_CANDIDATES => {
+                choose(&table.architectures, &table.latency)
             }
             (None, _) => {
                 let sampled = self.samples(PROBE_CANDIDATES, &mut rng);

@@ -9,7 +9,7 @@ use nalgebra::DMatrix;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use crate::compute::ComputeDevice;
+use crate::compute::{ComputeDevice, by_rows};
 
 /// Sizes of a [`Tower`].
 #[derive(Config, Debug)]
@@ -88,23 +88,14 @@ pub struct Ensemble {
 impl Ensemble {
     /// Mean output of the members, `[inputs, architectures]` to `[outputs, architectures]`.
     pub fn predict(&self, encoded: &DMatrix<f32>, device: &ComputeDevice) -> DMatrix<f32> {
-        /// Architectures per forward pass, which bounds memory.
-        const BATCH: usize = 4096;
         let (width, count) = encoded.shape();
-        let mut outputs = Vec::with_capacity(count * self.config.outputs);
-        for batch in encoded.as_slice().chunks(BATCH * width.max(1)) {
-            let shape = [batch.len() / width, width];
-            let inputs = Tensor::<2>::from_data(TensorData::new(batch.to_vec(), shape), device);
-            let sum = self
-                .members
-                .iter()
-                .map(|member| member.forward(inputs.clone()))
-                .reduce(|sum, output| sum + output);
-            if let Some(sum) = sum {
-                let mean = sum / self.members.len() as f32;
-                outputs.extend(mean.into_data().iter::<f32>());
+        let outputs = by_rows(encoded.as_slice(), width, device, |inputs| {
+            let outputs = self.members.iter().map(|member| member.forward(inputs.clone()));
+            match outputs.reduce(|sum, output| sum + output) {
+                Some(sum) => sum / self.members.len() as f32,
+                None => Tensor::zeros([inputs.dims()[0], self.config.outputs], device),
             }
-        }
+        });
         DMatrix::from_vec(self.config.outputs, count, outputs)
     }
 }

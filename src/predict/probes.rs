@@ -6,6 +6,7 @@
 
 use nalgebra::{DMatrix, DVector};
 
+use super::adapt::LEVEL_WIDTH;
 use super::prior::{Coordinate, Prior};
 
 /// Prior standard deviations that probes are chosen under, in units of the scale. Directions of drawn devices count less
@@ -14,7 +15,6 @@ const KNOWN_WIDTH: f64 = 1.0;
 const DRAWN_WIDTH: f64 = 0.25;
 const FEATURE_WIDTH: f64 = 0.05;
 const MEAN_WIDTH: f64 = 0.5;
-const LEVEL_WIDTH: f64 = 3.0;
 /// Noise of one measurement, chosen pessimistic so that no single probe is relied upon.
 const NOISE: f64 = 0.2;
 

@@ -1,15 +1,11 @@
 //! Fits an ensemble of towers to a table with gaps: AdamW, smooth L1, cosine learning rate, early stopping.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+mod config;
 
-use burn::grad_clipping::GradientClippingConfig;
+use std::ops::Range;
+
 use burn::module::Module;
-use burn::optim::{AdamWConfig, GradientsParams, ModuleOptimizer};
-use burn::store::ModuleRecord;
-use burn::tensor::{Bytes, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
@@ -17,92 +13,11 @@ use serde::{Deserialize, Serialize};
 use super::net::{Ensemble, Tower, TowerConfig};
 use crate::compute::ComputeDevice;
 use crate::error::{Error, Result};
-use crate::files::write_bytes;
 use crate::seed::Seed;
+use crate::training::{Descent, StateFolder};
 
-/// How towers are trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
-pub struct TrainingConfig {
-    /// Towers in the ensemble.
-    pub members: usize,
-    /// Width of the hidden layers.
-    pub hidden: usize,
-    /// Learned features, K.
-    pub features: usize,
-    /// Most passes over the training architectures.
-    pub epochs: usize,
-    /// Passes without a better validation loss after which a member stops.
-    pub patience: usize,
-    /// Architectures per step.
-    pub batch: usize,
-    /// Highest learning rate, which falls to zero along a cosine.
-    pub learning_rate: f64,
-    /// Decoupled weight decay.
-    pub weight_decay: f64,
-    /// Largest norm of the gradient of each weight tensor.
-    pub gradient_norm: f64,
-    /// Share of the training architectures held out for validation and for the noise of each output.
-    pub validation: f64,
-}
-
-impl Default for TrainingConfig {
-    fn default() -> Self {
-        TrainingConfig {
-            members: 3,
-            hidden: 128,
-            features: 16,
-            epochs: 60,
-            patience: 15,
-            batch: 256,
-            learning_rate: 3e-3,
-            weight_decay: 1e-4,
-            gradient_norm: 1.0,
-            validation: 0.1,
-        }
-    }
-}
-
-impl TrainingConfig {
-    /// Checks every number; `section` is named in the error.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] naming the first that cannot be used.
-    pub fn check(&self, section: &str) -> Result<()> {
-        let counts = [
-            ("members", self.members, 64),
-            ("hidden", self.hidden, 4096),
-            ("features", self.features, 4096),
-            ("epochs", self.epochs, 1_000_000),
-            ("batch", self.batch, 1_000_000),
-        ];
-        let invalid = |name: &str, expected: String, found: String| Error::Invalid {
-            what: format!("{section}.{name}"),
-            expected,
-            found,
-            hint: "Correct it, or leave it out for the default.".into(),
-        };
-        for (name, value, most) in counts {
-            if value == 0 || value > most {
-                return Err(invalid(name, format!("1 to {most}"), value.to_string()));
-            }
-        }
-        let numbers = [
-            ("learning-rate", self.learning_rate, 1.0),
-            ("gradient-norm", self.gradient_norm, 1e6),
-            ("validation", self.validation, 0.9),
-        ];
-        for (name, value, most) in numbers {
-            if !(value > 0.0 && value <= most) {
-                return Err(invalid(name, format!("above 0, at most {most}"), value.to_string()));
-            }
-        }
-        match self.weight_decay >= 0.0 && self.weight_decay < 1.0 {
-            true => Ok(()),
-            false => Err(invalid("weight-decay", "0 to 1".into(), self.weight_decay.to_string())),
-        }
-    }
-}
+pub use crate::training::Run;
+pub use config::TrainingConfig;
 
 /// Inputs and targets, one column per architecture. A target that was not measured is NaN.
 #[derive(Debug, Clone)]
@@ -122,22 +37,6 @@ pub struct Split {
     pub validation: Vec<usize>,
 }
 
-/// What long work needs beside its numbers: where it computes, where it keeps its state, whom it tells, when it stops.
-pub struct Run<'a> {
-    /// Where tensors are computed.
-    pub device: &'a ComputeDevice,
-    /// Where the random numbers come from.
-    pub seed: Seed,
-    /// Folder for the state that a resumed run continues from; without one nothing is kept.
-    pub state: Option<&'a Path>,
-    /// Continue from the state in `state`, if there is any.
-    pub resume: bool,
-    /// Told after every epoch: epochs done, epochs at most, and the latest losses in words.
-    pub progress: &'a (dyn Fn(u64, u64, &str) + Sync),
-    /// Set from outside, by Ctrl-C, to stop at the next epoch.
-    pub stop: &'a AtomicBool,
-}
-
 /// State of a member's training between two epochs.
 #[derive(Serialize, Deserialize)]
 struct Progress {
@@ -146,9 +45,6 @@ struct Progress {
     best_loss: f32,
     finished: bool,
 }
-
-/// How often the state is written at most.
-const STATE_INTERVAL: Duration = Duration::from_secs(3);
 
 /// Trains the ensemble called `name` on the training columns of `table`.
 ///
@@ -163,7 +59,10 @@ pub fn fit(name: &str, table: &Table, split: &Split, config: &TrainingConfig, ru
         config.features,
     );
     let members = (0..config.members)
-        .map(|index| Member::start(name, index, &sizes, config, run)?.train(table, split, config, run))
+        .map(|index| {
+            let member = Member::start(name, index, &sizes, split, config, run)?;
+            member.train(table, split, config, run)
+        })
         .collect::<Result<Vec<_>>>()?;
     Ok(Ensemble { config: sizes, members })
 }
@@ -171,29 +70,32 @@ pub fn fit(name: &str, table: &Table, split: &Split, config: &TrainingConfig, ru
 struct Member {
     index: usize,
     seed: Seed,
-    files: Option<PathBuf>,
+    state: StateFolder,
     tower: Tower,
     best: Tower,
-    optimizer: ModuleOptimizer,
+    descent: Descent,
     progress: Progress,
 }
 
 impl Member {
-    fn start(name: &str, index: usize, sizes: &TowerConfig, config: &TrainingConfig, run: &Run) -> Result<Member> {
+    fn start(
+        name: &str,
+        index: usize,
+        sizes: &TowerConfig,
+        split: &Split,
+        config: &TrainingConfig,
+        run: &Run,
+    ) -> Result<Member> {
         let seed = run.seed.child(name, index);
-        let device = run.device.clone().autodiff();
-        let tower = sizes.init(&mut seed.stream("init"), &device);
-        let optimizer = AdamWConfig::new()
-            .with_weight_decay(config.weight_decay as f32)
-            .with_grad_clipping(Some(GradientClippingConfig::Norm(config.gradient_norm as f32)))
-            .init();
+        let tower = sizes.init(&mut seed.stream("init"), &run.device.clone().autodiff());
+        let steps = split.training.len().div_ceil(config.batch) * config.epochs;
         let mut member = Member {
             index,
             seed,
-            files: run.state.map(|folder| folder.join(format!("{name}-{index}"))),
+            state: StateFolder::new(run, &format!("{name}-{index}")),
             best: tower.clone(),
             tower,
-            optimizer,
+            descent: Descent::new(config.learning_rate, config.weight_decay, config.gradient_norm, steps),
             progress: Progress {
                 epoch: 0,
                 best_epoch: 0,
@@ -201,17 +103,18 @@ impl Member {
                 finished: false,
             },
         };
-        if run.resume {
-            member.restore()?;
+        if let Some(progress) = member.state.progress()? {
+            member.progress = progress;
+            member.tower = member.state.module("tower.bpk", member.tower)?;
+            member.best = member.state.module("best.bpk", member.best)?;
+            member.descent = member.state.descent(member.descent)?;
         }
         Ok(member)
     }
 
     fn train(mut self, table: &Table, split: &Split, config: &TrainingConfig, run: &Run) -> Result<Tower> {
-        let steps = split.training.len().div_ceil(config.batch) * config.epochs;
-        let mut saved = Instant::now();
         while !self.progress.finished {
-            self.epoch(table, split, config, steps, run.device);
+            self.epoch(table, split, config, run.device);
             let loss = validation_loss(&self.tower.valid(), table, &split.validation, run.device);
             self.judge(loss, config)?;
             let done = self.index * config.epochs
@@ -225,32 +128,28 @@ impl Member {
                 (config.members * config.epochs) as u64,
                 &format!("validation loss {:.4}", self.progress.best_loss),
             );
-            let stop = run.stop.load(Ordering::Relaxed);
-            if stop || self.progress.finished || saved.elapsed() > STATE_INTERVAL {
-                self.save()?;
-                saved = Instant::now();
+            if run.stopped() || self.progress.finished || self.state.is_due() {
+                let modules = [("tower.bpk", &self.tower), ("best.bpk", &self.best)];
+                self.state.save(&modules, &self.descent, &self.progress)?;
             }
-            if let (true, Some(state)) = (stop, run.state) {
-                return Err(Error::Interrupted {
-                    state: state.to_path_buf(),
-                });
-            }
+            run.interrupt()?;
         }
         Ok(self.best.valid())
     }
 
-    fn epoch(&mut self, table: &Table, split: &Split, config: &TrainingConfig, steps: usize, device: &ComputeDevice) {
+    fn epoch(&mut self, table: &Table, split: &Split, config: &TrainingConfig, device: &ComputeDevice) {
         let device = device.clone().autodiff();
         let mut order = split.training.clone();
         order.shuffle(&mut self.seed.stream(&format!("shuffle/{}", self.progress.epoch)));
         let first = self.progress.epoch * order.len().div_ceil(config.batch);
         let mut tower = self.tower.clone();
         for (step, columns) in (first..).zip(order.chunks(config.batch)) {
-            let (inputs, targets, mask) = batch(table, columns, &device);
-            let loss = smooth_l1(tower.forward(inputs), targets, mask);
-            let gradients = GradientsParams::from_grads(loss.backward(), &tower);
-            let rate = config.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * step as f64 / steps as f64).cos());
-            tower = self.optimizer.step(rate, tower, gradients);
+            let measured = measured(table, columns);
+            let loss = |tower: &Tower, rows: Range<usize>| {
+                let (inputs, targets, mask) = batch(table, &columns[rows], &device);
+                smooth_l1(tower.forward(inputs), targets, mask) / measured
+            };
+            (tower, _) = self.descent.step(step, tower, columns.len(), &device, loss);
         }
         self.tower = tower;
     }
@@ -275,81 +174,19 @@ impl Member {
         self.progress.finished = waited || self.progress.epoch >= config.epochs;
         Ok(())
     }
-
-    fn save(&self) -> Result<()> {
-        let Some(folder) = &self.files else { return Ok(()) };
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
-        write_bytes(&folder.join("tower.bpk"), &module_bytes(&self.tower, folder)?)?;
-        write_bytes(&folder.join("best.bpk"), &module_bytes(&self.best, folder)?)?;
-        let optimizer = self
-            .optimizer
-            .into_bytes()
-            .map_err(|error| unusable(folder, &error.to_string()))?;
-        write_bytes(&folder.join("optimizer.bpk"), &optimizer)?;
-        let progress = serde_json::to_vec(&self.progress).map_err(|error| unusable(folder, &error.to_string()))?;
-        write_bytes(&folder.join("progress.json"), &progress)
-    }
-
-    fn restore(&mut self) -> Result<()> {
-        let Some(folder) = self.files.clone() else {
-            return Ok(());
-        };
-        let progress = folder.join("progress.json");
-        if !progress.exists() {
-            return Ok(());
-        }
-        let bytes = fs::read(&progress).map_err(Error::io("read", &progress))?;
-        self.progress = serde_json::from_slice(&bytes).map_err(|error| unusable(&progress, &error.to_string()))?;
-        self.tower = load_module(self.tower.clone(), &folder.join("tower.bpk"))?;
-        self.best = load_module(self.best.clone(), &folder.join("best.bpk"))?;
-        let path = folder.join("optimizer.bpk");
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
-        let optimizer = std::mem::replace(&mut self.optimizer, AdamWConfig::new().init());
-        self.optimizer = optimizer
-            .from_bytes(Bytes::from_bytes_vec(bytes))
-            .map_err(|error| unusable(&path, &error.to_string()))?;
-        Ok(())
-    }
 }
 
-/// The weights of a module as burnpack bytes. `place` is named in the error.
-pub fn module_bytes<M: Module>(module: &M, place: &Path) -> Result<Vec<u8>> {
-    let bytes = module
-        .clone()
-        .into_record()
-        .into_bytes()
-        .map_err(|error| unusable(place, &error.to_string()))?;
-    Ok(bytes.to_vec())
-}
-
-/// Reads burnpack weights into a module of the same shape.
-///
-/// # Errors
-/// [`Error::Io`] and, for files that are not such weights, [`Error::Checkpoint`].
-pub fn load_module<M: Module>(module: M, path: &Path) -> Result<M> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
-    let record =
-        ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(|error| unusable(path, &error.to_string()))?;
-    module
-        .try_load_record(record)
-        .map_err(|error| unusable(path, &error.to_string()))
-}
-
-fn unusable(path: &Path, found: &str) -> Error {
-    Error::Checkpoint {
-        path: path.to_path_buf(),
-        expected: "weights written by this version of edgefit".into(),
-        found: found.into(),
-        hint: "Train again without --resume, or restore the file from a copy.".into(),
-    }
-}
-
-/// Mean of `0.5 e^2` below an error of one and `e - 0.5` above (smooth L1), over the targets that were measured.
+/// Sum of `0.5 e^2` below an error of one and `e - 0.5` above (smooth L1), over the targets that were measured.
 fn smooth_l1(predicted: Tensor<2>, targets: Tensor<2>, mask: Tensor<2>) -> Tensor<1> {
-    let error = ((predicted - targets) * mask.clone()).abs();
+    let error = ((predicted - targets) * mask).abs();
     let clipped = error.clone().clamp_max(1.0);
-    let loss = clipped.clone() * (error - clipped * 0.5);
-    loss.sum() / mask.sum().clamp_min(1.0)
+    (clipped.clone() * (error - clipped * 0.5)).sum()
+}
+
+/// Number of targets that were measured, at least one.
+fn measured(table: &Table, columns: &[usize]) -> f32 {
+    let targets = columns.iter().flat_map(|&column| column_of(&table.targets, column));
+    targets.filter(|target| !target.is_nan()).count().max(1) as f32
 }
 
 fn validation_loss(tower: &Tower, table: &Table, columns: &[usize], device: &ComputeDevice) -> f32 {
@@ -357,7 +194,12 @@ fn validation_loss(tower: &Tower, table: &Table, columns: &[usize], device: &Com
         return 0.0;
     }
     let (inputs, targets, mask) = batch(table, columns, device);
-    smooth_l1(tower.forward(inputs), targets, mask).into_scalar::<f32>()
+    smooth_l1(tower.forward(inputs), targets, mask).into_scalar::<f32>() / measured(table, columns)
+}
+
+fn column_of(matrix: &DMatrix<f32>, column: usize) -> &[f32] {
+    let rows = matrix.nrows();
+    &matrix.as_slice()[column * rows..(column + 1) * rows]
 }
 
 /// Inputs, targets (0 where not measured) and mask (1 where measured) of some columns, one row each.
@@ -366,11 +208,7 @@ fn batch(table: &Table, columns: &[usize], device: &ComputeDevice) -> (Tensor<2>
         let rows = matrix.nrows();
         let mut data = Vec::with_capacity(rows * columns.len());
         for &column in columns {
-            data.extend(
-                matrix.as_slice()[column * rows..(column + 1) * rows]
-                    .iter()
-                    .map(|&one| value(one)),
-            );
+            data.extend(column_of(matrix, column).iter().map(|&one| value(one)));
         }
         Tensor::<2>::from_data(TensorData::new(data, [columns.len(), rows]), device)
     };
@@ -383,6 +221,10 @@ fn batch(table: &Table, columns: &[usize], device: &ComputeDevice) -> (Tensor<2>
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::Path;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
     use crate::compute::Backend;
 
@@ -483,37 +325,5 @@ mod tests {
             message.contains("tower.bpk") && message.contains("without --resume"),
             "{message}"
         );
-    }
-
-    #[test]
-    fn numbers_that_cannot_be_trained_with_are_named() {
-        for (bad, name) in [
-            (TrainingConfig { epochs: 0, ..config() }, "towers.epochs"),
-            (
-                TrainingConfig {
-                    learning_rate: f64::NAN,
-                    ..config()
-                },
-                "towers.learning-rate",
-            ),
-            (
-                TrainingConfig {
-                    validation: 1.0,
-                    ..config()
-                },
-                "towers.validation",
-            ),
-            (
-                TrainingConfig {
-                    weight_decay: -0.1,
-                    ..config()
-                },
-                "towers.weight-decay",
-            ),
-        ] {
-            let message = bad.check("towers").unwrap_err().to_string();
-            assert!(message.contains(name), "{message}");
-        }
-        assert!(config().check("towers").is_ok());
     }
 }

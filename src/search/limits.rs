@@ -17,14 +17,19 @@ impl Constraint {
     /// A limit in the metric's unit.
     ///
     /// # Errors
-    /// [`Error::Invalid`] unless the limit is finite and positive.
+    /// [`Error::Invalid`] unless the limit is finite, positive and no more than the metric can be.
     pub fn new(metric: Metric, limit: f64) -> Result<Self> {
-        if limit.is_finite() && limit > 0.0 {
+        let most = metric.most();
+        if limit.is_finite() && limit > 0.0 && limit <= most {
             return Ok(Constraint { metric, limit });
         }
+        let range = match most.is_finite() {
+            true => format!(", at most {most}"),
+            false => String::new(),
+        };
         Err(Error::Invalid {
             what: format!("{metric} limit"),
-            expected: format!("a positive number of {}", metric.unit()),
+            expected: format!("a positive number of {}{range}", metric.unit()),
             found: limit.to_string(),
             hint: "Leave the limit out to ask for none.".into(),
         })
@@ -236,6 +241,9 @@ mod tests {
             let message = Constraint::new(Metric::Latency, limit).unwrap_err().to_string();
             assert!(message.contains("latency limit"), "{message}");
         }
+        let message = Constraint::new(Metric::Accuracy, 170.0).unwrap_err().to_string();
+        assert!(message.contains("at most 100"), "{message}");
+        assert!(Constraint::new(Metric::Accuracy, 100.0).is_ok() && Constraint::new(Metric::Latency, 170.0).is_ok());
         for confidence in [0.0, 1.1, f64::NAN] {
             assert!(Limits::new(Vec::new(), confidence).is_err());
         }

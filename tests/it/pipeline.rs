@@ -147,6 +147,11 @@ fn limits_that_make_no_sense_are_refused() {
     for asked in [
         "--max-latency-ms 0",
         "--max-latency-ms=-3",
+        "--max-latency-ms -3",
+        "--max-energy-mj -3",
+        "--min-accuracy -1",
+        "--min-accuracy 170",
+        "--count 0",
         "--max-latency-ms NaN",
         "--max-latency-ms 5 --confidence 1.5",
         "--latency-weight=-1",
@@ -197,6 +202,8 @@ fn a_device_is_known_or_described_or_unknown() {
     }
     assert_eq!(predict("raspi4").stdout.lines().count(), 4);
     predict("pixle3").failed(2, &["unknown device `pixle3`", "did you mean `pixel3`?"]);
+    fs::write(folder.path().join("typo.toml"), "id = \"b\"\nclas = \"gpu\"\n").unwrap();
+    predict("{typo.toml}").failed(2, &["typo.toml:2", "did you mean `class`?"]);
     predict("{absent.toml}").failed(1, &["cannot read", "absent.toml"]);
     predict("{absent.json}").failed(1, &["cannot read", "absent.json"]);
 }
@@ -372,7 +379,9 @@ fn mistakes_in_what_to_train_on_name_the_nearest() {
         .failed(2, &["unknown task", "did you mean `simulated-cifar100`?"]);
     fs::write(path.join("typo.toml"), "[towers]\nepoch = 4\n").unwrap();
     let parts = ["typo.toml:2", "unknown key `epoch`", "did you mean `epochs`?"];
-    edgefit(path, &format!("{line} --config {{typo.toml}}")).failed(1, &parts);
+    edgefit(path, &format!("{line} --config {{typo.toml}}")).failed(2, &parts);
+    fs::write(path.join("words.toml"), "[towers]\nepochs = \"many\"\n").unwrap();
+    edgefit(path, &format!("{line} --config {{words.toml}}")).failed(2, &["words.toml:2", "many"]);
     fs::write(path.join("zero.toml"), "[towers]\nmembers = 0\n").unwrap();
     edgefit(path, &format!("{line} --config {{zero.toml}}")).failed(2, &["towers.members", "1 to 64", "found 0"]);
     edgefit(path, &format!("{line} --samples-per-device 3")).failed(2, &["samples-per-device", "at least 30"]);

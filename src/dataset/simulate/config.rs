@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::dataset::{Manifest, Origin, Source};
 use crate::device::{Device, catalogue, read_toml as read_device};
 use crate::error::{Error, Result};
+use crate::files::read_configuration;
 use crate::seed::Seed;
 use crate::space::{self, InputSize, SearchSpace};
 
@@ -88,11 +89,11 @@ impl FleetConfig {
     /// Reads and checks a configuration. Device files are looked for beside it.
     ///
     /// # Errors
-    /// [`Error::Io`] and [`Error::Malformed`] for the file, with the nearest known key for an unknown one;
+    /// [`Error::Io`] and [`Error::Configuration`] for the file, with the nearest known key for an unknown one;
     /// [`Error::Unknown`] and [`Error::Invalid`] for its values.
     pub fn read(path: &Path) -> Result<FleetConfig> {
         let folder = path.parent().unwrap_or(Path::new("."));
-        crate::files::read_toml::<Raw>(path)?.check(folder)
+        read_configuration::<Raw>(path)?.check(folder)
     }
 
     /// What the dataset says about itself.
