@@ -4,3 +4,5 @@
 pub mod comparison;
 pub mod optimizer;
 pub mod predictor;
+
+mod truth;
