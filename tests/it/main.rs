@@ -11,4 +11,5 @@ mod pipeline;
 mod probes;
 mod real;
 mod shipped;
+mod sources;
 mod trained;
