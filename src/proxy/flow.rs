@@ -10,11 +10,15 @@ use serde::{Deserialize, Serialize};
 use super::adaproxy::{Adaptation, AdaptedProxy, Norm, Sampling, adapt_until};
 use super::fleet::{Column, Fleet};
 use super::linear::LinearModel;
+use super::monotonicity::check_threshold;
 use crate::error::{Error, Result};
 use crate::search::Tradeoff;
 use crate::seed::Seed;
 use crate::space::Architecture;
 use crate::stats;
+
+/// A rank correlation over fewer samples says nothing about a proxy, however high it is.
+const FEWEST_TO_REUSE: usize = 5;
 
 /// How the Pareto set of a target came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -155,11 +159,14 @@ impl<'a> Pairing<'a> {
     /// [`Error::Invalid`] for a budget of zero.
     pub fn run(&self, accuracies: &[Option<f64>], options: &FlowOptions) -> Result<FlowReport> {
         let threshold = options.sampling.threshold;
+        check_threshold(threshold)?;
         let order = self.order(options.seed);
         let first = &order[..options.sampling.first.clamp(1, order.len())];
         let sampled_spearman = self.spearman_over(first, |row| self.proxy.values[row]);
-        let reuse = !options.always_adapt && sampled_spearman.is_some_and(|found| found >= threshold);
-        let (decision, samples, adapted) = match reuse && options.sampling.budget > 0 {
+        let common = first.iter().filter(|&&row| self.proxy.values[row].is_some()).count();
+        let enough = common >= FEWEST_TO_REUSE && options.sampling.budget > 0;
+        let reuse = enough && !options.always_adapt && sampled_spearman.is_some_and(|found| found >= threshold);
+        let (decision, samples, adapted) = match reuse {
             true => (Decision::Reused, first.to_vec(), None),
             false => {
                 let Sampled { samples, adapted } = self.sampled(options)?;
@@ -199,10 +206,12 @@ impl<'a> Pairing<'a> {
         ])
     }
 
-    /// The rows with a value on the target, in the order in which they are sampled.
+    /// The rows with a value on the target in the order in which they are sampled: at random, those first that the proxy
+    /// was measured on too, since only they say how well it ranks.
     fn order(&self, seed: Seed) -> Vec<usize> {
         let mut order = self.rows.clone();
         order.shuffle(&mut seed.stream("samples"));
+        order.sort_by_key(|&row| self.proxy.values[row].is_none());
         order
     }
 
@@ -420,6 +429,20 @@ mod tests {
             message.contains("unmeasured") && message.contains("found none"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_proxy_is_judged_by_samples_that_it_has_in_common_and_by_enough_of_them() {
+        let mut fleet = fleet();
+        let decision = |fleet: &Fleet| {
+            let model = linear_model(fleet, &fleet.columns[0]).unwrap();
+            let pairing = Pairing::new(fleet, &fleet.columns[0], &model, &fleet.columns[1]).unwrap();
+            pairing.run(&[], &options(20)).unwrap().decision
+        };
+        fleet.columns[0].values[12..].fill(None);
+        assert_eq!(decision(&fleet), Decision::Reused);
+        fleet.columns[0].values[4..].fill(None);
+        assert_eq!(decision(&fleet), Decision::Adapted);
     }
 
     #[test]
