@@ -2,8 +2,8 @@
 //!
 //! Lu et al. (SIGMETRICS 2022), section 4: with the proxy's model `y = X w` on one-hot architectures, the target's is
 //! `X (w * (a + b)) + c` (`*` by element), where the scale `a`, the deviations `b` and the offset `c` minimise
-//! `1/n sum_i (x_i . (w * (a + b)) + c - y_i)^2 + lambda ||b||_p`. The norm is not squared, and lambda is the one whose
-//! predictions of samples that were held out rank them best.
+//! `1/n sum_i (x_i . (w * (a + b)) + c - y_i)^2 + lambda ||b||_p`. The norm is not squared, and lambda is chosen by how well
+//! predictions of samples that were held out rank them.
 
 use nalgebra::{DMatrix, DVector};
 use rand::seq::SliceRandom;
@@ -18,9 +18,12 @@ use crate::stats;
 
 pub use super::penalized::Norm;
 
-/// Lambdas tried, from the smallest one that leaves the proxy as it is down to that over the number of samples, at even
-/// distances in logarithm. Below, few samples tell too little to choose by: what ranks them best ranks others badly.
-const LAMBDAS: usize = 9;
+/// Lambdas tried, at even distances in logarithm from the smallest one that leaves the proxy as it is downwards.
+const LAMBDAS: usize = 13;
+/// How far down they go: to `n^-0.75` of it for `n` samples. What ranks few samples best further down is luck.
+const REACH: f64 = 0.75;
+/// Lambdas whose validation SRCC differs by much less than this are as good as each other: few samples tell no more.
+const INDIFFERENCE: f64 = 0.05;
 /// Parts of the samples that are held out in turn, each sample once.
 const FOLDS: usize = 10;
 /// With fewer samples nothing is held out, and the proxy is only scaled.
@@ -105,7 +108,7 @@ pub fn adapt(
         values: DVector::from_column_slice(values),
     };
     let shares: Vec<f64> = (0..LAMBDAS)
-        .map(|step| (values.len() as f64).powf(-(step as f64) / (LAMBDAS - 1) as f64))
+        .map(|step| (values.len() as f64).powf(-REACH * step as f64 / (LAMBDAS - 1) as f64))
         .collect();
     let (best, validation_spearman) = samples.validate(norm, &shares, seed);
     let path = samples.path(norm, &shares[..=best]);
@@ -165,6 +168,19 @@ fn not_solved() -> Error {
     }
 }
 
+/// The mean of the places, weighed by how good they are; the first where nothing is known.
+fn mean_place(spearman: &[Option<f64>]) -> usize {
+    let best = spearman.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max);
+    let weight = |one: &Option<f64>| one.map_or(0.0, |one| ((one - best) / INDIFFERENCE).exp());
+    let total: f64 = spearman.iter().map(weight).sum();
+    let places = spearman
+        .iter()
+        .enumerate()
+        .map(|(place, one)| place as f64 * weight(one));
+    let sum: f64 = places.sum();
+    if total > 0.0 { (sum / total).round() as usize } else { 0 }
+}
+
 /// What is measured: `[samples, choices]` of what the proxy's choices cost, and latencies.
 struct Samples {
     contributions: DMatrix<f64>,
@@ -181,7 +197,7 @@ struct Fit {
 
 impl Samples {
     /// Which of the lambdas, shares of the largest one in falling order, ranks samples best that were held out, and how
-    /// well. Of equally good ones the largest, which stays nearest to the proxy.
+    /// well: the mean place of all of them, the good ones weighing most, since the very best is often so by luck.
     fn validate(&self, norm: Norm, shares: &[f64], seed: Seed) -> (usize, Option<f64>) {
         let count = self.values.len();
         if count < FEWEST_TO_VALIDATE {
@@ -206,14 +222,12 @@ impl Samples {
                 }
             }
         }
-        let mut best = (0, None);
-        for (index, column) in predicted.column_iter().enumerate() {
-            let found = stats::spearman(column.as_slice(), self.values.as_slice());
-            if found > best.1 {
-                best = (index, found);
-            }
-        }
-        best
+        let found: Vec<Option<f64>> = predicted
+            .column_iter()
+            .map(|column| stats::spearman(column.as_slice(), self.values.as_slice()))
+            .collect();
+        let chosen = mean_place(&found);
+        (chosen, found[chosen])
     }
 
     fn rows(&self, rows: &[usize]) -> Samples {
@@ -431,6 +445,15 @@ mod tests {
         );
         let none = Sampling { budget: 0, ..sampling };
         assert!(adapt_until(&proxy, &NasBench201, &cells, &good, (Norm::Two, none), Seed(1)).is_err());
+    }
+
+    #[test]
+    fn lambda_is_the_mean_of_the_good_ones() {
+        assert_eq!(mean_place(&[Some(0.0), Some(0.0), Some(0.9)]), 2);
+        assert_eq!(mean_place(&[Some(0.8), Some(0.8), Some(0.8), None]), 1);
+        // Weights 1 and exp(-1): place 2 * 0.368 / 1.368 = 0.54.
+        assert_eq!(mean_place(&[Some(0.9), Some(-1.0), Some(0.85)]), 1);
+        assert_eq!(mean_place(&[None, None]), 0);
     }
 
     #[test]
