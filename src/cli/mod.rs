@@ -7,6 +7,7 @@ mod device;
 mod evaluate;
 mod predict;
 mod proxy;
+mod proxy_adapt;
 mod proxy_compare;
 mod quickstart;
 mod search;

@@ -6,19 +6,16 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use comfy_table::{Table, presets};
+use comfy_table::{Row, Table, presets};
 
-use super::{Global, print, print_json, proxy_compare, read_datasets};
-use crate::dataset::{Dataset, Task};
-use crate::error::{Error, Result};
+use super::{Global, print, print_json, proxy_adapt, proxy_compare, read_datasets};
+use crate::dataset::Dataset;
+use crate::error::Result;
 use crate::files::write_atomically;
 use crate::metric::Metric;
 use crate::proxy::Fleet;
-use crate::proxy::adaproxy::{Norm, Sampling};
-use crate::proxy::flow::{Decision, FlowOptions, FlowReport, Pairing, linear_model};
 use crate::proxy::monotonicity::{LEAST_COMMON, Monotonicity, monotonicity};
 use crate::proxy::select::{ChosenProxy, Selection, select};
-use crate::seed::Seed;
 use crate::space::InputSize;
 
 /// Widest matrix that is printed as a table.
@@ -50,7 +47,7 @@ Examples:
 
 Measurements on a target are looked up in the dataset. SRCC before and after are over architectures that are not samples.
 Without accuracies no Pareto sets are compared.")]
-    Adapt(AdaptArgs),
+    Adapt(proxy_adapt::AdaptArgs),
     /// Compare per-device search, proxies, the predictor and the optimizer at equal numbers of measurements
     #[command(after_help = "\
 Example:
@@ -114,52 +111,11 @@ pub(crate) struct SelectArgs {
     json: bool,
 }
 
-#[derive(Debug, Args)]
-pub(crate) struct AdaptArgs {
-    /// Dataset folders with measurements of proxy and targets
-    #[arg(long, required = true, num_args = 1..)]
-    dataset: Vec<PathBuf>,
-    /// The proxy device
-    #[arg(long)]
-    proxy: String,
-    /// Target devices, as ids or hardware units, separated by commas [default: all others]
-    #[arg(long, value_delimiter = ',')]
-    targets: Vec<String>,
-    /// Task of the accuracies, which also says the input size [default: the only one]
-    #[arg(long)]
-    task: Option<String>,
-    /// Architectures measured on a target first
-    #[arg(long, default_value_t = 10)]
-    samples: usize,
-    /// More are measured, as many again each time, until validation reaches the threshold or this number is reached
-    /// [default: --samples]
-    #[arg(long)]
-    budget: Option<usize>,
-    /// SRCC that is good enough, of the proxy over the first samples and of the adaptation in validation
-    #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
-    threshold: f64,
-    /// Norm of the deviations from the proxy
-    #[arg(long, value_enum, default_value = "2")]
-    norm: Norm,
-    /// Adapt even a proxy that is good enough
-    #[arg(long)]
-    always: bool,
-    /// Search for so many Pareto sets, each without the members of those before it; all are measured on the target
-    #[arg(long, default_value_t = 1)]
-    layers: usize,
-    /// Repeats with other samples
-    #[arg(long, default_value_t = 1)]
-    repeats: usize,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-}
-
 pub(crate) fn run(verb: &ProxyVerb, global: &Global) -> Result<ExitCode> {
     match verb {
         ProxyVerb::Matrix(args) => matrix(args, global)?,
         ProxyVerb::Select(args) => selection(args, global)?,
-        ProxyVerb::Adapt(args) => adapt(args, global)?,
+        ProxyVerb::Adapt(args) => proxy_adapt::run(args, global)?,
         ProxyVerb::Compare(args) => proxy_compare::run(args, global)?,
     }
     Ok(ExitCode::SUCCESS)
@@ -255,7 +211,7 @@ fn write_pairs(found: &Monotonicity, out: &mut dyn std::io::Write) -> std::io::R
     writer.flush()
 }
 
-fn new_table<const N: usize>(header: [&str; N]) -> Table {
+pub(super) fn new_table<T: Into<Row>>(header: T) -> Table {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
     table.set_header(header);
@@ -263,13 +219,12 @@ fn new_table<const N: usize>(header: [&str; N]) -> Table {
 }
 
 fn matrix_table(found: &Monotonicity) -> String {
-    let mut table = new_table(["#", "device", "cluster", "architectures"]);
     let shown = found.rows.len() <= WIDEST_TABLE;
     let mut header = vec!["#".to_string(), "device".into(), "cluster".into(), "measured".into()];
     if shown {
         header.extend((0..found.rows.len()).map(|row| (row + 1).to_string()));
     }
-    table.set_header(header);
+    let mut table = new_table(header);
     for (index, row) in found.rows.iter().enumerate() {
         let mut cells = vec![
             (index + 1).to_string(),
@@ -387,130 +342,4 @@ fn selection_table(selection: &Selection) -> String {
         };
     }
     text
-}
-
-fn adapt(args: &AdaptArgs, global: &Global) -> Result<()> {
-    let dataset = read_datasets(&args.dataset, global)?;
-    let task = match (&args.task, dataset.tasks.len()) {
-        // Several tasks and none named: no accuracies are needed.
-        (None, 2..) => None,
-        (task, _) => dataset.resolve_task(task.as_deref())?,
-    };
-    let fleet = Fleet::of(
-        &dataset,
-        &(0..dataset.devices.len()).collect::<Vec<_>>(),
-        Metric::Latency,
-        task.as_ref().and_then(|task| task.input),
-    )?;
-    let proxy = one_device(&dataset, &args.proxy)?;
-    let targets: Vec<usize> = match args.targets.is_empty() {
-        true => (0..dataset.devices.len()).filter(|&device| device != proxy).collect(),
-        false => dataset.resolve_devices(&args.targets)?,
-    };
-    if targets.is_empty() {
-        return Err(Error::Invalid {
-            what: "targets".into(),
-            expected: "at least one device beside the proxy".into(),
-            found: "none".into(),
-            hint: "Name a dataset with more devices.".into(),
-        });
-    }
-    let accuracies = accuracies(&dataset, &fleet, task.as_ref());
-    let model = linear_model(&fleet, &fleet.columns[proxy])?;
-    let bar = global.progress("adapting", "targets");
-    bar.set_length((targets.len() * args.repeats) as u64);
-    let mut reports = Vec::new();
-    for &target in &targets {
-        let pairing = Pairing::new(&fleet, &fleet.columns[proxy], &model, &fleet.columns[target])?;
-        for repeat in 0..args.repeats.max(1) {
-            let options = FlowOptions {
-                norm: args.norm,
-                sampling: Sampling {
-                    first: args.samples,
-                    step: args.samples,
-                    budget: args.budget.unwrap_or(args.samples),
-                    threshold: args.threshold,
-                },
-                always_adapt: args.always,
-                layers: args.layers,
-                seed: Seed(global.seed).child(&dataset.devices[target].id, repeat),
-            };
-            reports.push(pairing.run(&accuracies, &options)?);
-            bar.inc(1);
-        }
-    }
-    bar.finish_and_clear();
-    match args.json {
-        true => print_json(&reports),
-        false => print(&adaptation_table(&reports)),
-    }
-}
-
-fn one_device(dataset: &Dataset, name: &str) -> Result<usize> {
-    let found = dataset.resolve_devices(&[name.to_string()])?;
-    match found[..] {
-        [one] => Ok(one),
-        _ => Err(Error::Invalid {
-            what: "--proxy".into(),
-            expected: "one device".into(),
-            found: format!("`{name}`, a unit with {} settings", found.len()),
-            hint: "Name one of its settings.".into(),
-        }),
-    }
-}
-
-/// The accuracies of the fleet's architectures at a task, absent where not known.
-fn accuracies(dataset: &Dataset, fleet: &Fleet, task: Option<&Task>) -> Vec<Option<f64>> {
-    let Some(task) = task else {
-        return Vec::new();
-    };
-    let known: std::collections::HashMap<_, f64> = dataset
-        .accuracies_of(task)
-        .into_iter()
-        .map(|(position, accuracy)| (&dataset.architectures[position as usize], accuracy))
-        .collect();
-    fleet.architectures.iter().map(|one| known.get(one).copied()).collect()
-}
-
-fn adaptation_table(reports: &[FlowReport]) -> String {
-    let mut table = new_table([
-        "target",
-        "SRCC of samples",
-        "proxy is",
-        "samples",
-        "SRCC before",
-        "SRCC after",
-        "returned",
-        "dropped",
-        "hypervolume",
-    ]);
-    let figure = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.3}"));
-    for report in reports {
-        let fronts = report.fronts.as_ref();
-        table.add_row([
-            report.target.clone(),
-            figure(report.sampled_spearman),
-            match report.decision {
-                Decision::Reused => "reused".into(),
-                Decision::Adapted => "adapted".into(),
-            },
-            report.samples.to_string(),
-            figure(report.spearman_before),
-            figure(report.spearman_after),
-            fronts.map_or("-".into(), |fronts| fronts.returned.to_string()),
-            fronts.map_or("-".into(), |fronts| fronts.dropped.to_string()),
-            fronts
-                .and_then(|fronts| fronts.hypervolume_ratio)
-                .map_or("-".into(), |ratio| format!("{ratio:.4}")),
-        ]);
-    }
-    let mean = |value: fn(&FlowReport) -> Option<f64>| {
-        let values: Vec<f64> = reports.iter().filter_map(value).collect();
-        figure(crate::stats::mean(&values))
-    };
-    format!(
-        "{table}\nmean SRCC on unseen architectures {} before, {} after",
-        mean(|report| report.spearman_before),
-        mean(|report| report.spearman_after)
-    )
 }

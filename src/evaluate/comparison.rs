@@ -3,6 +3,8 @@
 //!
 //! All methods choose by the same accuracies, those that the predictor knows; what they know of the latency differs.
 
+mod adaptation;
+mod means;
 mod results;
 
 use std::collections::HashMap;
@@ -20,8 +22,8 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{Optimizer, Request};
 use crate::predict::{Predictor, Probe};
-use crate::proxy::adaproxy::{Norm, Sampling, adapt};
-use crate::proxy::flow::{FlowOptions, FrontPoint, Pairing, linear_model};
+use crate::proxy::adaproxy::{Norm, adapt};
+use crate::proxy::flow::{FrontPoint, linear_model};
 use crate::proxy::linear::LinearModel;
 use crate::proxy::monotonicity::{LEAST_COMMON, monotonicity};
 use crate::proxy::{Column, Fleet};
@@ -161,10 +163,10 @@ pub fn compare(
         norm: options.norm,
         seed: options.seed.0,
         measurements: options.measurements.clone(),
-        means: means(&runs, options),
+        means: means::means(&runs, options),
         runs,
         fronts,
-        adaptation: adaptation(&fleet, &models, options)?,
+        adaptation: adaptation::matrix(&fleet, &models, options)?,
     })
 }
 
@@ -479,85 +481,6 @@ fn evenly(positions: &[usize], count: usize) -> Vec<usize> {
             .map(|step| positions[step * (have - 1) / (wanted - 1)])
             .collect(),
     }
-}
-
-fn means(runs: &[ComparisonRun], options: &ComparisonOptions) -> Vec<ComparisonMean> {
-    let mut means = Vec::new();
-    for method in Method::ALL {
-        for &measurements in &options.measurements {
-            let of = |run: &&ComparisonRun| run.method == method && run.measurements == measurements;
-            let runs: Vec<&ComparisonRun> = runs.iter().filter(of).collect();
-            let groups: Vec<Vec<f64>> = runs
-                .chunk_by(|a, b| a.target == b.target)
-                .map(|runs| {
-                    runs.iter()
-                        .flat_map(|run| &run.designs)
-                        .map(|design| design.regret)
-                        .collect()
-                })
-                .collect();
-            let Some(regret) = stats::bootstrap_mean(&groups, 0.9, options.seed) else {
-                continue;
-            };
-            let overshoots: Vec<f64> = runs
-                .iter()
-                .flat_map(|run| &run.designs)
-                .map(|design| design.overshoot)
-                .collect();
-            let over: Vec<f64> = overshoots
-                .iter()
-                .copied()
-                .filter(|overshoot| *overshoot > 0.0)
-                .collect();
-            let ratios: Vec<f64> = runs.iter().filter_map(|run| run.hypervolume_ratio).collect();
-            let seconds: Vec<f64> = runs.iter().map(|run| run.seconds).collect();
-            means.push(ComparisonMean {
-                method,
-                measurements,
-                regret: regret.mean,
-                regret_low: regret.low,
-                regret_high: regret.high,
-                violation_rate: over.len() as f64 / overshoots.len() as f64,
-                overshoot: stats::mean(&over).unwrap_or(0.0),
-                hypervolume_ratio: stats::mean(&ratios).unwrap_or(0.0),
-                seconds: stats::mean(&seconds).unwrap_or(0.0),
-            });
-        }
-    }
-    means
-}
-
-/// Every device as the proxy of every other, adapted with the largest number of samples.
-fn adaptation(fleet: &Fleet, models: &[LinearModel], options: &ComparisonOptions) -> Result<AdaptationMatrix> {
-    let samples = options.measurements.iter().copied().max().unwrap_or(1);
-    let count = fleet.columns.len();
-    let pairs: Vec<[Option<f64>; 2]> = (0..count * count)
-        .into_par_iter()
-        .map(|place| {
-            let (proxy, target) = (place / count, place % count);
-            if proxy == target {
-                return Ok([None; 2]);
-            }
-            let pairing = Pairing::new(fleet, &fleet.columns[proxy], &models[proxy], &fleet.columns[target])?;
-            pairing.before_and_after(&FlowOptions {
-                norm: options.norm,
-                sampling: Sampling::exactly(samples),
-                always_adapt: true,
-                layers: 1,
-                seed: options.seed.child("adaptation", target),
-            })
-        })
-        .collect::<Result<_>>()?;
-    let side = |which: usize| -> Vec<Vec<Option<f64>>> {
-        let rows = pairs.chunks(count.max(1));
-        rows.map(|row| row.iter().map(|both| both[which]).collect()).collect()
-    };
-    Ok(AdaptationMatrix {
-        devices: fleet.columns.iter().map(|column| column.id.clone()).collect(),
-        samples,
-        before: side(0),
-        after: side(1),
-    })
 }
 
 #[cfg(test)]

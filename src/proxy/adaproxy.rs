@@ -18,10 +18,11 @@ use crate::stats;
 
 pub use super::penalized::Norm;
 
-/// Lambdas tried, at even distances in logarithm from the smallest one that leaves the proxy as it is downwards.
+/// Lambdas tried, at even distances in logarithm.
 const LAMBDAS: usize = 13;
-/// How far down they go: to `n^-0.75` of it for `n` samples. What ranks few samples best further down is luck.
-const REACH: f64 = 0.75;
+/// With `n` samples they are `n^-0.25` to `n^-0.75` of the smallest one that leaves the proxy as it is. What ranks few
+/// samples best beyond that does so by luck.
+const REACH: [f64; 2] = [0.25, 0.75];
 /// Lambdas whose validation SRCC differs by much less than this are as good as each other: few samples tell no more.
 const INDIFFERENCE: f64 = 0.05;
 /// Parts of the samples that are held out in turn, each sample once.
@@ -108,10 +109,17 @@ pub fn adapt(
         values: DVector::from_column_slice(values),
     };
     let shares: Vec<f64> = (0..LAMBDAS)
-        .map(|step| (values.len() as f64).powf(-REACH * step as f64 / (LAMBDAS - 1) as f64))
+        .map(|step| REACH[0] + (REACH[1] - REACH[0]) * step as f64 / (LAMBDAS - 1) as f64)
+        .map(|exponent| (values.len() as f64).powf(-exponent))
         .collect();
-    let (best, validation_spearman) = samples.validate(norm, &shares, seed);
-    let path = samples.path(norm, &shares[..=best]);
+    let path = match values.len() < FEWEST_TO_VALIDATE {
+        true => (samples.path(norm, &[1.0]), None),
+        false => {
+            let (best, spearman) = samples.validate(norm, &shares, seed);
+            (samples.path(norm, &shares[..=best]), spearman)
+        }
+    };
+    let (path, validation_spearman) = path;
     let Some(fit) = path.into_iter().next_back() else {
         return Err(not_solved());
     };
@@ -200,9 +208,6 @@ impl Samples {
     /// well: the mean place of all of them, the good ones weighing most, since the very best is often so by luck.
     fn validate(&self, norm: Norm, shares: &[f64], seed: Seed) -> (usize, Option<f64>) {
         let count = self.values.len();
-        if count < FEWEST_TO_VALIDATE {
-            return (0, None);
-        }
         let mut order: Vec<usize> = (0..count).collect();
         order.shuffle(&mut seed.stream("adaproxy"));
         let folds = FOLDS.min(count);

@@ -381,7 +381,7 @@ mod tests {
     fn one_device_twice_is_flagged() {
         // Within half a percent of 1.5 times as slow, and far from it.
         let up = || (1..=25).map(f64::from);
-        let near = up().map(|value| 1.5 * value * if value as u32 % 2 == 0 { 1.005 } else { 0.995 });
+        let near = up().map(|value| 1.5 * value * if (value as u32).is_multiple_of(2) { 1.005 } else { 0.995 });
         let found = monotonicity(
             &fleet(vec![
                 ("up", all(up())),
