@@ -14,7 +14,7 @@ use crate::dataset::{
     load, summarise,
 };
 use crate::error::{Error, Result};
-use crate::space::by_id;
+use crate::space::{InputSize, by_id};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataVerb {
@@ -43,6 +43,9 @@ pub(crate) struct ImportArgs {
     /// Search space of the architectures
     #[arg(long)]
     space: String,
+    /// Take measurements at this input size only, such as 32x32
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    input: Option<InputSize>,
     /// Dataset folder to make or to add to
     #[arg(long)]
     out: PathBuf,
@@ -76,7 +79,7 @@ pub(crate) struct SummaryArgs {
 fn sources() -> String {
     let list: String = all()
         .iter()
-        .map(|source| format!("  {:<12}{}\n", source.name(), source.reads()))
+        .map(|source| format!("  {:<18}{}\n", source.name(), source.reads()))
         .collect();
     format!(
         "Sources:\n{list}\nExamples:\n  edgefit data import help HELP --space nasbench201 --out nb201\n  \
@@ -113,6 +116,10 @@ fn import(args: &ImportArgs, global: &Global) -> Result<()> {
         dataset: found,
         notes,
     } = imported;
+    let found = match args.input {
+        Some(input) => found.only_input(input)?,
+        None => found,
+    };
     let target = match present {
         Some(present) => {
             let additional = std::mem::replace(&mut manifest, present.manifest);

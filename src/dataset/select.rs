@@ -58,6 +58,9 @@ impl Dataset {
             "cifar10" | "cifar100" => 32,
             "imagenet16-120" => 16,
             "imagenet" => 224,
+            "darcy" => 88,
+            // Not square: 16 electrodes, 52 points in time.
+            "ninapro" => return Some(InputSize { width: 16, height: 52 }),
             _ => {
                 return match self.inputs[..] {
                     [only] => Some(only),
@@ -69,6 +72,51 @@ impl Dataset {
             width: edge,
             height: edge,
         })
+    }
+
+    /// The input size of the rows that belong to a task, `None` for rows of all sizes. Without a task there is nothing to
+    /// choose a size by, so that the dataset has to have one only: latencies at two sizes are not of the same kind.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] without a task where there are several sizes.
+    pub fn input_of_rows(&self, task: Option<&Task>) -> Result<Option<InputSize>> {
+        match (task, self.inputs.len()) {
+            (Some(task), _) => Ok(task.input),
+            (None, 0 | 1) => Ok(None),
+            (None, _) => Err(Error::Invalid {
+                what: "input size of the measurements".into(),
+                expected: "one, since no task says which is meant".into(),
+                found: self.sizes(),
+                hint: "Import one of them with `--input` into a dataset of its own, or name a `--task`.".into(),
+            }),
+        }
+    }
+
+    /// The dataset with the measurements at one input size only, and all accuracies.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when there is none at this size.
+    pub fn only_input(mut self, input: InputSize) -> Result<Dataset> {
+        let Some(kept) = self.inputs.iter().position(|size| *size == input) else {
+            return Err(Error::Invalid {
+                what: "--input".into(),
+                expected: format!("an input size of the source: {}", self.sizes()),
+                found: input.to_string(),
+                hint: "Leave it out to import all sizes.".into(),
+            });
+        };
+        self.measurements.retain(|row| usize::from(row.input) == kept);
+        self.measurements.iter_mut().for_each(|row| row.input = 0);
+        self.inputs = vec![input];
+        Ok(self)
+    }
+
+    fn sizes(&self) -> String {
+        let sizes: Vec<String> = self.inputs.iter().map(ToString::to_string).collect();
+        match sizes.is_empty() {
+            true => "none".into(),
+            false => sizes.join(", "),
+        }
     }
 
     /// Positions of the devices with these ids; the name of a hardware unit stands for all its devices. Each device
@@ -225,9 +273,24 @@ mod tests {
     #[test]
     fn an_unfamiliar_task_has_the_only_input_size() {
         let mut dataset = dataset();
-        assert_eq!(dataset.input_of_task("ninapro"), None);
+        assert_eq!(dataset.input_of_task("mine"), None);
         dataset.inputs.truncate(1);
-        assert_eq!(dataset.input_of_task("ninapro"), Some(size(32)));
+        assert_eq!(dataset.input_of_task("mine"), Some(size(32)));
+    }
+
+    #[test]
+    fn without_a_task_there_has_to_be_one_input_size() {
+        let dataset = dataset();
+        let task = dataset.resolve_task(Some("cifar10")).unwrap().unwrap();
+        assert_eq!(dataset.input_of_rows(Some(&task)).unwrap(), Some(size(32)));
+        let message = dataset.input_of_rows(None).unwrap_err().to_string();
+        assert!(message.contains("32x32, 16x16"), "{message}");
+        let dataset = dataset.only_input(size(16)).unwrap();
+        assert_eq!(dataset.input_of_rows(None).unwrap(), None);
+        assert_eq!(dataset.latencies(1, Some(size(16))), [(0, 0.5), (2, 1.5)]);
+        assert_eq!((dataset.latencies(1, None).len(), dataset.accuracies.len()), (2, 1));
+        let message = dataset.only_input(size(32)).err().unwrap().to_string();
+        assert!(message.contains("source: 16x16, found 32x32"), "{message}");
     }
 
     #[test]

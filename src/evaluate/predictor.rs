@@ -177,7 +177,7 @@ impl Measured {
         metric: Metric,
         device: usize,
     ) -> Result<Measured> {
-        let input = task.and_then(|task| task.input);
+        let input = dataset.input_of_rows(task)?;
         let rows = match metric {
             Metric::Energy => dataset.energies(device, input),
             _ => dataset.latencies(device, input),

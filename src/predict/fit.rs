@@ -122,6 +122,8 @@ const DEFAULT_INPUT: InputSize = InputSize { width: 32, height: 32 };
 fn classes(task: &str) -> u32 {
     match task {
         "cifar100" => 100,
+        "ninapro" => 18,
+        "darcy" => 1,
         "imagenet16-120" => 120,
         "imagenet" => 1000,
         _ => 10,
@@ -143,7 +145,7 @@ fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptions, seed: S
         true => (0..dataset.devices.len()).collect(),
         false => dataset.resolve_devices(&options.devices)?,
     };
-    let input = task.and_then(|task| task.input);
+    let input = dataset.input_of_rows(task)?;
     let mut columns = Vec::new();
     for metric in [Metric::Latency, Metric::Energy] {
         for &device in &devices {

@@ -14,7 +14,7 @@ mod skeleton;
 use super::{Architecture, InputSize, Network, SearchSpace};
 use crate::error::Result;
 
-use skeleton::{Site, Skeleton};
+pub(crate) use skeleton::{Site, Skeleton};
 
 /// Number of blocks.
 const BLOCKS: usize = 22;

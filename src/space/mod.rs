@@ -5,7 +5,7 @@
 
 #[cfg(test)]
 mod conformance;
-mod fbnet;
+pub(crate) mod fbnet;
 mod nasbench201;
 mod network;
 mod physical;

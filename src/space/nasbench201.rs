@@ -7,6 +7,7 @@
 
 mod isomorphism;
 mod lowering;
+mod published_order;
 
 use super::{Architecture, InputSize, Network, SearchSpace};
 use crate::error::{Error, Result};
@@ -28,6 +29,13 @@ const FORM: &str = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|";
 /// The NAS-Bench-201 search space: six edges, five operations each.
 #[derive(Debug, Clone, Copy)]
 pub struct NasBench201;
+
+impl NasBench201 {
+    /// Every architecture, by the index that publications about the space refer to.
+    pub fn published_order(&self) -> Vec<Architecture> {
+        published_order::published_order()
+    }
+}
 
 impl SearchSpace for NasBench201 {
     fn id(&self) -> &'static str {

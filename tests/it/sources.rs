@@ -204,3 +204,285 @@ fn broken_one_proxy_files_are_refused() {
     edgefit(folder.path(), "data import oneproxy {OneProxy} --space fbnet --out {x}")
         .failed(2, &["expected nasbench201", "found `fbnet`"]);
 }
+
+const IMPORT_CELLS: &str = "data import hw-nas-bench {HW} --space nasbench201 --out {hw}";
+
+/// The tuples of the first three architectures of the NAS-Bench-201 fixture. Edges in the order 0->1, 0->2, 0->3, 1->2,
+/// 1->3, 2->3; 0 skips, 1 is none, 2 the 3x3 and 3 the 1x1 convolution.
+const TUPLES: [&str; 3] = ["(2, 1, 1, 1, 1, 0)", "(2, 2, 2, 2, 2, 2)", "(3, 2, 2, 2, 2, 2)"];
+
+/// Tables of three tasks: the values are those of CIFAR-10 times `factor`.
+fn write_cells(folder: &Path) {
+    let root = folder.join("HW");
+    fs::create_dir_all(&root).unwrap();
+    for (task, factor) in [("cifar10", 1.0), ("cifar100", 3.0), ("ImageNet16-120", 0.5)] {
+        let mut text = String::from("net,edgegpu_latency,edgegpu_energy,edgetpu_latency,pixel3_latency\n");
+        for (tuple, edgetpu) in TUPLES.iter().zip([0.75, -1.0, 1.5]) {
+            text += &format!(
+                "\"{tuple}\",{},{},{edgetpu},{}\n",
+                6.0 * factor,
+                24.5 * factor,
+                2.0 * factor
+            );
+        }
+        fs::write(root.join(format!("hw_{task}.csv")), text).unwrap();
+    }
+}
+
+#[test]
+fn cells_of_hw_nas_bench_become_a_dataset() {
+    let folder = tempdir().unwrap();
+    write_cells(folder.path());
+    let run = edgefit(folder.path(), IMPORT_CELLS).succeeded();
+    for note in [
+        "hw_cifar100.csv left out",
+        "hw_cifar10.csv: 1 of edgetpu_latency are -1",
+    ] {
+        assert!(run.stderr.contains(note), "{}", run.stderr);
+    }
+    let measurements = read(folder.path(), "hw/measurements.csv");
+    // Two tasks of three architectures on three devices, less what is missing.
+    assert_eq!(measurements.lines().count(), 1 + 2 * (3 * 3 - 1));
+    for line in [
+        format!("edgegpu,{},fp32,32x32,6,24.5,measured", ARCHITECTURES[0]),
+        format!("pixel3,{},fp32,32x32,2,,measured", ARCHITECTURES[1]),
+        format!("edgetpu,{},int8,32x32,1.5,,measured", ARCHITECTURES[2]),
+        format!("edgegpu,{},fp32,16x16,3,12.25,measured", ARCHITECTURES[2]),
+    ] {
+        assert!(
+            measurements.lines().any(|found| found == line),
+            "no {line} in {measurements}"
+        );
+    }
+    // The table left out can be had on its own, but not where the other is.
+    edgefit(
+        folder.path(),
+        "data import hw-nas-bench {HW/hw_cifar100.csv} --space nasbench201 --out {own}",
+    )
+    .succeeded();
+    assert!(read(folder.path(), "own/measurements.csv").contains(",fp32,32x32,18,73.5,"));
+    edgefit(
+        folder.path(),
+        "data import hw-nas-bench {HW/hw_cifar100.csv} --space nasbench201 --out {hw}",
+    )
+    .failed(
+        1,
+        &[
+            "6 that contradict",
+            "6 ms, 24.5 mJ (measured) there, 18 ms, 73.5 mJ (measured) here",
+        ],
+    );
+    // One input size of several.
+    edgefit(folder.path(), &IMPORT_CELLS.replace("{hw}", "{small} --input 16x16")).succeeded();
+    assert_eq!(summary(folder.path(), "small")["inputs"], serde_json::json!(["16x16"]));
+    edgefit(folder.path(), &IMPORT_CELLS.replace("{hw}", "{x} --input 224x224"))
+        .failed(2, &["an input size of the source: 32x32, 16x16, found 224x224"]);
+    // Nothing says at which of the two sizes to learn.
+    edgefit(folder.path(), "train predictor --dataset {hw} --out {x}").failed(2, &["found 32x32, 16x16", "--input"]);
+}
+
+#[test]
+fn broken_cells_are_refused() {
+    let bad = |from: &str, to: &str, expected: &[&str]| {
+        let folder = tempdir().unwrap();
+        write_cells(folder.path());
+        let path = folder.path().join("HW/hw_cifar10.csv");
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from));
+        fs::write(&path, text.replacen(from, to, 1)).unwrap();
+        edgefit(folder.path(), IMPORT_CELLS).failed(1, expected);
+        assert!(!folder.path().join("hw").exists());
+    };
+    bad(
+        "edgegpu_energy",
+        "edgegpu_power",
+        &["hw_cifar10.csv:1", "unknown column `edgegpu_power`"],
+    );
+    bad("net,", "architecture,", &["hw_cifar10.csv:1", "architecture"]);
+    bad(
+        "6,24.5",
+        "nan,24.5",
+        &["hw_cifar10.csv:2 (edgegpu_latency)", "found `nan`"],
+    );
+    bad(
+        "6,24.5",
+        "6,-2",
+        &["hw_cifar10.csv:2 (edgegpu_energy)", "above zero", "found -2"],
+    );
+    bad(
+        "6,24.5",
+        "0,24.5",
+        &["hw_cifar10.csv:2 (edgegpu_latency)", "above zero"],
+    );
+    bad(
+        "(2, 1, 1, 1, 1, 0)",
+        "(2, 1, 1, 1, 0)",
+        &["hw_cifar10.csv:2 (net)", "six operations"],
+    );
+    bad(
+        "(2, 1, 1, 1, 1, 0)",
+        "(5, 1, 1, 1, 1, 0)",
+        &["hw_cifar10.csv:2 (net)", "found `(5, 1, 1, 1, 1, 0)`"],
+    );
+    bad("(2, 1, 1, 1, 1, 0)", "2 1 1 1 1 0", &["hw_cifar10.csv:2 (net)"]);
+    bad(
+        TUPLES[1],
+        TUPLES[0],
+        &["hw_cifar10.csv:3 (net)", "found an earlier one"],
+    );
+    bad("6,24.5,0.75,2", "6,24.5", &["hw_cifar10.csv", "expected 5 values"]);
+    let folder = tempdir().unwrap();
+    write_cells(folder.path());
+    fs::rename(
+        folder.path().join("HW/hw_cifar10.csv"),
+        folder.path().join("HW/mine.csv"),
+    )
+    .unwrap();
+    edgefit(folder.path(), IMPORT_CELLS).failed(1, &["HW", "hw_cifar10.csv", "found none"]);
+    edgefit(
+        folder.path(),
+        "data import hw-nas-bench {HW/mine.csv} --space nasbench201 --out {x}",
+    )
+    .failed(2, &["expected one of hw_cifar10.csv", "found `mine.csv`"]);
+}
+
+const IMPORT_BLOCKS: &str = "data import hw-nas-bench {HW} --space fbnet --out {fbnet}";
+
+/// Every block that a network can have at both sizes, worth 1 ms and 0.5 mJ; identities cost nothing.
+fn block_tables() -> serde_json::Map<String, Value> {
+    let mut latency = serde_json::Map::new();
+    let mut add = |name: String, value: f64| latency.insert(name, value.into());
+    for (image, stem_stride, second_stride, header, classes) in [(32, 1, 1, 1504, 100), (224, 2, 2, 1984, 1000)] {
+        add(
+            format!("ConvNorm_H{image}_W{image}_Cin3_Cout16_kernel3_stride{stem_stride}_group1"),
+            1.0,
+        );
+        let mut edge = image / stem_stride;
+        let strides = [1, second_stride, 2, 2, 1, 2, 1];
+        let mut input = 16;
+        for (channels, stride) in [16, 24, 32, 64, 112, 184, 352].into_iter().zip(strides) {
+            for (from, stride) in [(input, stride), (channels, 1)] {
+                let shape = format!("H{edge}_W{edge}_Cin{from}_Cout{channels}");
+                for (expansion, kernel, group) in [
+                    (1, 3, 1),
+                    (1, 3, 2),
+                    (3, 3, 1),
+                    (6, 3, 1),
+                    (1, 5, 1),
+                    (1, 5, 2),
+                    (3, 5, 1),
+                    (6, 5, 1),
+                ] {
+                    add(
+                        format!("ConvBlock_{shape}_exp{expansion}_kernel{kernel}_stride{stride}_group{group}"),
+                        1.0,
+                    );
+                }
+                add(
+                    format!("Skip_{shape}_stride{stride}"),
+                    if from == channels { 0.0 } else { 1.0 },
+                );
+                edge /= stride;
+            }
+            input = channels;
+        }
+        add(
+            format!("ConvNorm_H{edge}_W{edge}_Cin352_Cout{header}_kernel1_stride1_group1"),
+            1.0,
+        );
+        add(
+            format!("AvgP_H{edge}_W{edge}_Cin{header}_Cout{header}_kernel{edge}_stride1"),
+            1.0,
+        );
+        add(format!("FC_Cin{header}_Cout{classes}"), 1.0);
+    }
+    let energy = latency
+        .iter()
+        .map(|(name, value)| (name.clone(), (value.as_f64().unwrap() / 2.0).into()));
+    let energy: serde_json::Map<String, Value> = energy.collect();
+    [
+        ("edgegpu_latency".into(), latency.into()),
+        ("edgegpu_energy".into(), energy.into()),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn write_blocks(folder: &Path, tables: &str) {
+    fs::create_dir_all(folder.join("HW")).unwrap();
+    fs::write(folder.join("HW/fbnet_cached_metrics.json"), tables).unwrap();
+}
+
+#[test]
+fn blocks_are_added_up_to_networks() {
+    let folder = tempdir().unwrap();
+    write_blocks(folder.path(), &Value::from(block_tables()).to_string());
+    let run = edgefit(folder.path(), IMPORT_BLOCKS).succeeded();
+    assert!(
+        run.stderr.contains("not end to end, for 5000 random networks (seed 0)"),
+        "{}",
+        run.stderr
+    );
+    let measurements = read(folder.path(), "fbnet/measurements.csv");
+    assert_eq!(measurements.lines().count(), 1 + 2 * 5_000);
+    for line in measurements.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        // Stem, header, pooling and classifier take 1 ms each, and every block but those that are the identity: `skip` is
+        // no identity as the first of the six stages that widen the network.
+        let firsts = [1, 5, 9, 13, 17, 21];
+        let idle = |(place, name): (usize, &str)| name == "skip" && !firsts.contains(&place);
+        let blocks = 26 - cells[1].split('-').enumerate().filter(|&block| idle(block)).count();
+        assert_eq!(cells[4], blocks.to_string(), "{line}");
+        assert_eq!(cells[5].parse::<f64>().unwrap(), blocks as f64 / 2.0, "{line}");
+        assert_eq!((cells[0], cells[6]), ("edgegpu", "predicted"));
+    }
+    // The same networks every time.
+    let again = edgefit(folder.path(), IMPORT_BLOCKS).succeeded();
+    assert!(again.stderr.contains("added 0 measurements"), "{}", again.stderr);
+    edgefit(
+        folder.path(),
+        &IMPORT_BLOCKS.replace("{fbnet}", "{small} --input 32x32"),
+    )
+    .succeeded();
+    assert_eq!(summary(folder.path(), "small")["measurements"], 5_000);
+}
+
+#[test]
+fn broken_block_tables_are_refused() {
+    let bad = |tables: &str, expected: &[&str]| {
+        let folder = tempdir().unwrap();
+        write_blocks(folder.path(), tables);
+        edgefit(folder.path(), IMPORT_BLOCKS).failed(1, &[&["fbnet_cached_metrics.json"], expected].concat());
+        assert!(!folder.path().join("fbnet").exists());
+    };
+    let changed = |block: &str, value: Option<Value>| {
+        let mut tables = block_tables();
+        let table = tables["edgegpu_energy"].as_object_mut().unwrap();
+        assert!(table.remove(block).is_some());
+        table.extend(value.map(|value| (block.to_string(), value)));
+        Value::from(tables).to_string()
+    };
+    let block = "ConvBlock_H8_W8_Cin64_Cout112_exp6_kernel5_stride1_group1";
+    bad(
+        &changed(block, None),
+        &["(edgegpu_energy)", &format!("expected block {block}, found none")],
+    );
+    bad(&changed(block, Some((-1.0).into())), &["at least 0", block, "found -1"]);
+    bad(
+        &changed(block, Some("fast".into())),
+        &["an object of tables", "invalid type: string"],
+    );
+    bad(
+        &changed(block, Some(Value::Null)),
+        &["an object of tables", "invalid type: null"],
+    );
+    let good = Value::from(block_tables()).to_string();
+    bad(&good[..good.len() / 2], &["EOF"]);
+    bad("", &["EOF"]);
+    bad("{}", &["found no table"]);
+    bad(
+        &good.replace("edgegpu_energy", "edgegpu_power"),
+        &["a table `edgegpu_power`", "edgegpu_energy"],
+    );
+    bad(&"[".repeat(1 << 20), &["an object of tables"]);
+}

@@ -2,6 +2,8 @@
 
 mod csv;
 mod help;
+mod hw_nas_bench;
+mod hw_nas_bench_360;
 mod latencies;
 mod nats_bench;
 mod oneproxy;
@@ -48,8 +50,15 @@ pub struct Imported {
 }
 
 /// Every importer.
-pub fn all() -> [&'static dyn Importer; 4] {
-    [&help::Help, &nats_bench::NatsBench, &oneproxy::OneProxy, &csv::OwnCsv]
+pub fn all() -> [&'static dyn Importer; 6] {
+    [
+        &help::Help,
+        &hw_nas_bench::HwNasBench,
+        &hw_nas_bench_360::HwNasBench360,
+        &nats_bench::NatsBench,
+        &oneproxy::OneProxy,
+        &csv::OwnCsv,
+    ]
 }
 
 /// The importer with this name.
@@ -76,6 +85,14 @@ fn described_device(id: &str, unit: &str) -> Device {
     Device {
         id: id.into(),
         ..described
+    }
+}
+
+/// Number format of the networks measured on a device: those for integer hardware were quantized.
+fn precision_on(device: &Device) -> &'static str {
+    match device.precision.as_deref() {
+        Some("int8") => "int8",
+        _ => "fp32",
     }
 }
 

@@ -8,7 +8,7 @@ use indicatif::ProgressBar;
 
 use super::latencies::DeviceLatencies;
 use super::pickle::{Numbers, Rows, read_pickle};
-use super::{Imported, Importer, described_device, files_with_extension, locate, only_spaces};
+use super::{Imported, Importer, described_device, files_with_extension, locate, only_spaces, precision_on};
 use crate::dataset::build::Builder;
 use crate::dataset::{Manifest, Origin, Source};
 use crate::device::Device;
@@ -57,7 +57,7 @@ impl Importer for OneProxy {
                 latencies_ms: &latencies_ms,
                 architectures: &architectures,
                 index_file: INDEX_FILE,
-                precision: precision(&device),
+                precision: precision_on(&device),
                 input: INPUT,
                 origin: Origin::Measured,
             };
@@ -81,14 +81,6 @@ impl Importer for OneProxy {
 fn device_of(file: &Path) -> Device {
     let id = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     described_device(&id, &id)
-}
-
-/// Number format of the networks: those for integer hardware were quantized.
-fn precision(device: &Device) -> &'static str {
-    match device.precision.as_deref() {
-        Some("int8") => "int8",
-        _ => "fp32",
-    }
 }
 
 /// Numbers in the builder of the architectures: one-hot over the operations, edge by edge, and a constant one.

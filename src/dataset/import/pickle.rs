@@ -102,7 +102,7 @@ pub(super) struct Positions(pub(super) Vec<(String, u64)>);
 
 /// Reads the pickle of a `.pt` file.
 pub(super) fn read_pt<T: TryFrom<Value, Error = String>>(path: &Path, expected: &str) -> Result<T> {
-    read(path, expected, |file| unpack(file))
+    read(path, expected, unpack)
 }
 
 /// Reads a pickle.

@@ -1,0 +1,142 @@
+//! Published measurements as they are: row counts, and values read independently (in Python, from the upstream files).
+
+use std::fs;
+use std::path::Path;
+
+use tempfile::{TempDir, tempdir};
+
+use crate::driver::{Run, edgefit, real_data};
+
+/// Imports a source; `None` where the data is not at hand.
+fn import(source: &str, path: &str, space: &str) -> Option<(TempDir, Run)> {
+    let path = real_data()?.join(path);
+    let folder = tempdir().unwrap();
+    let line = format!("data import {source} {} --space {space} --out {{made}}", path.display());
+    let run = edgefit(folder.path(), &line).succeeded();
+    edgefit(folder.path(), "data validate {made}").succeeded();
+    Some((folder, run))
+}
+
+#[track_caller]
+fn holds(folder: &Path, table: &str, rows: usize, lines: &[String]) {
+    let text = fs::read_to_string(folder.join("made").join(table)).unwrap();
+    assert_eq!(text.lines().count(), rows + 1);
+    for line in lines {
+        assert!(text.lines().any(|found| found == line), "no {line}");
+    }
+}
+
+/// Every device is one that the catalogue knows: its class is filled in.
+#[track_caller]
+fn devices_are_known(folder: &Path, count: usize) {
+    let text = fs::read_to_string(folder.join("made/devices.csv")).unwrap();
+    assert_eq!(text.lines().count(), count + 1);
+    for line in text.lines() {
+        assert!(line.split(',').nth(2).is_some_and(|class| !class.is_empty()), "{line}");
+    }
+}
+
+#[test]
+fn fbnet_of_help() {
+    let Some((folder, _)) = import("help", "HELP", "fbnet") else {
+        return;
+    };
+    let first = "k5_e6-skip-k3_e1_g2-skip-k5_e1-skip-skip-skip-k5_e6-k5_e1-k3_e1_g2-k5_e1-k5_e6-k3_e6-k3_e3-k5_e6-k3_e6-\
+                 k3_e3-k5_e1-k3_e3-k5_e1-k5_e1_g2";
+    let last = "k5_e1-k5_e1-k5_e1-k3_e1_g2-k3_e1-k3_e3-k5_e6-skip-k3_e3-k3_e6-k5_e3-k3_e6-k5_e3-k3_e1_g2-k5_e6-k5_e3-k3_e1-\
+                k5_e3-skip-skip-k3_e1-k5_e6";
+    let lines = [
+        format!("1080ti_1,{first},fp32,32x32,10.615349732488394,,measured"),
+        format!("1080ti_1,{last},fp32,32x32,11.202814697362482,,measured"),
+        format!("samsung_s7,{first},fp32,32x32,100,,measured"),
+        format!("pixel3,{last},fp32,32x32,17.210647408,,predicted"),
+    ];
+    let devices = fs::read_dir(real_data().unwrap().join("HELP/data/fbnet/latency"))
+        .unwrap()
+        .count();
+    holds(folder.path(), "measurements.csv", 5_000 * devices, &lines);
+    devices_are_known(folder.path(), devices);
+}
+
+#[test]
+fn one_proxy() {
+    let Some((folder, run)) = import("oneproxy", "OneProxy", "nasbench201") else {
+        return;
+    };
+    let first = "|none~0|+|nor_conv_3x3~0|none~1|+|nor_conv_3x3~0|avg_pool_3x3~1|nor_conv_3x3~2|";
+    let last = "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|skip_connect~1|nor_conv_3x3~2|";
+    let lines = [
+        format!("rice_pixel3,{first},fp32,32x32,18.9483,,measured"),
+        format!("eagle_gtx,{last},fp32,32x32,6.855933666229248,,measured"),
+        format!("eagle_tpu,{first},int8,32x32,1.013361930847168,,measured"),
+    ];
+    let devices = fs::read_dir(real_data().unwrap().join("OneProxy/latency_data"))
+        .unwrap()
+        .count();
+    holds(folder.path(), "measurements.csv", 1_999 * devices, &lines);
+    devices_are_known(folder.path(), devices);
+    assert!(run.stderr.contains("eagle_gtx and eagle_i7"), "{}", run.stderr);
+    let run = edgefit(folder.path(), "data summary {made}").succeeded();
+    assert!(
+        run.stdout
+            .contains("eagle_gtx and eagle_i7 (1991 of 1999 latencies agree"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn cells_of_hw_nas_bench() {
+    let Some((folder, _)) = import("hw-nas-bench", "HW-NAS-Bench", "nasbench201") else {
+        return;
+    };
+    // Architecture 0 of the published order, written (4, 3, 3, 0, 0, 0).
+    let first = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|";
+    let lines = [
+        format!("edgegpu,{first},fp32,32x32,5.807418537139893,24.226614330768584,measured"),
+        format!("edgetpu,{first},int8,32x32,0.9571811309997429,,measured"),
+        format!("pixel3,{first},fp32,16x16,1.33656,,measured"),
+    ];
+    // Two sizes of 15,625 architectures on three devices, less 4,699 of the Edge TPU at each.
+    holds(folder.path(), "measurements.csv", 2 * (3 * 15_625 - 4_699), &lines);
+    devices_are_known(folder.path(), 3);
+    // HELP took the phone over: the same values under the same name.
+    if let Some(data) = real_data() {
+        let line = format!(
+            "data import help {} --space nasbench201 --out {{made}}",
+            data.join("HELP").display()
+        );
+        let run = edgefit(folder.path(), &line).succeeded();
+        assert!(run.stderr.contains("(15625 rows were there already)"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn blocks_of_hw_nas_bench() {
+    let Some((folder, _)) = import("hw-nas-bench", "HW-NAS-Bench", "fbnet") else {
+        return;
+    };
+    holds(folder.path(), "measurements.csv", 2 * 2 * 5_000, &[]);
+    devices_are_known(folder.path(), 2);
+}
+
+#[test]
+fn hw_nas_bench_360() {
+    let Some((folder, _)) = import("hw-nas-bench-360", "HW-NAS-Bench-360", "nasbench201") else {
+        return;
+    };
+    let first = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|";
+    let second = "|nor_conv_3x3~0|+|nor_conv_3x3~0|avg_pool_3x3~1|+|skip_connect~0|nor_conv_3x3~1|skip_connect~2|";
+    let lines = [
+        format!("pi5_litert,{first},fp32,32x32,1.487672,2.575322,measured"),
+        format!("pi5_onnx,{second},fp32,16x52,10.093379,13.983411,measured"),
+    ];
+    // 6,466 architectures represent themselves; three tasks, two runtimes.
+    holds(folder.path(), "measurements.csv", 6_466 * 6, &lines);
+    let lines = [
+        format!("cifar100,{first},fp32,52.913333294677734,measured"),
+        format!("ninapro,{second},fp32,92.26100047549998,measured"),
+    ];
+    holds(folder.path(), "accuracy.csv", 6_466 * 2, &lines);
+    devices_are_known(folder.path(), 2);
+}
