@@ -112,14 +112,13 @@ pub fn adapt(
         .map(|step| REACH[0] + (REACH[1] - REACH[0]) * step as f64 / (LAMBDAS - 1) as f64)
         .map(|exponent| (values.len() as f64).powf(-exponent))
         .collect();
-    let path = match values.len() < FEWEST_TO_VALIDATE {
+    let (path, validation_spearman) = match values.len() < FEWEST_TO_VALIDATE {
         true => (samples.path(norm, &[1.0]), None),
         false => {
             let (best, spearman) = samples.validate(norm, &shares, seed);
             (samples.path(norm, &shares[..=best]), spearman)
         }
     };
-    let (path, validation_spearman) = path;
     let Some(fit) = path.into_iter().next_back() else {
         return Err(not_solved());
     };
