@@ -7,6 +7,9 @@ mod design;
 mod device;
 mod evaluate;
 mod predict;
+mod proxy;
+mod proxy_adapt;
+mod proxy_compare;
 mod quickstart;
 mod search;
 mod train;
@@ -108,6 +111,9 @@ Examples:
 
 A benchmark names known and unseen devices; the files in configs/benchmarks are ones to copy from.")]
     Benchmark(benchmark::BenchmarkArgs),
+    /// Find out which devices stand for others, and adapt them (One Proxy Device Is Enough)
+    #[command(subcommand)]
+    Proxy(proxy::ProxyVerb),
     /// Score a checkpoint on devices that it has not seen
     #[command(subcommand)]
     Evaluate(evaluate::EvaluateVerb),
@@ -129,6 +135,7 @@ impl Cli {
             Verb::Design(args) => design::run(args, &self.global),
             Verb::Search(args) => search::run(args, &self.global),
             Verb::Benchmark(args) => benchmark::run(args, &self.global),
+            Verb::Proxy(verb) => proxy::run(verb, &self.global),
             Verb::Evaluate(verb) => evaluate::run(verb, &self.global),
         }
     }

@@ -2,5 +2,9 @@
 //! never from training.
 
 pub mod benchmark;
+pub mod comparison;
 pub mod optimizer;
 pub mod predictor;
+
+mod per_device;
+mod truth;

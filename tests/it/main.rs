@@ -10,6 +10,8 @@ mod help_fixture;
 mod parquet_fixture;
 mod pipeline;
 mod probes;
+mod proxy;
+mod proxy_real;
 mod real;
 mod real_sources;
 mod shipped;

@@ -1,0 +1,184 @@
+//! `edgefit proxy adapt`: a proxy's Pareto set on other devices.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::proxy::new_table;
+use super::{Global, print, print_json, read_datasets};
+use crate::dataset::{Dataset, Task};
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::proxy::Fleet;
+use crate::proxy::adaproxy::{Norm, Sampling};
+use crate::proxy::flow::{Decision, FlowOptions, FlowReport, Pairing, linear_model};
+use crate::seed::Seed;
+use crate::stats;
+
+#[derive(Debug, Args)]
+pub(crate) struct AdaptArgs {
+    /// Dataset folders with measurements of proxy and targets
+    #[arg(long, required = true, num_args = 1..)]
+    dataset: Vec<PathBuf>,
+    /// The proxy device
+    #[arg(long)]
+    proxy: String,
+    /// Target devices, as ids or hardware units, separated by commas [default: all others]
+    #[arg(long, value_delimiter = ',')]
+    targets: Vec<String>,
+    /// Task of the accuracies, which also says the input size [default: the only one]
+    #[arg(long)]
+    task: Option<String>,
+    /// Architectures measured on a target first
+    #[arg(long, default_value_t = 10)]
+    samples: usize,
+    /// More are measured, as many again each time, until validation reaches the threshold or this number is reached
+    /// [default: --samples]
+    #[arg(long)]
+    budget: Option<usize>,
+    /// SRCC that is good enough, of the proxy over the first samples and of the adaptation in validation
+    #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
+    threshold: f64,
+    /// Norm of the deviations from the proxy
+    #[arg(long, value_enum, default_value = "2")]
+    norm: Norm,
+    /// Adapt even a proxy that is good enough
+    #[arg(long)]
+    always: bool,
+    /// Search for so many Pareto sets, each without the members of those before it; all are measured on the target
+    #[arg(long, default_value_t = 1)]
+    layers: usize,
+    /// Repeats with other samples
+    #[arg(long, default_value_t = 1)]
+    repeats: usize,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &AdaptArgs, global: &Global) -> Result<()> {
+    let dataset = read_datasets(&args.dataset, global)?;
+    let task = match (&args.task, dataset.tasks.len()) {
+        // Several tasks and none named: no accuracies are needed.
+        (None, 2..) => None,
+        (task, _) => dataset.resolve_task(task.as_deref())?,
+    };
+    let fleet = Fleet::of(
+        &dataset,
+        &(0..dataset.devices.len()).collect::<Vec<_>>(),
+        Metric::Latency,
+        task.as_ref().and_then(|task| task.input),
+    )?;
+    let proxy = one_device(&dataset, &args.proxy)?;
+    let targets: Vec<usize> = match args.targets.is_empty() {
+        true => (0..dataset.devices.len()).filter(|&device| device != proxy).collect(),
+        false => dataset.resolve_devices(&args.targets)?,
+    };
+    if targets.is_empty() {
+        return Err(Error::Invalid {
+            what: "targets".into(),
+            expected: "at least one device beside the proxy".into(),
+            found: "none".into(),
+            hint: "Name a dataset with more devices.".into(),
+        });
+    }
+    let accuracies = accuracies(&dataset, &fleet, task.as_ref());
+    let model = linear_model(&fleet, &fleet.columns[proxy])?;
+    let bar = global.progress("adapting", "targets");
+    bar.set_length((targets.len() * args.repeats) as u64);
+    let mut reports = Vec::new();
+    for &target in &targets {
+        let pairing = Pairing::new(&fleet, &fleet.columns[proxy], &model, &fleet.columns[target])?;
+        for repeat in 0..args.repeats.max(1) {
+            let options = FlowOptions {
+                norm: args.norm,
+                sampling: Sampling {
+                    first: args.samples,
+                    step: args.samples,
+                    budget: args.budget.unwrap_or(args.samples),
+                    threshold: args.threshold,
+                },
+                always_adapt: args.always,
+                layers: args.layers,
+                seed: Seed(global.seed).child(&dataset.devices[target].id, repeat),
+            };
+            reports.push(pairing.run(&accuracies, &options)?);
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    match args.json {
+        true => print_json(&reports),
+        false => print(&adaptation_table(&reports)),
+    }
+}
+
+fn one_device(dataset: &Dataset, name: &str) -> Result<usize> {
+    let found = dataset.resolve_devices(&[name.to_string()])?;
+    match found[..] {
+        [one] => Ok(one),
+        _ => Err(Error::Invalid {
+            what: "--proxy".into(),
+            expected: "one device".into(),
+            found: format!("`{name}`, a unit with {} settings", found.len()),
+            hint: "Name one of its settings.".into(),
+        }),
+    }
+}
+
+/// The accuracies of the fleet's architectures at a task, absent where not known.
+fn accuracies(dataset: &Dataset, fleet: &Fleet, task: Option<&Task>) -> Vec<Option<f64>> {
+    let Some(task) = task else {
+        return Vec::new();
+    };
+    let known: HashMap<_, f64> = dataset
+        .accuracies_of(task)
+        .into_iter()
+        .map(|(position, accuracy)| (&dataset.architectures[position as usize], accuracy))
+        .collect();
+    fleet.architectures.iter().map(|one| known.get(one).copied()).collect()
+}
+
+fn adaptation_table(reports: &[FlowReport]) -> String {
+    let mut table = new_table([
+        "target",
+        "SRCC of samples",
+        "proxy is",
+        "samples",
+        "SRCC before",
+        "SRCC after",
+        "returned",
+        "dropped",
+        "hypervolume",
+    ]);
+    let figure = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.3}"));
+    for report in reports {
+        let fronts = report.fronts.as_ref();
+        table.add_row([
+            report.target.clone(),
+            figure(report.sampled_spearman),
+            match report.decision {
+                Decision::Reused => "reused".into(),
+                Decision::Adapted => "adapted".into(),
+            },
+            report.samples.to_string(),
+            figure(report.spearman_before),
+            figure(report.spearman_after),
+            fronts.map_or("-".into(), |fronts| fronts.returned.to_string()),
+            fronts.map_or("-".into(), |fronts| fronts.dropped.to_string()),
+            fronts
+                .and_then(|fronts| fronts.hypervolume_ratio)
+                .map_or("-".into(), |ratio| format!("{ratio:.4}")),
+        ]);
+    }
+    let mean = |value: fn(&FlowReport) -> Option<f64>| {
+        let values: Vec<f64> = reports.iter().filter_map(value).collect();
+        figure(stats::mean(&values))
+    };
+    format!(
+        "{table}\nmean SRCC on unseen architectures {} before, {} after",
+        mean(|report| report.spearman_before),
+        mean(|report| report.spearman_after)
+    )
+}
