@@ -11,6 +11,7 @@
 //! | the amortized optimizer: limits to verified designs | [`optimize`] |
 //! | trained models on disk | [`checkpoint`] |
 //! | scores on devices not seen in training | [`evaluate`] |
+//! | figures and reports | [`report`] |
 //! | the command line | [`cli`] |
 //!
 //! A module uses only those above it in this table, and the small ones: [`error`], [`files`], [`metric`], [`seed`],
@@ -28,6 +29,7 @@ pub mod files;
 pub mod metric;
 pub mod optimize;
 pub mod predict;
+pub mod report;
 pub mod search;
 pub mod seed;
 pub mod space;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use rand::seq::SliceRandom;
 
-use super::{OptimizerRow, OptimizerScoring};
+use super::{OptimizerRow, OptimizerScoring, TrueFront};
 use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::evaluate::predictor::ProbeChoice;
@@ -147,6 +147,32 @@ impl Truth {
             regret: found.regret,
             violated: found.overshoot > 0.0,
             overshoot: found.overshoot,
+            latency_ms: answer.latency,
+            accuracy: answer.accuracy.percent,
+        }
+    }
+
+    /// Positions on the true front.
+    fn optimal(&self) -> Vec<usize> {
+        let costs: Vec<[f64; 2]> = self
+            .accuracies
+            .iter()
+            .zip(&self.latencies)
+            .map(|(accuracy, latency)| [-accuracy, *latency])
+            .collect();
+        non_dominated(&costs)
+    }
+
+    pub(super) fn front(&self) -> TrueFront {
+        let mut points: Vec<[f64; 2]> = self
+            .optimal()
+            .into_iter()
+            .map(|index| [self.latencies[index], self.accuracies[index]])
+            .collect();
+        points.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        TrueFront {
+            device: self.id.clone(),
+            points,
         }
     }
 
@@ -161,13 +187,7 @@ impl Truth {
                 .map(|&index| [self.accuracies[index], self.latencies[index]])
                 .collect()
         };
-        let costs: Vec<[f64; 2]> = self
-            .accuracies
-            .iter()
-            .zip(&self.latencies)
-            .map(|(accuracy, latency)| [-accuracy, *latency])
-            .collect();
-        let front = non_dominated(&costs);
+        let front = self.optimal();
         let best = |&(_, limit): &(f64, f64)| {
             let fits = front.iter().copied().filter(|&index| self.latencies[index] <= limit);
             fits.max_by(|&a, &b| self.accuracies[a].total_cmp(&self.accuracies[b]))
