@@ -8,6 +8,7 @@
 //! | what networks see of an architecture | [`encode`] |
 //! | the predictor: training, adaptation from probes, calibrated intervals | [`predict`] |
 //! | per-device search, fronts, hypervolume | [`search`] |
+//! | agreement between devices, proxies and their adaptation | [`proxy`] |
 //! | the amortized optimizer: limits to verified designs | [`optimize`] |
 //! | trained models on disk | [`checkpoint`] |
 //! | scores on devices not seen in training | [`evaluate`] |
@@ -29,6 +30,7 @@ pub mod files;
 pub mod metric;
 pub mod optimize;
 pub mod predict;
+pub mod proxy;
 pub mod report;
 pub mod search;
 pub mod seed;

@@ -35,6 +35,29 @@ impl Physics {
     }
 }
 
+/// Genes one-hot, one column per choice of every gene: `[architectures, choices]`.
+pub fn one_hot(space: &dyn SearchSpace, architectures: &[Architecture]) -> DMatrix<f64> {
+    let choices = space.choices();
+    let width: usize = choices.iter().map(|&choices| usize::from(choices)).sum();
+    let mut encoded = DMatrix::zeros(architectures.len(), width);
+    for (row, one) in architectures.iter().enumerate() {
+        for column in one_hot_columns(choices, one) {
+            encoded[(row, column)] = 1.0;
+        }
+    }
+    encoded
+}
+
+/// The one-hot columns that are one, in order of the genes.
+fn one_hot_columns(choices: &[u8], architecture: &Architecture) -> impl Iterator<Item = usize> {
+    let mut offset = 0;
+    choices.iter().zip(&architecture.0).map(move |(&choices, &gene)| {
+        let column = offset + usize::from(gene);
+        offset += usize::from(choices);
+        column
+    })
+}
+
 /// Turns architectures into standardised feature vectors. Fitted on training architectures only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Encoder {
@@ -122,10 +145,8 @@ impl Encoder {
         let choices = space.choices();
         let genes: usize = choices.iter().map(|&choices| usize::from(choices)).sum();
         let mut raw = vec![0.0; genes];
-        let mut offset = 0;
-        for (&gene, &choices) in architecture.0.iter().zip(choices) {
-            raw[offset + usize::from(gene)] = 1.0;
-            offset += usize::from(choices);
+        for column in one_hot_columns(choices, architecture) {
+            raw[column] = 1.0;
         }
         let physics = Physics::of(space, architecture, self.input_size(), self.classes);
         raw.reserve(4 * PHYSICAL_FEATURES.len());

@@ -1,5 +1,8 @@
 //! How good is a checkpoint, on devices that it has never seen? Probes and scored rows both come from the dataset handed in,
 //! never from training.
 
+pub mod comparison;
 pub mod optimizer;
 pub mod predictor;
+
+mod truth;

@@ -1,13 +1,12 @@
 //! Designs for unseen devices: adapt with a few of their measurements, ask for the best design under a grid of limits, and
 //! look the answers up in the measured table.
 
-mod truth;
-
 use std::time::Instant;
 
 use serde::Serialize;
 
 use super::predictor::ProbeChoice;
+use super::truth::{Found, Truth};
 use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -16,7 +15,6 @@ use crate::predict::{DeviceModel, Estimate, Predictor, Probe};
 use crate::search::{Constraint, Limits, Nsga2, Problem, RandomSearch, Searcher};
 use crate::seed::Seed;
 use crate::stats::{self, Interval};
-use truth::{Found, Truth};
 
 /// What to score.
 #[derive(Debug, Clone)]
@@ -179,7 +177,7 @@ pub fn score_optimizer(
         fronts.push(truth.front());
         for repeat in 0..scoring.repeats.max(1) {
             let seed = scoring.seed.child(&format!("designs/{}", truth.id), repeat);
-            let probed = truth.probes(predictor, scoring, seed);
+            let probed = truth.probes(predictor, scoring.choice, scoring.probes, seed);
             let probes: Vec<Probe> = probed.iter().map(|&index| truth.probe(index)).collect();
             let model = predictor.adapt(&truth.id, &probes, seed)?;
             let limits = truth.limits(scoring.limits);

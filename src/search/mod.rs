@@ -13,6 +13,7 @@ mod nsga2;
 mod nsga2_selection;
 mod pareto;
 mod random;
+mod tradeoff;
 mod visited;
 
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub use limits::{Constraint, Limits, Miss};
 pub use nsga2::{Nsga2, Nsga2Parameters};
 pub use pareto::{dominates, non_dominated};
 pub use random::RandomSearch;
+pub use tradeoff::Tradeoff;
 
 /// What an evaluator says about one architecture.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,16 +3,18 @@
 //! Inputs hold no NaN: values are finite or absent from the time they are imported. Paired slices have the same length;
 //! the functions panic if they do not, since that is a mistake of the caller and never of the data.
 
+mod correlation;
 mod interval;
 mod normal;
 mod quantile;
 mod rank;
 mod regression;
 
+pub use correlation::{kendall_interval, spearman_interval};
 pub use interval::{Interval, bootstrap_mean, coverage_percent};
 pub use normal::{normal_cdf, normal_quantile};
 pub use quantile::{quantile, quantile_of_sorted};
-pub use rank::{average_ranks, kendall, spearman};
+pub use rank::{average_ranks, correlation_of_ranks, kendall, spearman};
 pub use regression::{mape_percent, within_percent};
 
 /// The arithmetic mean; `None` of nothing.

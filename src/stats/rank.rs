@@ -26,11 +26,19 @@ pub fn average_ranks(values: &[f64]) -> Vec<f64> {
 /// If the lengths differ.
 pub fn spearman(a: &[f64], b: &[f64]) -> Option<f64> {
     assert_eq!(a.len(), b.len(), "rank correlation needs pairs");
-    let (ranks_a, ranks_b) = (average_ranks(a), average_ranks(b));
+    correlation_of_ranks(&average_ranks(a), &average_ranks(b))
+}
+
+/// [`spearman`] from the [`average_ranks`] of both sides, for sides that are compared with several others. O(n).
+///
+/// # Panics
+/// If the lengths differ.
+pub fn correlation_of_ranks(ranks_a: &[f64], ranks_b: &[f64]) -> Option<f64> {
+    assert_eq!(ranks_a.len(), ranks_b.len(), "rank correlation needs pairs");
     // Average ranks always sum to n (n + 1) / 2.
-    let center = (a.len() as f64 + 1.0) / 2.0;
+    let center = (ranks_a.len() as f64 + 1.0) / 2.0;
     let (mut covariance, mut variance_a, mut variance_b) = (0.0, 0.0, 0.0);
-    for (rank_a, rank_b) in ranks_a.iter().zip(&ranks_b) {
+    for (rank_a, rank_b) in ranks_a.iter().zip(ranks_b) {
         let (from_a, from_b) = (rank_a - center, rank_b - center);
         covariance += from_a * from_b;
         variance_a += from_a * from_a;

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 
 use rand::seq::SliceRandom;
 
-use super::{OptimizerRow, OptimizerScoring, TrueFront};
+use super::optimizer::{OptimizerRow, TrueFront};
 use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::evaluate::predictor::ProbeChoice;
-use crate::metric::Metric;
 use crate::optimize::Proposal;
 use crate::predict::{Predictor, Probe};
-use crate::search::{ReferencePoint, non_dominated};
+use crate::search::Tradeoff;
 use crate::seed::Seed;
 use crate::space::Architecture;
 use crate::stats;
@@ -67,16 +66,17 @@ impl Truth {
         })
     }
 
-    pub(super) fn probes(&self, predictor: &Predictor, scoring: &OptimizerScoring, seed: Seed) -> Vec<usize> {
-        match scoring.choice {
+    /// Positions of the architectures to measure first.
+    pub(super) fn probes(&self, predictor: &Predictor, choice: ProbeChoice, count: usize, seed: Seed) -> Vec<usize> {
+        match choice {
             ProbeChoice::Chosen => {
-                let chosen = predictor.choose_probes(scoring.probes, Some(&self.architectures), seed);
+                let chosen = predictor.choose_probes(count, Some(&self.architectures), seed);
                 chosen.iter().filter_map(|one| self.place.get(one).copied()).collect()
             }
             ProbeChoice::Random => {
                 let mut order: Vec<usize> = (0..self.architectures.len()).collect();
                 order.shuffle(&mut seed.stream("probes"));
-                order.truncate(scoring.probes);
+                order.truncate(count);
                 order
             }
         }
@@ -152,20 +152,9 @@ impl Truth {
         }
     }
 
-    /// Positions on the true front.
-    fn optimal(&self) -> Vec<usize> {
-        let costs: Vec<[f64; 2]> = self
-            .accuracies
-            .iter()
-            .zip(&self.latencies)
-            .map(|(accuracy, latency)| [-accuracy, *latency])
-            .collect();
-        non_dominated(&costs)
-    }
-
     pub(super) fn front(&self) -> TrueFront {
-        let mut points: Vec<[f64; 2]> = self
-            .optimal()
+        let front = self.tradeoff().front();
+        let mut points: Vec<[f64; 2]> = front
             .into_iter()
             .map(|index| [self.latencies[index], self.accuracies[index]])
             .collect();
@@ -176,24 +165,23 @@ impl Truth {
         }
     }
 
+    pub(super) fn tradeoff(&self) -> Tradeoff<'_> {
+        Tradeoff {
+            accuracies: &self.accuracies,
+            latencies: &self.latencies,
+        }
+    }
+
     /// Hypervolume of some designs over that of the best ones within the same limits, and over that of the true front.
     pub(super) fn hypervolume_ratios(&self, limits: &[(f64, f64)], picks: &[usize]) -> Result<[f64; 2]> {
-        let slowest = self.latencies.iter().copied().fold(0.0, f64::max);
-        let lowest = self.accuracies.iter().copied().fold(f64::INFINITY, f64::min);
-        let reference = ReferencePoint::new(&[(Metric::Accuracy, lowest), (Metric::Latency, slowest)])?;
-        let points = |indices: &[usize]| -> Vec<[f64; 2]> {
-            indices
-                .iter()
-                .map(|&index| [self.accuracies[index], self.latencies[index]])
-                .collect()
-        };
-        let front = self.optimal();
+        let table = self.tradeoff();
+        let front = table.front();
         let best = |&(_, limit): &(f64, f64)| {
             let fits = front.iter().copied().filter(|&index| self.latencies[index] <= limit);
             fits.max_by(|&a, &b| self.accuracies[a].total_cmp(&self.accuracies[b]))
         };
         let asked: Vec<usize> = limits.iter().filter_map(best).collect();
-        let ratio = |truth: &[usize]| reference.ratio(&points(picks), &points(truth)).unwrap_or(f64::NAN);
-        Ok([ratio(&asked), ratio(&front)])
+        let ratio = |truth: &[usize]| Ok(table.ratio(picks, truth)?.unwrap_or(f64::NAN));
+        Ok([ratio(&asked)?, ratio(&front)?])
     }
 }

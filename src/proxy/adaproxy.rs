@@ -1,0 +1,436 @@
+//! AdaProxy: a few measurements on a target repair a proxy's linear latency model.
+//!
+//! Lu et al. (SIGMETRICS 2022), section 4: with the proxy's model `y = X w` on one-hot architectures, the target's is
+//! `X (w * (a + b)) + c` (`*` by element), where the scale `a`, the deviations `b` and the offset `c` minimise
+//! `1/n sum_i (x_i . (w * (a + b)) + c - y_i)^2 + lambda ||b||_p`. The norm is not squared, and lambda is the one whose
+//! predictions of samples that were held out rank them best.
+
+use nalgebra::{DMatrix, DVector};
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use super::linear::LinearModel;
+use super::penalized::LeastSquares;
+use crate::error::{Error, Result};
+use crate::seed::Seed;
+use crate::space::{Architecture, SearchSpace};
+use crate::stats;
+
+pub use super::penalized::Norm;
+
+/// Lambdas tried, as negative powers of ten of the smallest one that leaves the proxy as it is.
+const DECADES: f64 = 4.0;
+const LAMBDAS: usize = 17;
+/// Parts of the samples that are held out in turn, each sample once.
+const FOLDS: usize = 10;
+/// With fewer samples nothing is held out, and the proxy is only scaled.
+const FEWEST_TO_VALIDATE: usize = 4;
+
+/// What an adaptation came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Adaptation {
+    /// The norm.
+    pub norm: Norm,
+    /// Samples measured on the target.
+    pub samples: usize,
+    /// Weight of the norm, chosen by validation.
+    pub lambda: f64,
+    /// SRCC of predicted and measured samples that were held out; absent where it is not defined.
+    pub validation_spearman: Option<f64>,
+    /// Common scale of the proxy's weights.
+    pub scale: f64,
+    /// Norm of what is added to it.
+    pub deviation: f64,
+}
+
+/// A proxy's model adapted to a target.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdaptedProxy {
+    /// The target's latency.
+    pub model: LinearModel,
+    /// How it came about.
+    pub adaptation: Adaptation,
+}
+
+/// How many samples to take.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sampling {
+    /// Samples taken first.
+    pub first: usize,
+    /// Samples added as long as the validation is not good enough.
+    pub step: usize,
+    /// Most samples.
+    pub budget: usize,
+    /// Validation SRCC that is good enough.
+    pub threshold: f64,
+}
+
+impl Sampling {
+    /// Exactly so many samples.
+    pub fn exactly(samples: usize) -> Sampling {
+        Sampling {
+            first: samples,
+            step: 0,
+            budget: samples,
+            threshold: 1.0,
+        }
+    }
+}
+
+/// Adapts a proxy to samples of a target, latencies in ms. The same samples and seed give the same result.
+///
+/// With fewer than four samples there is nothing to validate with and `b` stays zero; where the samples do not tell the
+/// scale (one sample, or a proxy for which all are equally fast) it stays one.
+///
+/// # Errors
+/// [`Error::Invalid`] without a single sample.
+pub fn adapt(
+    proxy: &LinearModel,
+    space: &dyn SearchSpace,
+    architectures: &[Architecture],
+    values: &[f64],
+    norm: Norm,
+    seed: Seed,
+) -> Result<AdaptedProxy> {
+    if values.is_empty() || values.len() != architectures.len() {
+        return Err(Error::Invalid {
+            what: "samples".into(),
+            expected: "one latency for each of one or more architectures".into(),
+            found: format!("{} for {}", values.len(), architectures.len()),
+            hint: "Measure some architectures on the target.".into(),
+        });
+    }
+    let samples = Samples {
+        contributions: proxy.contributions(space, architectures),
+        values: DVector::from_column_slice(values),
+    };
+    let shares: Vec<f64> = (0..LAMBDAS)
+        .map(|step| 10_f64.powf(-DECADES * step as f64 / (LAMBDAS - 1) as f64))
+        .collect();
+    let (best, validation_spearman) = samples.validate(norm, &shares, seed);
+    let path = samples.path(norm, &shares[..=best]);
+    let Some(fit) = path.into_iter().next_back() else {
+        return Err(not_solved());
+    };
+    Ok(AdaptedProxy {
+        adaptation: Adaptation {
+            norm,
+            samples: values.len(),
+            lambda: fit.lambda,
+            validation_spearman,
+            scale: fit.scale,
+            deviation: norm.of(&fit.deviations),
+        },
+        model: LinearModel {
+            weights: proxy.weights.component_mul(&fit.deviations.add_scalar(fit.scale)),
+            intercept: fit.offset,
+        },
+    })
+}
+
+/// Adapts with more and more of the samples, in their order, until they validate well enough or the budget is spent.
+///
+/// # Errors
+/// As [`adapt`]; [`Error::Invalid`] for a budget of zero.
+pub fn adapt_until(
+    proxy: &LinearModel,
+    space: &dyn SearchSpace,
+    architectures: &[Architecture],
+    values: &[f64],
+    (norm, sampling): (Norm, Sampling),
+    seed: Seed,
+) -> Result<AdaptedProxy> {
+    let budget = sampling.budget.min(values.len());
+    let mut count = sampling.first.clamp(1, budget.max(1));
+    loop {
+        let taken = count.min(budget);
+        let adapted = adapt(proxy, space, &architectures[..taken], &values[..taken], norm, seed)?;
+        let good = adapted
+            .adaptation
+            .validation_spearman
+            .is_some_and(|found| found >= sampling.threshold);
+        if good || taken == budget || sampling.step == 0 {
+            return Ok(adapted);
+        }
+        count += sampling.step;
+    }
+}
+
+fn not_solved() -> Error {
+    Error::Invalid {
+        what: "lambda".into(),
+        expected: "at least one to try".into(),
+        found: "none".into(),
+        hint: "Report this as a mistake of edgefit.".into(),
+    }
+}
+
+/// What is measured: `[samples, choices]` of what the proxy's choices cost, and latencies.
+struct Samples {
+    contributions: DMatrix<f64>,
+    values: DVector<f64>,
+}
+
+/// Scale `a`, deviations `b` and offset `c` for one lambda.
+struct Fit {
+    lambda: f64,
+    scale: f64,
+    deviations: DVector<f64>,
+    offset: f64,
+}
+
+impl Samples {
+    /// Which of the lambdas, shares of the largest one in falling order, ranks samples best that were held out, and how
+    /// well. Of equally good ones the largest, which stays nearest to the proxy.
+    fn validate(&self, norm: Norm, shares: &[f64], seed: Seed) -> (usize, Option<f64>) {
+        let count = self.values.len();
+        if count < FEWEST_TO_VALIDATE {
+            return (0, None);
+        }
+        let mut order: Vec<usize> = (0..count).collect();
+        order.shuffle(&mut seed.stream("adaproxy"));
+        let folds = FOLDS.min(count);
+        let mut predicted = DMatrix::zeros(count, shares.len());
+        for fold in 0..folds {
+            let held_out = |place: &usize| place % folds == fold;
+            let rows = |wanted: bool| -> Vec<usize> {
+                (0..count)
+                    .filter(|place| held_out(place) == wanted)
+                    .map(|place| order[place])
+                    .collect()
+            };
+            let fits = self.rows(&rows(false)).path(norm, shares);
+            for row in rows(true) {
+                for (column, fit) in fits.iter().enumerate() {
+                    predicted[(row, column)] = fit.predict(&self.contributions.row(row).transpose());
+                }
+            }
+        }
+        let mut best = (0, None);
+        for (index, column) in predicted.column_iter().enumerate() {
+            let found = stats::spearman(column.as_slice(), self.values.as_slice());
+            if found > best.1 {
+                best = (index, found);
+            }
+        }
+        best
+    }
+
+    fn rows(&self, rows: &[usize]) -> Samples {
+        Samples {
+            contributions: self.contributions.select_rows(rows),
+            values: self.values.select_rows(rows),
+        }
+    }
+
+    /// The fits for falling lambdas, each the start of the next.
+    fn path(&self, norm: Norm, shares: &[f64]) -> Vec<Fit> {
+        let line = Line::through(&self.contributions.column_sum(), &self.values);
+        // Scale and offset are not penalised: what they explain is taken out of the samples and of every column.
+        let mut design = self.contributions.clone();
+        for mut column in design.column_iter_mut() {
+            let left = line.residual(&column.clone_owned());
+            column.copy_from(&left);
+        }
+        let problem = LeastSquares::new(&design, &line.residual(&self.values));
+        let largest = problem.largest_lambda(norm);
+        let mut deviations = DVector::zeros(design.ncols());
+        shares
+            .iter()
+            .map(|share| {
+                let lambda = share * largest;
+                deviations = problem.solve(norm, lambda, &deviations).weights;
+                let (scale, offset) = line.fit(&(&self.values - &self.contributions * &deviations));
+                Fit {
+                    lambda,
+                    scale,
+                    deviations: deviations.clone(),
+                    offset,
+                }
+            })
+            .collect()
+    }
+}
+
+impl Fit {
+    fn predict(&self, contributions: &DVector<f64>) -> f64 {
+        self.offset + contributions.dot(&self.deviations) + self.scale * contributions.sum()
+    }
+}
+
+/// Least-squares lines through the proxy's predictions, whatever the values.
+struct Line {
+    centred: DVector<f64>,
+    mean: f64,
+    square: f64,
+}
+
+impl Line {
+    fn through(predictions: &DVector<f64>, values: &DVector<f64>) -> Line {
+        let mean = predictions.mean();
+        let centred = predictions.add_scalar(-mean);
+        let square = centred.norm_squared();
+        let told = values.len() > 1 && square > 1e-20 * predictions.norm_squared();
+        Line {
+            centred,
+            mean,
+            square: if told { square } else { 0.0 },
+        }
+    }
+
+    /// Scale and offset.
+    fn fit(&self, values: &DVector<f64>) -> (f64, f64) {
+        let scale = if self.square > 0.0 {
+            self.centred.dot(values) / self.square
+        } else {
+            1.0
+        };
+        (scale, values.mean() - scale * self.mean)
+    }
+
+    /// What the line leaves of the values.
+    fn residual(&self, values: &DVector<f64>) -> DVector<f64> {
+        let slope = if self.square > 0.0 {
+            self.centred.dot(values) / self.square
+        } else {
+            0.0
+        };
+        values.add_scalar(-values.mean()) - &self.centred * slope
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::space::NasBench201;
+
+    /// Cells in an order without a pattern: 4,999 has no divisor in common with 15,625.
+    fn cells(count: usize) -> Vec<Architecture> {
+        (0..count).map(|index| NasBench201.at(index * 4_999 % 15_625)).collect()
+    }
+
+    fn proxy() -> LinearModel {
+        let cells = cells(3_000);
+        let values: Vec<f64> = cells.iter().map(|one| latency(one, [1.0, 3.0])).collect();
+        LinearModel::fit(&NasBench201, &cells, &values).unwrap()
+    }
+
+    /// So much for every 1x1 and 3x3 convolution, 0.5 for every pooling, 2 for the rest.
+    fn latency(one: &Architecture, costs: [f64; 2]) -> f64 {
+        let count = |operation| one.0.iter().filter(|&&gene| gene == operation).count() as f64;
+        2.0 + costs[0] * count(2) + costs[1] * count(3) + 0.5 * count(4)
+    }
+
+    fn unseen_spearman(adapted: &AdaptedProxy, seen: usize, truth: impl Fn(&Architecture) -> f64) -> f64 {
+        let cells: Vec<Architecture> = cells(2_000).split_off(seen);
+        let values: Vec<f64> = cells.iter().map(truth).collect();
+        stats::spearman(&adapted.model.predict(&NasBench201, &cells), &values).unwrap()
+    }
+
+    #[test]
+    fn a_scaled_proxy_needs_no_deviation() {
+        // The target takes five times as long and 7 ms more, so a = 5, b = 0 whatever the norm.
+        let proxy = proxy();
+        let truth = |one: &Architecture| 5.0 * latency(one, [1.0, 3.0]) + 7.0;
+        let samples = cells(8);
+        let values: Vec<f64> = samples.iter().map(truth).collect();
+        for norm in [Norm::One, Norm::Two, Norm::Infinity] {
+            let adapted = adapt(&proxy, &NasBench201, &samples, &values, norm, Seed(1)).unwrap();
+            assert!(
+                (adapted.adaptation.scale - 5.0).abs() < 1e-3,
+                "{:?}",
+                adapted.adaptation
+            );
+            assert!(adapted.adaptation.deviation < 1e-3, "{:?}", adapted.adaptation);
+            assert_eq!(unseen_spearman(&adapted, 8, truth), 1.0);
+        }
+    }
+
+    #[test]
+    fn samples_repair_a_proxy_that_ranks_differently() {
+        // On the target 1x1 convolutions are the slow ones.
+        let proxy = proxy();
+        let truth = |one: &Architecture| latency(one, [3.0, 1.0]);
+        let cells = cells(60);
+        let values: Vec<f64> = cells.iter().map(truth).collect();
+        for norm in [Norm::One, Norm::Two, Norm::Infinity] {
+            let at = |count: usize| {
+                let adapted = adapt(&proxy, &NasBench201, &cells[..count], &values[..count], norm, Seed(1)).unwrap();
+                unseen_spearman(&adapted, 60, truth)
+            };
+            let (scaled, adapted) = (at(3), at(60));
+            assert!(scaled < 0.7 && adapted > 0.97, "{norm:?}: {scaled} to {adapted}");
+        }
+    }
+
+    #[test]
+    fn one_sample_and_equal_samples_leave_the_ranking_of_the_proxy() {
+        let proxy = proxy();
+        let truth = |one: &Architecture| latency(one, [1.0, 3.0]);
+        let one = adapt(&proxy, &NasBench201, &cells(1), &[9.0], Norm::Two, Seed(1)).unwrap();
+        assert_eq!(unseen_spearman(&one, 1, truth), 1.0);
+        assert_eq!(one.adaptation.validation_spearman, None);
+        // The same cell again and again, measured differently.
+        let again = vec![cells(1)[0].clone(); 6];
+        let values = [9.0, 9.1, 8.9, 9.0, 9.2, 8.8];
+        let again = adapt(&proxy, &NasBench201, &again, &values, Norm::Two, Seed(1)).unwrap();
+        assert_eq!(unseen_spearman(&again, 1, truth), 1.0);
+    }
+
+    #[test]
+    fn samples_that_are_all_equal_validate_nothing() {
+        let cells = cells(12);
+        for norm in [Norm::One, Norm::Two, Norm::Infinity] {
+            let adapted = adapt(&proxy(), &NasBench201, &cells, &[4.0; 12], norm, Seed(1)).unwrap();
+            assert_eq!(adapted.adaptation.validation_spearman, None);
+            assert!(
+                adapted
+                    .model
+                    .predict(&NasBench201, &cells)
+                    .iter()
+                    .all(|value| (value - 4.0).abs() < 1e-9)
+            );
+        }
+    }
+
+    #[test]
+    fn samples_are_added_until_they_validate_or_run_out() {
+        let proxy = proxy();
+        let cells = cells(60);
+        let good: Vec<f64> = cells.iter().map(|one| latency(one, [1.0, 3.0])).collect();
+        let sampling = Sampling {
+            first: 10,
+            step: 10,
+            budget: 45,
+            threshold: 0.9,
+        };
+        let count = |values: &[f64], sampling: Sampling| {
+            let adapted = adapt_until(&proxy, &NasBench201, &cells, values, (Norm::Two, sampling), Seed(1));
+            adapted.unwrap().adaptation.samples
+        };
+        assert_eq!(count(&good, sampling), 10);
+        // Latencies that have nothing to do with the architecture.
+        let noise: Vec<f64> = (0..60).map(|index| 1.0 + f64::from(index * 37 % 61)).collect();
+        assert_eq!(count(&noise, sampling), 45);
+        assert_eq!(
+            count(
+                &noise,
+                Sampling {
+                    budget: 1000,
+                    ..sampling
+                }
+            ),
+            60
+        );
+        let none = Sampling { budget: 0, ..sampling };
+        assert!(adapt_until(&proxy, &NasBench201, &cells, &good, (Norm::Two, none), Seed(1)).is_err());
+    }
+
+    #[test]
+    fn seeded() {
+        let cells = cells(20);
+        let values: Vec<f64> = cells.iter().map(|one| latency(one, [2.0, 1.0])).collect();
+        let draw = |seed| adapt(&proxy(), &NasBench201, &cells, &values, Norm::One, Seed(seed)).unwrap();
+        assert_eq!(draw(3), draw(3));
+    }
+}

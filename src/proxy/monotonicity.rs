@@ -1,0 +1,295 @@
+//! How well do devices agree in the order of architectures (latency monotonicity), and which of them form clusters?
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::cluster;
+use super::fleet::{Column, ColumnKind, Fleet};
+use crate::error::{Error, Result};
+use crate::stats;
+
+/// What intervals cover.
+const LEVEL: f64 = 0.9;
+/// Two devices whose values differ by one factor but for this part are one: less than repeated measurements of one device
+/// differ from each other.
+const DUPLICATE_SPREAD: f64 = 0.01;
+/// Fewer common architectures say little about how devices agree, and nothing about their being the same.
+pub const LEAST_COMMON: usize = 20;
+
+/// Rank correlations between all pairs of a fleet, its clusters and its duplicates.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Monotonicity {
+    /// Least SRCC between any two devices of a cluster.
+    pub threshold: f64,
+    /// What intervals cover, such as 0.9.
+    pub level: f64,
+    /// Pairs with fewer common architectures do not count as agreeing, whatever their correlation.
+    pub least_common: usize,
+    /// Devices cluster by cluster, similar clusters next to each other, then the counts.
+    pub rows: Vec<MatrixRow>,
+    /// Every pair of rows once, `first` before `second`, in order.
+    pub pairs: Vec<Pair>,
+    /// Positions in `rows` of the devices of each cluster, in order of rows. A device that agrees with none is one alone.
+    pub clusters: Vec<Vec<usize>>,
+    /// Pairs of devices that are the same measurements twice.
+    pub duplicates: Vec<Duplicate>,
+}
+
+/// One device or count.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MatrixRow {
+    /// Device id, or `macs` or `parameters`.
+    pub id: String,
+    /// What it is.
+    pub kind: ColumnKind,
+    /// Architectures with a value.
+    pub measured: usize,
+    /// Whether all of its values are equal: it ranks nothing, and nothing correlates with it.
+    pub constant: bool,
+    /// Position in [`Monotonicity::clusters`]; counts have none.
+    pub cluster: Option<usize>,
+}
+
+/// Agreement of two rows.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pair {
+    /// Position in [`Monotonicity::rows`].
+    pub first: usize,
+    /// Position in [`Monotonicity::rows`], larger.
+    pub second: usize,
+    /// Architectures that both have values of.
+    pub architectures: usize,
+    /// Spearman's rank correlation (SRCC); absent with fewer than two common architectures or where a side is constant.
+    pub spearman: Option<Correlation>,
+    /// Kendall's tau-b; absent likewise.
+    pub kendall: Option<Correlation>,
+}
+
+/// A rank correlation and its interval.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Correlation {
+    /// The correlation, -1 to 1.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// Two devices that are one: their values differ by one factor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Duplicate {
+    /// Id of one.
+    pub first: String,
+    /// Id of the other.
+    pub second: String,
+    /// Architectures that both have values of.
+    pub architectures: usize,
+    /// Those of them with the same value.
+    pub identical: usize,
+    /// Standard deviation of the logarithm of the ratio of their values: 0.01 means that they differ by about 1 %.
+    pub spread: f64,
+}
+
+/// Correlates all pairs of a fleet and groups its devices.
+///
+/// Clusters grow by complete linkage: two are joined if every device of one agrees with every device of the other, the
+/// pair of clusters whose least agreement is highest first. So every pair within a cluster has an SRCC of at least
+/// `threshold`, over at least `least_common` architectures. Intervals are those of [`stats::spearman_interval`].
+///
+/// # Errors
+/// [`Error::Invalid`] for a threshold outside of -1..=1.
+pub fn monotonicity(fleet: &Fleet, threshold: f64, least_common: usize) -> Result<Monotonicity> {
+    check_threshold(threshold)?;
+    let ranked: Vec<Ranked<'_>> = fleet.columns.par_iter().map(Ranked::new).collect();
+    let devices: Vec<usize> = positions(&fleet.columns, |kind| kind == ColumnKind::Device);
+    let counts: Vec<usize> = positions(&fleet.columns, |kind| kind != ColumnKind::Device);
+    let places: Vec<(usize, usize)> = (0..ranked.len())
+        .flat_map(|first| (first + 1..ranked.len()).map(move |second| (first, second)))
+        .collect();
+    let found: Vec<Compared> = places
+        .par_iter()
+        .map(|&(first, second)| ranked[first].compare(&ranked[second]))
+        .collect();
+    let mut compared: Vec<Vec<Option<&Compared>>> = vec![vec![None; ranked.len()]; ranked.len()];
+    for (&(first, second), one) in places.iter().zip(&found) {
+        compared[first][second] = Some(one);
+        compared[second][first] = Some(one);
+    }
+    let similarity = |a: usize, b: usize| {
+        let one = compared[devices[a]][devices[b]]?;
+        one.spearman
+            .filter(|_| one.architectures >= least_common)
+            .map(|correlation| correlation.value)
+    };
+    let clusters = cluster::complete_linkage(devices.len(), similarity, threshold);
+    let order: Vec<usize> = clusters
+        .iter()
+        .flatten()
+        .map(|&one| devices[one])
+        .chain(counts)
+        .collect();
+    let mut rows: Vec<MatrixRow> = order.iter().map(|&column| row(&fleet.columns[column])).collect();
+    let mut clusters_of_rows = Vec::with_capacity(clusters.len());
+    let mut next = 0;
+    for (index, members) in clusters.iter().enumerate() {
+        let members: Vec<usize> = (next..next + members.len()).collect();
+        next += members.len();
+        members.iter().for_each(|&member| rows[member].cluster = Some(index));
+        clusters_of_rows.push(members);
+    }
+    let pairs: Vec<Pair> = (0..order.len())
+        .flat_map(|first| (first + 1..order.len()).map(move |second| (first, second)))
+        .filter_map(|(first, second)| {
+            let one = compared[order[first]][order[second]]?;
+            Some(Pair {
+                first,
+                second,
+                architectures: one.architectures,
+                spearman: one.spearman,
+                kendall: one.kendall,
+            })
+        })
+        .collect();
+    let duplicates = places
+        .iter()
+        .zip(&found)
+        .filter(|((first, second), one)| {
+            devices.contains(first) && devices.contains(second) && one.architectures >= LEAST_COMMON
+        })
+        .filter_map(|(&(first, second), one)| {
+            let spread = one.spread.filter(|spread| *spread < DUPLICATE_SPREAD)?;
+            Some(Duplicate {
+                first: fleet.columns[first].id.clone(),
+                second: fleet.columns[second].id.clone(),
+                architectures: one.architectures,
+                identical: one.identical,
+                spread,
+            })
+        })
+        .collect();
+    Ok(Monotonicity {
+        threshold,
+        level: LEVEL,
+        least_common,
+        rows,
+        pairs,
+        clusters: clusters_of_rows,
+        duplicates,
+    })
+}
+
+/// Refuses what cannot be a rank correlation.
+///
+/// # Errors
+/// [`Error::Invalid`] outside of -1..=1.
+pub fn check_threshold(threshold: f64) -> Result<()> {
+    match (-1.0..=1.0).contains(&threshold) {
+        true => Ok(()),
+        false => Err(Error::Invalid {
+            what: "threshold".into(),
+            expected: "a rank correlation from -1 to 1".into(),
+            found: threshold.to_string(),
+            hint: "0.9 is usual.".into(),
+        }),
+    }
+}
+
+impl Monotonicity {
+    /// The agreement of two rows, by their positions in either order; `None` of a row with itself.
+    pub fn pair(&self, one: usize, other: usize) -> Option<&Pair> {
+        let (first, second) = (one.min(other), one.max(other));
+        if first == second || second >= self.rows.len() {
+            return None;
+        }
+        // Rows before `first` have one pair with each row after them.
+        let before = first * (2 * self.rows.len() - first - 1) / 2;
+        self.pairs.get(before + second - first - 1)
+    }
+
+    /// SRCC of two rows, 1 of a row with itself; `None` where it is not defined or rests on too few architectures.
+    pub fn agreement(&self, one: usize, other: usize) -> Option<f64> {
+        if one == other {
+            return Some(1.0);
+        }
+        let pair = self.pair(one, other)?;
+        let enough = pair.architectures >= self.least_common;
+        pair.spearman.filter(|_| enough).map(|correlation| correlation.value)
+    }
+}
+
+fn positions(columns: &[Column], wanted: impl Fn(ColumnKind) -> bool) -> Vec<usize> {
+    (0..columns.len())
+        .filter(|&column| wanted(columns[column].kind))
+        .collect()
+}
+
+fn row(column: &Column) -> MatrixRow {
+    MatrixRow {
+        id: column.id.clone(),
+        kind: column.kind,
+        measured: column.measured(),
+        constant: column.constant(),
+        cluster: None,
+    }
+}
+
+/// A column with its ranks, which are computed once where nothing is missing.
+struct Ranked<'a> {
+    column: &'a Column,
+    whole: Option<(Vec<f64>, Vec<f64>)>,
+}
+
+/// What two columns have in common.
+struct Compared {
+    architectures: usize,
+    identical: usize,
+    spread: Option<f64>,
+    spearman: Option<Correlation>,
+    kendall: Option<Correlation>,
+}
+
+impl<'a> Ranked<'a> {
+    fn new(column: &'a Column) -> Self {
+        let values: Option<Vec<f64>> = column.values.iter().copied().collect();
+        Ranked {
+            column,
+            whole: values.map(|values| (stats::average_ranks(&values), values)),
+        }
+    }
+
+    fn compare(&self, other: &Ranked<'_>) -> Compared {
+        match (&self.whole, &other.whole) {
+            (Some((ranks_a, a)), Some((ranks_b, b))) => {
+                Compared::of(a, b, stats::correlation_of_ranks(ranks_a, ranks_b))
+            }
+            _ => {
+                let (a, b) = self.column.common(other.column);
+                let spearman = stats::spearman(&a, &b);
+                Compared::of(&a, &b, spearman)
+            }
+        }
+    }
+}
+
+impl Compared {
+    fn of(a: &[f64], b: &[f64], spearman: Option<f64>) -> Compared {
+        let count = a.len();
+        let correlation = |value: f64, [low, high]: [f64; 2]| Correlation { value, low, high };
+        Compared {
+            architectures: count,
+            identical: a.iter().zip(b).filter(|(a, b)| a == b).count(),
+            spread: spearman.and_then(|_| spread(a, b)),
+            spearman: spearman.map(|value| correlation(value, stats::spearman_interval(value, count, LEVEL))),
+            kendall: stats::kendall(a, b).map(|value| correlation(value, stats::kendall_interval(value, count, LEVEL))),
+        }
+    }
+}
+
+/// Standard deviation of the logarithm of the ratios.
+fn spread(a: &[f64], b: &[f64]) -> Option<f64> {
+    let ratios: Vec<f64> = a.iter().zip(b).map(|(a, b)| (a / b).ln()).collect();
+    let mean = stats::mean(&ratios)?;
+    let squares: Vec<f64> = ratios.iter().map(|ratio| (ratio - mean).powi(2)).collect();
+    stats::mean(&squares).map(f64::sqrt)
+}

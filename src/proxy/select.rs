@@ -1,0 +1,223 @@
+//! Which devices stand for a whole fleet?
+//!
+//! A device covers those that it agrees with; the smallest set of devices that together cover a fleet is a set cover,
+//! found by branch and bound, for which fleets of devices are small enough.
+
+mod cover;
+
+use serde::{Deserialize, Serialize};
+
+use super::fleet::ColumnKind;
+use super::monotonicity::{Monotonicity, check_threshold};
+use crate::error::{Error, Result};
+use cover::{Cover, smallest_cover};
+
+/// Proxies that cover a fleet: every target agrees with one of them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Least SRCC with which a proxy covers a target.
+    pub threshold: f64,
+    /// Whether no smaller set covers as much.
+    pub exact: bool,
+    /// No set smaller than this covers as much.
+    pub at_least: usize,
+    /// The proxies that are needed, the one that covers most first.
+    pub proxies: Vec<ChosenProxy>,
+    /// Targets that no candidate covers.
+    pub uncovered: Vec<Uncovered>,
+    /// Targets in all.
+    pub targets: usize,
+    /// What further proxies would add to the mean agreement, the best first.
+    pub further: Vec<ChosenProxy>,
+}
+
+/// One proxy and what it adds to those before it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ChosenProxy {
+    /// Device id.
+    pub id: String,
+    /// Targets that it covers and those before it did not.
+    pub adds: Vec<Covered>,
+    /// Targets covered so far, this one included.
+    pub covered: usize,
+    /// Mean over the targets of the highest SRCC with any proxy so far.
+    pub mean_best_spearman: f64,
+}
+
+/// A target and the proxy's agreement with it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Covered {
+    /// Device id.
+    pub id: String,
+    /// SRCC with the proxy; 1 for the proxy itself.
+    pub spearman: f64,
+}
+
+/// A target that no candidate covers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Uncovered {
+    /// Device id.
+    pub id: String,
+    /// The candidate that agrees best, if any agreement is defined.
+    pub nearest: Option<Covered>,
+}
+
+/// Chooses the fewest of the candidates that cover the targets, both given by device id; none given means all devices.
+///
+/// A device that is both candidate and target covers itself: chosen for itself alone, it is one that no other stands for.
+/// Targets that no candidate reaches are listed, never an error. `most_further` says how many proxies beyond the cover are
+/// described.
+///
+/// # Errors
+/// [`Error::Unknown`] for an id that is not in the matrix, [`Error::Invalid`] for a threshold that is no correlation.
+pub fn select(
+    matrix: &Monotonicity,
+    candidates: &[String],
+    targets: &[String],
+    threshold: f64,
+    most_further: usize,
+) -> Result<Selection> {
+    check_threshold(threshold)?;
+    let candidates = rows(matrix, candidates)?;
+    let targets = rows(matrix, targets)?;
+    let agreement: Vec<Vec<Option<f64>>> = candidates
+        .iter()
+        .map(|&candidate| {
+            targets
+                .iter()
+                .map(|&target| matrix.agreement(candidate, target))
+                .collect()
+        })
+        .collect();
+    let covers: Vec<Vec<bool>> = agreement
+        .iter()
+        .map(|row| row.iter().map(|one| one.is_some_and(|one| one >= threshold)).collect())
+        .collect();
+    let Cover {
+        chosen,
+        exact,
+        at_least,
+    } = smallest_cover(&covers);
+    let mut state = State::new(targets.len());
+    let mut steps = |mut among: Vec<usize>, most: usize| {
+        let mut steps = Vec::new();
+        while let Some(next) = state.best(&among, &agreement, &covers).filter(|_| steps.len() < most) {
+            among.retain(|&one| one != next);
+            let adds = state.add(&agreement[next], &covers[next]);
+            let adds = adds
+                .iter()
+                .map(|&target| covered(matrix, targets[target], agreement[next][target]));
+            steps.push(ChosenProxy {
+                id: matrix.rows[candidates[next]].id.clone(),
+                adds: adds.collect(),
+                covered: state.covered.iter().filter(|&&covered| covered).count(),
+                mean_best_spearman: state.mean_best(),
+            });
+        }
+        steps
+    };
+    let rest: Vec<usize> = (0..candidates.len()).filter(|one| !chosen.contains(one)).collect();
+    let proxies = steps(chosen, usize::MAX);
+    let further = steps(rest, most_further);
+    let uncovered = (0..targets.len())
+        .filter(|&target| covers.iter().all(|row| !row[target]))
+        .map(|target| {
+            let nearest = (0..candidates.len())
+                .filter_map(|candidate| Some((candidate, agreement[candidate][target]?)))
+                .max_by(|a, b| a.1.total_cmp(&b.1));
+            Uncovered {
+                id: matrix.rows[targets[target]].id.clone(),
+                nearest: nearest.map(|(candidate, spearman)| covered(matrix, candidates[candidate], Some(spearman))),
+            }
+        })
+        .collect();
+    Ok(Selection {
+        threshold,
+        exact,
+        at_least,
+        proxies,
+        uncovered,
+        targets: targets.len(),
+        further,
+    })
+}
+
+fn covered(matrix: &Monotonicity, row: usize, spearman: Option<f64>) -> Covered {
+    Covered {
+        id: matrix.rows[row].id.clone(),
+        spearman: spearman.unwrap_or(f64::NAN),
+    }
+}
+
+/// Rows of the devices with these ids, or of all.
+fn rows(matrix: &Monotonicity, ids: &[String]) -> Result<Vec<usize>> {
+    let devices: Vec<usize> = (0..matrix.rows.len())
+        .filter(|&row| matrix.rows[row].kind == ColumnKind::Device)
+        .collect();
+    if ids.is_empty() {
+        return Ok(devices);
+    }
+    let found = ids.iter().map(|id| {
+        let row = devices.iter().copied().find(|&row| matrix.rows[row].id == *id);
+        row.ok_or_else(|| Error::Unknown {
+            kind: "device",
+            name: id.clone(),
+            known: devices.iter().map(|&row| matrix.rows[row].id.clone()).collect(),
+        })
+    });
+    found.collect()
+}
+
+/// What the proxies so far reach.
+struct State {
+    covered: Vec<bool>,
+    best: Vec<Option<f64>>,
+}
+
+impl State {
+    fn new(targets: usize) -> State {
+        State {
+            covered: vec![false; targets],
+            best: vec![None; targets],
+        }
+    }
+
+    /// The candidate that covers most new targets; of equal ones that which raises the mean agreement most.
+    fn best(&self, among: &[usize], agreement: &[Vec<Option<f64>>], covers: &[Vec<bool>]) -> Option<usize> {
+        let gain = |candidate: usize| {
+            let fresh = (0..self.covered.len()).filter(|&target| covers[candidate][target] && !self.covered[target]);
+            let mean = self.joined(&agreement[candidate]);
+            (fresh.count(), mean.into_iter().flatten().sum::<f64>())
+        };
+        let mut best: Option<(usize, (usize, f64))> = None;
+        for &candidate in among {
+            let gain = gain(candidate);
+            if best.is_none_or(|(_, other)| gain.0 > other.0 || (gain.0 == other.0 && gain.1 > other.1)) {
+                best = Some((candidate, gain));
+            }
+        }
+        best.map(|(candidate, _)| candidate)
+    }
+
+    fn joined(&self, agreement: &[Option<f64>]) -> Vec<Option<f64>> {
+        // `None` is less than any number.
+        let larger = |a: Option<f64>, b: Option<f64>| if b > a { b } else { a };
+        self.best.iter().zip(agreement).map(|(&a, &b)| larger(a, b)).collect()
+    }
+
+    /// Adds a proxy and says which targets are covered for the first time.
+    fn add(&mut self, agreement: &[Option<f64>], covers: &[bool]) -> Vec<usize> {
+        self.best = self.joined(agreement);
+        let fresh: Vec<usize> = (0..covers.len())
+            .filter(|&target| covers[target] && !self.covered[target])
+            .collect();
+        fresh.iter().for_each(|&target| self.covered[target] = true);
+        fresh
+    }
+
+    /// Targets that agree with nothing count as zero.
+    fn mean_best(&self) -> f64 {
+        let total: f64 = self.best.iter().flatten().sum();
+        total / self.best.len().max(1) as f64
+    }
+}
