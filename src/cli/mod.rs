@@ -7,6 +7,7 @@ mod device;
 mod evaluate;
 mod predict;
 mod quickstart;
+mod report;
 mod search;
 mod train;
 
@@ -101,6 +102,9 @@ printed.")]
     /// Score a checkpoint on devices that it has not seen
     #[command(subcommand)]
     Evaluate(evaluate::EvaluateVerb),
+    /// Write what a checkpoint is worth as one HTML file with figures, for screens and for print
+    #[command(subcommand)]
+    Report(report::ReportVerb),
 }
 
 impl Cli {
@@ -119,6 +123,7 @@ impl Cli {
             Verb::Design(args) => design::run(args, &self.global),
             Verb::Search(args) => search::run(args, &self.global),
             Verb::Evaluate(verb) => evaluate::run(verb, &self.global),
+            Verb::Report(verb) => report::run(verb, &self.global),
         }
     }
 }

@@ -31,7 +31,12 @@ pub struct Heatmap {
     pub values: Vec<Vec<Option<f64>>>,
     /// Sizes of the groups that neighbouring rows form, from the top; a line is drawn between them.
     pub groups: Vec<usize>,
+    /// The smallest value that the scale is to reach; at most the smallest one there is.
+    pub least: Option<f64>,
 }
+
+/// Rounding leaves a correlation a hair beyond 1.
+const ROUNDING: f64 = 1e-9;
 
 impl Heatmap {
     /// Rows and columns are the same.
@@ -42,6 +47,7 @@ impl Heatmap {
             columns: names.to_vec(),
             values,
             groups: Vec::new(),
+            least: None,
         }
     }
 
@@ -82,7 +88,7 @@ impl Heatmap {
             .iter()
             .flatten()
             .flatten()
-            .find(|value| !(-1.0..=1.0).contains(*value));
+            .find(|value| value.is_nan() || value.abs() > 1.0 + ROUNDING);
         match outside {
             Some(value) => invalid("correlations between -1 and 1", value.to_string()),
             None => Ok(()),
@@ -180,7 +186,8 @@ impl Layout {
             widths.max().unwrap_or_default()
         };
         let origin = (MARGIN + widest(&map.rows) + 6, MARGIN + widest(&map.columns) + 6);
-        let least = map.values.iter().flatten().flatten().copied().fold(1.0, f64::min);
+        let values = map.values.iter().flatten().flatten().copied();
+        let least = values.chain(map.least).fold(1.0, f64::min);
         let foot = origin.1 + CELL.1 * map.rows.len() as i32;
         // The words of the scale need some room even below a matrix of one cell.
         let width = (origin.0 + CELL.0 * map.columns.len() as i32).max(260) + MARGIN;

@@ -15,6 +15,7 @@ mod lines;
 mod optimizer;
 mod panels;
 mod predictor;
+mod proxy;
 mod scatter;
 mod series;
 #[cfg(test)]
@@ -28,4 +29,5 @@ pub use html::{Block, Page, Section, Table};
 pub use lines::Lines;
 pub use optimizer::optimizer_page;
 pub use predictor::predictor_page;
+pub use proxy::{matrix_heatmap, proxy_page};
 pub use scatter::Scatter;
