@@ -215,7 +215,7 @@ fn validate(args: &ValidateArgs, global: &Global) -> Result<()> {
 fn warn_of_duplicates(summary: &Summary, global: &Global) {
     for pair in &summary.duplicated_devices {
         global.say(format!(
-            "warning: devices {} and {} are the same measurements twice ({} of {} latencies identical): use one of them",
+            "warning: devices {} and {} are the same measurements twice ({} of {} latencies agree to 2.5 %): use one of them",
             pair.first, pair.second, pair.identical, pair.shared
         ));
     }
@@ -242,7 +242,7 @@ fn tables(summary: &Summary, manifest: &Manifest) -> String {
     }
     for pair in &summary.duplicated_devices {
         text += &format!(
-            "\nDuplicated devices: {} and {} ({} of {} latencies identical)",
+            "\nDuplicated devices: {} and {} ({} of {} latencies agree to 2.5 %)",
             pair.first, pair.second, pair.identical, pair.shared
         );
     }

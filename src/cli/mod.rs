@@ -6,6 +6,8 @@ mod design;
 mod device;
 mod evaluate;
 mod predict;
+mod proxy;
+mod proxy_compare;
 mod quickstart;
 mod report;
 mod search;
@@ -99,6 +101,9 @@ printed.")]
         after_help = "Example:\n  edgefit search nsga2 --checkpoint checkpoints/nasbench201 --device pixel3 --max-latency-ms 10"
     )]
     Search(search::SearchArgs),
+    /// Find out which devices stand for others, and adapt them (One Proxy Device Is Enough)
+    #[command(subcommand)]
+    Proxy(proxy::ProxyVerb),
     /// Score a checkpoint on devices that it has not seen
     #[command(subcommand)]
     Evaluate(evaluate::EvaluateVerb),
@@ -122,6 +127,7 @@ impl Cli {
             Verb::Predict(args) => predict::run(args, &self.global),
             Verb::Design(args) => design::run(args, &self.global),
             Verb::Search(args) => search::run(args, &self.global),
+            Verb::Proxy(verb) => proxy::run(verb, &self.global),
             Verb::Evaluate(verb) => evaluate::run(verb, &self.global),
             Verb::Report(verb) => report::run(verb, &self.global),
         }

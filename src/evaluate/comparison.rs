@@ -1,167 +1,573 @@
 //! Per-device search, a proxy's front, AdaProxy, and this crate's predictor and optimizer, at equal numbers of
 //! measurements on the target.
+//!
+//! All methods choose by the same accuracies, those that the predictor knows; what they know of the latency differs.
 
-use serde::{Deserialize, Serialize};
+mod results;
 
-use crate::proxy::adaproxy::Norm;
-use crate::proxy::flow::FrontPoint;
+use std::collections::HashMap;
+use std::time::Instant;
 
-/// A way to designs for a target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// Bayesian regression on the architecture's features from the target's measurements alone, searched exhaustively.
-    PerDevice,
-    /// The Pareto front of a proxy: all measurements go to members of it.
-    ProxyFront,
-    /// Half of the measurements adapt the proxy, half go to members of the adapted front.
-    AdaProxy,
-    /// This crate's predictor adapted with all measurements, searched exhaustively.
-    FewShot,
-    /// The same predictor, and the amortized optimizer instead of the search.
-    Amortized,
+use nalgebra::DMatrix;
+use rand::seq::SliceRandom;
+use rayon::prelude::*;
+
+use super::per_device;
+use super::predictor::ProbeChoice;
+use super::truth::Truth;
+use crate::dataset::{Dataset, Task};
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::optimize::{Optimizer, Request};
+use crate::predict::{Predictor, Probe};
+use crate::proxy::adaproxy::{Norm, Sampling, adapt};
+use crate::proxy::flow::{FlowOptions, FrontPoint, Pairing, linear_model};
+use crate::proxy::linear::LinearModel;
+use crate::proxy::monotonicity::{LEAST_COMMON, monotonicity};
+use crate::proxy::{Column, Fleet};
+use crate::search::{Constraint, Limits, Tradeoff};
+use crate::seed::Seed;
+use crate::space::Architecture;
+use crate::stats;
+
+pub use results::{
+    AdaptationMatrix, ComparedDesign, ComparisonMean, ComparisonReport, ComparisonRun, Method, TargetFronts,
+};
+
+/// What to compare.
+#[derive(Debug, Clone)]
+pub struct ComparisonOptions {
+    /// Positions of the targets in the dataset.
+    pub targets: Vec<usize>,
+    /// Positions of the devices that may be proxies. For each target that one is taken which agrees best with the others;
+    /// devices of the target's own unit are left out.
+    pub proxies: Vec<usize>,
+    /// Numbers of measurements.
+    pub measurements: Vec<usize>,
+    /// How the few-shot predictor's probes are picked; the samples of other methods are random.
+    pub choice: ProbeChoice,
+    /// Number of limits, at evenly spaced quantiles of the target's latencies from 5 % to 95 %.
+    pub limits: usize,
+    /// Probability with which limits have to hold, for the methods that know one.
+    pub confidence: f64,
+    /// Repeats with other samples.
+    pub repeats: usize,
+    /// Designs sampled from the policy per limit.
+    pub samples: usize,
+    /// Norm of AdaProxy.
+    pub norm: Norm,
+    /// Where the random numbers come from.
+    pub seed: Seed,
 }
 
-impl Method {
-    /// Every method.
-    pub const ALL: [Method; 5] = [
-        Method::PerDevice,
-        Method::ProxyFront,
-        Method::AdaProxy,
-        Method::FewShot,
-        Method::Amortized,
-    ];
+/// Everything the methods share about one target.
+struct Scene<'a> {
+    predictor: &'a Predictor,
+    options: &'a ComparisonOptions,
+    truth: &'a Truth,
+    searched: &'a Searched,
+    /// The proxy's latencies at the target's architectures, absent where not measured.
+    proxy: Vec<Option<f64>>,
+    model: &'a LinearModel,
+    limits: Vec<(f64, f64)>,
+}
 
-    /// The name in tables and figures.
-    pub fn name(self) -> &'static str {
-        match self {
-            Method::PerDevice => "per-device search",
-            Method::ProxyFront => "proxy front",
-            Method::AdaProxy => "AdaProxy",
-            Method::FewShot => "few-shot predictor",
-            Method::Amortized => "amortized optimizer",
+/// What the methods know about the architectures, whatever the device.
+struct Searched {
+    architectures: Vec<Architecture>,
+    /// Accuracies that designs are chosen by, in percent.
+    accuracies: Vec<f64>,
+    /// Latency basis of the predictor, `[rank, architectures]`.
+    basis: DMatrix<f32>,
+    /// Features, `[width, architectures]`.
+    features: DMatrix<f64>,
+}
+
+/// What a method answers: one position in the truth per limit, and the front that it believes in.
+struct Answer {
+    picks: Vec<usize>,
+    front: Vec<usize>,
+}
+
+/// Runs every method on every target; `progress` is called once per target. Without an optimizer, and for targets whose
+/// table is not that of the whole space, the amortized optimizer is left out: its designs could not be looked up.
+///
+/// # Errors
+/// [`Error::Invalid`] for no number of measurements or one of zero, a target without latencies and accuracies, a fleet
+/// without a proxy for it, and a predictor without accuracies.
+pub fn compare(
+    predictor: &Predictor,
+    optimizer: Option<&Optimizer>,
+    dataset: &Dataset,
+    task: &Task,
+    options: &ComparisonOptions,
+    progress: &dyn Fn(),
+) -> Result<ComparisonReport> {
+    check(predictor, options)?;
+    let devices = involved(options);
+    let fleet = Fleet::of(dataset, &devices, Metric::Latency, task.input)?;
+    let models: Vec<LinearModel> = fleet
+        .columns
+        .par_iter()
+        .map(|column| linear_model(&fleet, column))
+        .collect::<Result<_>>()?;
+    let agreement = monotonicity(&fleet, 1.0, LEAST_COMMON)?;
+    let row_of: HashMap<&str, usize> = agreement
+        .rows
+        .iter()
+        .enumerate()
+        .map(|(row, one)| (one.id.as_str(), row))
+        .collect();
+    let agree = |a: usize, b: usize| {
+        let row = |column: usize| row_of[fleet.columns[column].id.as_str()];
+        agreement.agreement(row(a), row(b))
+    };
+    let mut searched: Option<Searched> = None;
+    let mut runs = Vec::new();
+    let mut fronts = Vec::new();
+    for &target in &options.targets {
+        let truth = Truth::of(dataset, task, target)?;
+        let known = match searched.take() {
+            Some(known) if known.architectures == truth.architectures => known,
+            _ => Searched::new(predictor, &truth),
+        };
+        let proxy = best_proxy(dataset, &devices, options, target, agree)?;
+        let at: HashMap<&Architecture, Option<f64>> = fleet
+            .architectures
+            .iter()
+            .zip(fleet.columns[proxy].values.iter().copied())
+            .collect();
+        let scene = Scene {
+            predictor,
+            options,
+            truth: &truth,
+            searched: &known,
+            proxy: truth
+                .architectures
+                .iter()
+                .map(|one| at.get(one).copied().flatten())
+                .collect(),
+            model: &models[proxy],
+            limits: truth.limits(options.limits),
+        };
+        scene.run(optimizer, &fleet.columns[proxy], &mut runs, &mut fronts)?;
+        searched = Some(known);
+        progress();
+    }
+    Ok(ComparisonReport {
+        space: dataset.space.id().into(),
+        task: task.name.clone(),
+        confidence: options.confidence,
+        norm: options.norm,
+        seed: options.seed.0,
+        measurements: options.measurements.clone(),
+        means: means(&runs, options),
+        runs,
+        fronts,
+        adaptation: adaptation(&fleet, &models, options)?,
+    })
+}
+
+fn check(predictor: &Predictor, options: &ComparisonOptions) -> Result<()> {
+    if options.measurements.is_empty() || options.measurements.contains(&0) {
+        return Err(Error::Invalid {
+            what: "--measurements".into(),
+            expected: "numbers of measurements above zero".into(),
+            found: format!("{:?}", options.measurements),
+            hint: "Methods without a single measurement know no latency of the target.".into(),
+        });
+    }
+    if predictor.accuracy.is_none() {
+        return Err(Error::Invalid {
+            what: "predictor".into(),
+            expected: "one that knows accuracies, which designs are chosen by".into(),
+            found: "one that does not".into(),
+            hint: "Train it on a dataset with accuracy.csv.".into(),
+        });
+    }
+    Ok(())
+}
+
+/// Targets and proxies, each once, rising.
+fn involved(options: &ComparisonOptions) -> Vec<usize> {
+    let mut devices: Vec<usize> = options.targets.iter().chain(&options.proxies).copied().collect();
+    devices.sort_unstable();
+    devices.dedup();
+    devices
+}
+
+/// The candidate that agrees best with the other candidates: chosen without a look at the target.
+fn best_proxy(
+    dataset: &Dataset,
+    devices: &[usize],
+    options: &ComparisonOptions,
+    target: usize,
+    agree: impl Fn(usize, usize) -> Option<f64>,
+) -> Result<usize> {
+    let candidates: Vec<usize> = (0..devices.len())
+        .filter(|&column| options.proxies.contains(&devices[column]))
+        .filter(|&column| dataset.devices[devices[column]].unit != dataset.devices[target].unit)
+        .collect();
+    let mean = |column: usize| {
+        let others = candidates.iter().filter(|&&other| other != column);
+        let values: Vec<f64> = others.filter_map(|&other| agree(column, other)).collect();
+        stats::mean(&values).unwrap_or(-1.0)
+    };
+    candidates
+        .iter()
+        .copied()
+        .max_by(|&a, &b| mean(a).total_cmp(&mean(b)).then(b.cmp(&a)))
+        .ok_or_else(|| Error::Invalid {
+            what: format!("proxies for {}", dataset.devices[target].id),
+            expected: "at least one device of another hardware unit".into(),
+            found: "none".into(),
+            hint: "Name others with --proxies, or a dataset with more devices.".into(),
+        })
+}
+
+impl Searched {
+    fn new(predictor: &Predictor, truth: &Truth) -> Searched {
+        let architectures = truth.architectures.clone();
+        let encoded = predictor.encode(&architectures);
+        let accuracies = predictor.accuracies(&architectures, &encoded);
+        Searched {
+            accuracies: accuracies.iter().map(|one| one.percent.mean).collect(),
+            basis: predictor.latency_basis(&encoded),
+            features: encoded.features.cast(),
+            architectures,
         }
     }
 }
 
-/// Everything that the comparison found.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ComparisonReport {
-    /// Search space.
-    pub space: String,
-    /// Task of the accuracies.
-    pub task: String,
-    /// Probability with which limits have to hold for the methods that know one.
-    pub confidence: f64,
-    /// Norm of AdaProxy.
-    pub norm: Norm,
-    /// Seed of the run.
-    pub seed: u64,
-    /// Numbers of measurements compared.
-    pub measurements: Vec<usize>,
-    /// One row per target, method, number of measurements and repeat.
-    pub runs: Vec<ComparisonRun>,
-    /// Means over targets and repeats, per method and number of measurements: the curves of regret.
-    pub means: Vec<ComparisonMean>,
-    /// Fronts of every target, at the largest number of measurements and the first repeat.
-    pub fronts: Vec<TargetFronts>,
-    /// Rank correlation of every proxy with every target before and after adaptation.
-    pub adaptation: AdaptationMatrix,
+impl Scene<'_> {
+    fn run(
+        &self,
+        optimizer: Option<&Optimizer>,
+        proxy: &Column,
+        runs: &mut Vec<ComparisonRun>,
+        fronts: &mut Vec<TargetFronts>,
+    ) -> Result<()> {
+        let optimizer = optimizer.filter(|_| self.predictor.space.size() == Some(self.truth.architectures.len()));
+        let most = self.options.measurements.iter().copied().max().unwrap_or(1);
+        for &measurements in &self.options.measurements {
+            for repeat in 0..self.options.repeats.max(1) {
+                let seed = self.options.seed.child(&format!("compare/{}", self.truth.id), repeat);
+                let mut believed = HashMap::new();
+                for method in Method::ALL {
+                    let started = Instant::now();
+                    let answer = match (method, optimizer) {
+                        (Method::PerDevice, _) => self.per_device(measurements, seed),
+                        (Method::ProxyFront, _) => self.proxy_front(measurements),
+                        (Method::AdaProxy, _) => self.adaproxy(measurements, seed)?,
+                        (Method::FewShot, _) => self.few_shot(measurements, seed)?,
+                        (Method::Amortized, Some(optimizer)) => self.amortized(optimizer, measurements, seed)?,
+                        (Method::Amortized, None) => continue,
+                    };
+                    let seconds = started.elapsed().as_secs_f64();
+                    let has_proxy = matches!(method, Method::ProxyFront | Method::AdaProxy);
+                    runs.push(ComparisonRun {
+                        target: self.truth.id.clone(),
+                        proxy: has_proxy.then(|| proxy.id.clone()),
+                        method,
+                        measurements,
+                        repeat,
+                        seconds,
+                        hypervolume_ratio: self.hypervolume_ratio(&answer.picks)?,
+                        designs: self.designs(&answer.picks),
+                    });
+                    believed.insert(method, answer.front);
+                }
+                if measurements == most && repeat == 0 {
+                    let front = |method: Method| self.points(&believed.remove(&method).unwrap_or_default());
+                    fronts.push(self.fronts(proxy, measurements, front));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn fronts(
+        &self,
+        proxy: &Column,
+        measurements: usize,
+        mut front: impl FnMut(Method) -> Vec<FrontPoint>,
+    ) -> TargetFronts {
+        TargetFronts {
+            target: self.truth.id.clone(),
+            proxy: proxy.id.clone(),
+            measurements,
+            truth: self.points(&self.truth.tradeoff().front()),
+            proxy_front: front(Method::ProxyFront),
+            adapted: front(Method::AdaProxy),
+            few_shot: front(Method::FewShot),
+        }
+    }
+
+    /// The target's own measurements and nothing else.
+    fn per_device(&self, measurements: usize, seed: Seed) -> Answer {
+        let samples = self.random(measurements, seed);
+        let logs: Vec<f64> = samples.iter().map(|&one| self.truth.latencies[one].ln()).collect();
+        let found = per_device::regress(&self.searched.features, &samples, &logs);
+        let probability = |position: usize, limit: f64| {
+            let deviation = found.deviations[position].max(f64::MIN_POSITIVE);
+            stats::normal_cdf((limit.ln() - found.means[position]) / deviation)
+        };
+        self.answer(&found.means, probability)
+    }
+
+    /// Members of the proxy's front, measured on the target.
+    fn proxy_front(&self, measurements: usize) -> Answer {
+        let front = self.front(|position| self.proxy[position]);
+        let measured = evenly(&front, measurements);
+        Answer {
+            picks: self.best_measured(&measured),
+            front,
+        }
+    }
+
+    fn adaproxy(&self, measurements: usize, seed: Seed) -> Result<Answer> {
+        let space = self.predictor.space;
+        let samples = self.random(measurements.div_ceil(2), seed);
+        let architectures: Vec<Architecture> = samples
+            .iter()
+            .map(|&one| self.truth.architectures[one].clone())
+            .collect();
+        let values: Vec<f64> = samples.iter().map(|&one| self.truth.latencies[one]).collect();
+        let adapted = adapt(self.model, space, &architectures, &values, self.options.norm, seed)?;
+        let predicted = adapted.model.predict(space, &self.truth.architectures);
+        let front = self.front(|position| Some(predicted[position]));
+        let mut measured = evenly(&front, measurements - samples.len());
+        measured.extend(samples);
+        Ok(Answer {
+            picks: self.best_measured(&measured),
+            front,
+        })
+    }
+
+    fn few_shot(&self, measurements: usize, seed: Seed) -> Result<Answer> {
+        let model = self
+            .predictor
+            .adapt(&self.truth.id, &self.probes(measurements, seed), seed)?
+            .latency;
+        let predictions = model.predict(&self.searched.basis);
+        let means: Vec<f64> = predictions.iter().map(|one| f64::from(one.mean)).collect();
+        Ok(self.answer(&means, |position, limit| {
+            model.probability_below(predictions[position], limit)
+        }))
+    }
+
+    fn amortized(&self, optimizer: &Optimizer, measurements: usize, seed: Seed) -> Result<Answer> {
+        let device = self
+            .predictor
+            .adapt(&self.truth.id, &self.probes(measurements, seed), seed)?;
+        let picks = self.limits.iter().map(|&(_, limit)| {
+            let limits = Limits::new(vec![Constraint::new(Metric::Latency, limit)?], self.options.confidence)?;
+            let request = Request {
+                samples: self.options.samples,
+                ..Request::within(limits)
+            };
+            let proposals = optimizer.propose(self.predictor, &device, &request, seed)?;
+            self.truth.position(&proposals.best().design.architecture)
+        });
+        Ok(Answer {
+            picks: picks.collect::<Result<_>>()?,
+            front: Vec::new(),
+        })
+    }
+
+    fn probes(&self, count: usize, seed: Seed) -> Vec<Probe> {
+        let probed = self.truth.probes(self.predictor, self.options.choice, count, seed);
+        probed.into_iter().map(|position| self.truth.probe(position)).collect()
+    }
+
+    fn random(&self, count: usize, seed: Seed) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.truth.architectures.len()).collect();
+        order.shuffle(&mut seed.stream("samples"));
+        order.truncate(count);
+        order
+    }
+
+    /// The most accurate within each limit with enough probability; where there is none, the one that holds most surely.
+    fn answer(&self, log_latencies: &[f64], probability: impl Fn(usize, f64) -> f64) -> Answer {
+        let accuracies = &self.searched.accuracies;
+        let pick = |&(_, limit): &(f64, f64)| {
+            let sure: Vec<f64> = (0..accuracies.len())
+                .map(|position| probability(position, limit))
+                .collect();
+            let fits = (0..sure.len()).filter(|&position| sure[position] >= self.options.confidence);
+            let best = fits.max_by(|&a, &b| accuracies[a].total_cmp(&accuracies[b]));
+            best.or_else(|| (0..sure.len()).max_by(|&a, &b| sure[a].total_cmp(&sure[b])))
+                .unwrap_or(0)
+        };
+        Answer {
+            picks: self.limits.iter().map(pick).collect(),
+            front: self.front(|position| Some(log_latencies[position])),
+        }
+    }
+
+    /// The most accurate of the measured ones within each limit, or the fastest of them.
+    fn best_measured(&self, measured: &[usize]) -> Vec<usize> {
+        let (latencies, accuracies) = (&self.truth.latencies, &self.searched.accuracies);
+        let fastest = measured
+            .iter()
+            .copied()
+            .min_by(|&a, &b| latencies[a].total_cmp(&latencies[b]));
+        let pick = |&(_, limit): &(f64, f64)| {
+            let fits = measured.iter().copied().filter(|&one| latencies[one] <= limit);
+            fits.max_by(|&a, &b| accuracies[a].total_cmp(&accuracies[b]))
+                .or(fastest)
+                .unwrap_or(0)
+        };
+        self.limits.iter().map(pick).collect()
+    }
+
+    /// The front of the known accuracies and some latencies, fastest first.
+    fn front(&self, latency: impl Fn(usize) -> Option<f64>) -> Vec<usize> {
+        let known: Vec<(usize, f64)> = (0..self.truth.architectures.len())
+            .filter_map(|position| Some((position, latency(position)?)))
+            .collect();
+        let accuracies: Vec<f64> = known.iter().map(|one| self.searched.accuracies[one.0]).collect();
+        let latencies: Vec<f64> = known.iter().map(|one| one.1).collect();
+        let table = Tradeoff {
+            accuracies: &accuracies,
+            latencies: &latencies,
+        };
+        table.front().into_iter().rev().map(|place| known[place].0).collect()
+    }
+
+    /// Where architectures really lie, without those that another of them beats, fastest first.
+    fn points(&self, positions: &[usize]) -> Vec<FrontPoint> {
+        let kept = self.truth.tradeoff().front_among(positions);
+        let point = |position: usize| FrontPoint {
+            architecture: self.predictor.space.print(&self.truth.architectures[position]),
+            latency_ms: self.truth.latencies[position],
+            accuracy_percent: self.truth.accuracies[position],
+        };
+        kept.into_iter().rev().map(point).collect()
+    }
+
+    fn hypervolume_ratio(&self, picks: &[usize]) -> Result<Option<f64>> {
+        let [ratio, _] = self.truth.hypervolume_ratios(&self.limits, picks)?;
+        Ok(Some(ratio).filter(|ratio| ratio.is_finite()))
+    }
+
+    fn designs(&self, picks: &[usize]) -> Vec<ComparedDesign> {
+        let design = |(&(limit_quantile, limit_ms), &pick): (&(f64, f64), &usize)| {
+            let found = self.truth.found(limit_ms, pick);
+            ComparedDesign {
+                limit_ms,
+                limit_quantile,
+                architecture: self.predictor.space.print(&self.truth.architectures[pick]),
+                latency_ms: self.truth.latencies[pick],
+                accuracy_percent: self.truth.accuracies[pick],
+                regret: found.regret,
+                violated: found.overshoot > 0.0,
+                overshoot: found.overshoot,
+            }
+        };
+        self.limits.iter().zip(picks).map(design).collect()
+    }
 }
 
-/// One method on one target.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ComparisonRun {
-    /// Target device.
-    pub target: String,
-    /// The proxy, for the methods that have one.
-    pub proxy: Option<String>,
-    /// The method.
-    pub method: Method,
-    /// Architectures measured on the target.
-    pub measurements: usize,
-    /// Which repeat.
-    pub repeat: usize,
-    /// Wall time of everything but measuring, in seconds.
-    pub seconds: f64,
-    /// Hypervolume of the designs over that of the best ones within the same limits.
-    pub hypervolume_ratio: Option<f64>,
-    /// One design per limit.
-    pub designs: Vec<ComparedDesign>,
+/// So many of them at even distances, the first and the last among them; all if there are no more.
+fn evenly(positions: &[usize], count: usize) -> Vec<usize> {
+    match (positions.len(), count) {
+        (have, wanted) if have <= wanted => positions.to_vec(),
+        (_, 0) => Vec::new(),
+        (have, 1) => vec![positions[have / 2]],
+        (have, wanted) => (0..wanted)
+            .map(|step| positions[step * (have - 1) / (wanted - 1)])
+            .collect(),
+    }
 }
 
-/// The design for one limit.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ComparedDesign {
-    /// The limit, in ms.
-    pub limit_ms: f64,
-    /// The quantile of the target's latencies that it is at.
-    pub limit_quantile: f64,
-    /// The architecture, as its space prints it.
-    pub architecture: String,
-    /// Latency in the table, in ms.
-    pub latency_ms: f64,
-    /// Accuracy in the table, in percent.
-    pub accuracy_percent: f64,
-    /// Best accuracy in the table within the limit, less this one, in percentage points.
-    pub regret: f64,
-    /// Whether the latency is above the limit.
-    pub violated: bool,
-    /// Latency above the limit, as a share of it; 0 if it holds.
-    pub overshoot: f64,
+fn means(runs: &[ComparisonRun], options: &ComparisonOptions) -> Vec<ComparisonMean> {
+    let mut means = Vec::new();
+    for method in Method::ALL {
+        for &measurements in &options.measurements {
+            let of = |run: &&ComparisonRun| run.method == method && run.measurements == measurements;
+            let runs: Vec<&ComparisonRun> = runs.iter().filter(of).collect();
+            let groups: Vec<Vec<f64>> = runs
+                .chunk_by(|a, b| a.target == b.target)
+                .map(|runs| {
+                    runs.iter()
+                        .flat_map(|run| &run.designs)
+                        .map(|design| design.regret)
+                        .collect()
+                })
+                .collect();
+            let Some(regret) = stats::bootstrap_mean(&groups, 0.9, options.seed) else {
+                continue;
+            };
+            let overshoots: Vec<f64> = runs
+                .iter()
+                .flat_map(|run| &run.designs)
+                .map(|design| design.overshoot)
+                .collect();
+            let over: Vec<f64> = overshoots
+                .iter()
+                .copied()
+                .filter(|overshoot| *overshoot > 0.0)
+                .collect();
+            let ratios: Vec<f64> = runs.iter().filter_map(|run| run.hypervolume_ratio).collect();
+            let seconds: Vec<f64> = runs.iter().map(|run| run.seconds).collect();
+            means.push(ComparisonMean {
+                method,
+                measurements,
+                regret: regret.mean,
+                regret_low: regret.low,
+                regret_high: regret.high,
+                violation_rate: over.len() as f64 / overshoots.len() as f64,
+                overshoot: stats::mean(&over).unwrap_or(0.0),
+                hypervolume_ratio: stats::mean(&ratios).unwrap_or(0.0),
+                seconds: stats::mean(&seconds).unwrap_or(0.0),
+            });
+        }
+    }
+    means
 }
 
-/// Means of one method at one number of measurements.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ComparisonMean {
-    /// The method.
-    pub method: Method,
-    /// Architectures measured on the target.
-    pub measurements: usize,
-    /// Mean regret, in percentage points.
-    pub regret: f64,
-    /// Lower end of its 90 % bootstrap interval over targets.
-    pub regret_low: f64,
-    /// Upper end.
-    pub regret_high: f64,
-    /// Share of designs above their limit.
-    pub violation_rate: f64,
-    /// Mean overshoot of those.
-    pub overshoot: f64,
-    /// Mean hypervolume ratio.
-    pub hypervolume_ratio: f64,
-    /// Mean wall time per target, in seconds.
-    pub seconds: f64,
+/// Every device as the proxy of every other, adapted with the largest number of samples.
+fn adaptation(fleet: &Fleet, models: &[LinearModel], options: &ComparisonOptions) -> Result<AdaptationMatrix> {
+    let samples = options.measurements.iter().copied().max().unwrap_or(1);
+    let count = fleet.columns.len();
+    let pairs: Vec<[Option<f64>; 2]> = (0..count * count)
+        .into_par_iter()
+        .map(|place| {
+            let (proxy, target) = (place / count, place % count);
+            if proxy == target {
+                return Ok([None; 2]);
+            }
+            let pairing = Pairing::new(fleet, &fleet.columns[proxy], &models[proxy], &fleet.columns[target])?;
+            pairing.before_and_after(&FlowOptions {
+                norm: options.norm,
+                sampling: Sampling::exactly(samples),
+                always_adapt: true,
+                seed: options.seed.child("adaptation", target),
+            })
+        })
+        .collect::<Result<_>>()?;
+    let side = |which: usize| -> Vec<Vec<Option<f64>>> {
+        let rows = pairs.chunks(count.max(1));
+        rows.map(|row| row.iter().map(|both| both[which]).collect()).collect()
+    };
+    Ok(AdaptationMatrix {
+        devices: fleet.columns.iter().map(|column| column.id.clone()).collect(),
+        samples,
+        before: side(0),
+        after: side(1),
+    })
 }
 
-/// Fronts of one target in true latency and accuracy, fastest first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct TargetFronts {
-    /// Target device.
-    pub target: String,
-    /// The proxy.
-    pub proxy: String,
-    /// Architectures measured on the target.
-    pub measurements: usize,
-    /// The true front.
-    pub truth: Vec<FrontPoint>,
-    /// The proxy's front, where its members really lie on the target.
-    pub proxy_front: Vec<FrontPoint>,
-    /// The front of the adapted proxy.
-    pub adapted: Vec<FrontPoint>,
-    /// The front under the few-shot predictor.
-    pub few_shot: Vec<FrontPoint>,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// SRCC of every proxy with every target, over architectures that are not samples.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AdaptationMatrix {
-    /// Device ids, of rows (proxies) and columns (targets).
-    pub devices: Vec<String>,
-    /// Samples measured on the target.
-    pub samples: usize,
-    /// `[proxy][target]`: latencies of the proxy against those of the target. Absent on the diagonal and where undefined.
-    pub before: Vec<Vec<Option<f64>>>,
-    /// `[proxy][target]`: predictions of the adapted proxy against latencies of the target.
-    pub after: Vec<Vec<Option<f64>>>,
+    #[test]
+    fn members_of_a_front_are_measured_evenly() {
+        assert_eq!(evenly(&[5, 6, 7, 8, 9], 3), [5, 7, 9]);
+        assert_eq!(evenly(&[5, 6, 7, 8, 9], 1), [7]);
+        assert_eq!(evenly(&[5, 6], 4), [5, 6]);
+        assert!(evenly(&[5, 6], 0).is_empty() && evenly(&[], 3).is_empty());
+    }
 }

@@ -5,4 +5,5 @@ pub mod comparison;
 pub mod optimizer;
 pub mod predictor;
 
+mod per_device;
 mod truth;

@@ -1,9 +1,20 @@
 //! From a proxy to the Pareto set of a target: reuse the proxy's set where it is good enough, else adapt, search once,
 //! measure what was returned, and drop what is not optimal.
+//!
+//! Lu et al. (SIGMETRICS 2022), sections 3 and 4. The target's measurements are looked up in a table, so the search is over
+//! the architectures in it, all of them.
 
+use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::adaproxy::Adaptation;
+use super::adaproxy::{Adaptation, AdaptedProxy, Norm, Sampling, adapt_until};
+use super::fleet::{Column, Fleet};
+use super::linear::LinearModel;
+use crate::error::{Error, Result};
+use crate::search::Tradeoff;
+use crate::seed::Seed;
+use crate::space::Architecture;
+use crate::stats;
 
 /// How the Pareto set of a target came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +56,7 @@ pub struct FlowReport {
     pub adaptation: Option<Adaptation>,
     /// SRCC of the proxy's latencies with the target's over architectures that are not samples.
     pub spearman_before: Option<f64>,
-    /// The same of the model that was searched.
+    /// The same of the model that was searched: the adapted one, or the proxy's latencies.
     pub spearman_after: Option<f64>,
     /// The Pareto sets, where accuracies are known.
     pub fronts: Option<FlowFronts>,
@@ -60,8 +71,353 @@ pub struct FlowFronts {
     pub dropped: usize,
     /// The others, fastest first.
     pub kept: Vec<FrontPoint>,
-    /// Members of the target's true front.
+    /// Members of the target's true front, fastest first.
     pub truth: Vec<FrontPoint>,
     /// Hypervolume of the kept ones over that of the true front, from the slowest latency and the lowest accuracy.
     pub hypervolume_ratio: Option<f64>,
+}
+
+/// What the flow is to do.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FlowOptions {
+    /// The norm of AdaProxy.
+    pub norm: Norm,
+    /// How many samples to measure, and the SRCC that is good enough, of the proxy itself and of the adaptation.
+    pub sampling: Sampling,
+    /// Whether to adapt even a proxy that is good enough.
+    pub always_adapt: bool,
+    /// Which samples.
+    pub seed: Seed,
+}
+
+/// A proxy and a target over the architectures that the target was measured on.
+pub struct Pairing<'a> {
+    fleet: &'a Fleet,
+    proxy: &'a Column,
+    target: &'a Column,
+    model: &'a LinearModel,
+    /// Rows of the fleet where the target has a value.
+    rows: Vec<usize>,
+}
+
+/// Samples taken from a target and what they made of a proxy.
+struct Sampled {
+    /// Rows of the fleet.
+    samples: Vec<usize>,
+    adapted: AdaptedProxy,
+}
+
+/// The linear model of a column of a fleet.
+///
+/// # Errors
+/// [`Error::Invalid`] where nothing was measured.
+pub fn linear_model(fleet: &Fleet, column: &Column) -> Result<LinearModel> {
+    let rows: Vec<usize> = (0..fleet.architectures.len())
+        .filter(|&row| column.values[row].is_some())
+        .collect();
+    let values: Vec<f64> = column.values.iter().copied().flatten().collect();
+    LinearModel::fit(fleet.space, &architectures(fleet, &rows), &values)
+}
+
+impl<'a> Pairing<'a> {
+    /// Pairs a proxy with its [`linear_model`] and a target.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a target that was not measured at all.
+    pub fn new(fleet: &'a Fleet, proxy: &'a Column, model: &'a LinearModel, target: &'a Column) -> Result<Pairing<'a>> {
+        let rows: Vec<usize> = (0..fleet.architectures.len())
+            .filter(|&row| target.values[row].is_some())
+            .collect();
+        match rows.is_empty() {
+            false => Ok(Pairing {
+                fleet,
+                proxy,
+                target,
+                model,
+                rows,
+            }),
+            true => Err(Error::Invalid {
+                what: format!("target {}", target.id),
+                expected: "measured architectures".into(),
+                found: "none".into(),
+                hint: "Measure some, or choose another target.".into(),
+            }),
+        }
+    }
+
+    /// The whole flow. `accuracies` are those of the fleet's architectures, absent where not known; with none of them no
+    /// Pareto set is returned.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a budget of zero.
+    pub fn run(&self, accuracies: &[Option<f64>], options: &FlowOptions) -> Result<FlowReport> {
+        let threshold = options.sampling.threshold;
+        let order = self.order(options.seed);
+        let first = &order[..options.sampling.first.clamp(1, order.len())];
+        let sampled_spearman = self.spearman_over(first, |row| self.proxy.values[row]);
+        let reuse = !options.always_adapt && sampled_spearman.is_some_and(|found| found >= threshold);
+        let (decision, samples, adapted) = match reuse && options.sampling.budget > 0 {
+            true => (Decision::Reused, first.to_vec(), None),
+            false => {
+                let Sampled { samples, adapted } = self.sampled(options)?;
+                (Decision::Adapted, samples, Some(adapted))
+            }
+        };
+        let searched: Vec<Option<f64>> = match &adapted {
+            None => self.proxy.values.clone(),
+            Some(adapted) => self.predictions(&adapted.model),
+        };
+        let unseen = self.unseen(&samples);
+        Ok(FlowReport {
+            proxy: self.proxy.id.clone(),
+            target: self.target.id.clone(),
+            threshold,
+            decision,
+            sampled_spearman,
+            samples: samples.len(),
+            adaptation: adapted.map(|adapted| adapted.adaptation),
+            spearman_before: self.spearman_over(&unseen, |row| self.proxy.values[row]),
+            spearman_after: self.spearman_over(&unseen, |row| searched[row]),
+            fronts: self.fronts(&searched, accuracies)?,
+        })
+    }
+
+    /// SRCC with the target before and after an adaptation, over architectures that are not samples.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a budget of zero.
+    pub fn before_and_after(&self, options: &FlowOptions) -> Result<[Option<f64>; 2]> {
+        let Sampled { samples, adapted } = self.sampled(options)?;
+        let predicted = self.predictions(&adapted.model);
+        let unseen = self.unseen(&samples);
+        Ok([
+            self.spearman_over(&unseen, |row| self.proxy.values[row]),
+            self.spearman_over(&unseen, |row| predicted[row]),
+        ])
+    }
+
+    /// The rows with a value on the target, in the order in which they are sampled.
+    fn order(&self, seed: Seed) -> Vec<usize> {
+        let mut order = self.rows.clone();
+        order.shuffle(&mut seed.stream("samples"));
+        order
+    }
+
+    fn sampled(&self, options: &FlowOptions) -> Result<Sampled> {
+        let mut order = self.order(options.seed);
+        order.truncate(options.sampling.budget);
+        let values: Vec<f64> = order.iter().filter_map(|&row| self.target.values[row]).collect();
+        let adapted = adapt_until(
+            self.model,
+            self.fleet.space,
+            &architectures(self.fleet, &order),
+            &values,
+            (options.norm, options.sampling),
+            options.seed,
+        )?;
+        order.truncate(adapted.adaptation.samples);
+        Ok(Sampled {
+            samples: order,
+            adapted,
+        })
+    }
+
+    fn unseen(&self, samples: &[usize]) -> Vec<usize> {
+        let mut seen = vec![false; self.fleet.architectures.len()];
+        samples.iter().for_each(|&row| seen[row] = true);
+        self.rows.iter().copied().filter(|&row| !seen[row]).collect()
+    }
+
+    fn predictions(&self, model: &LinearModel) -> Vec<Option<f64>> {
+        let predicted = model.predict(self.fleet.space, &self.fleet.architectures);
+        predicted.into_iter().map(Some).collect()
+    }
+
+    /// SRCC of something with the target's latencies over those of the rows where it is known.
+    fn spearman_over(&self, rows: &[usize], value: impl Fn(usize) -> Option<f64>) -> Option<f64> {
+        let known = rows
+            .iter()
+            .filter_map(|&row| Some((value(row)?, self.target.values[row]?)));
+        let (values, latencies): (Vec<f64>, Vec<f64>) = known.unzip();
+        stats::spearman(&values, &latencies)
+    }
+
+    /// The Pareto set under `searched` latencies as it turns out on the target, beside the target's true front.
+    fn fronts(&self, searched: &[Option<f64>], accuracies: &[Option<f64>]) -> Result<Option<FlowFronts>> {
+        let known: Vec<(usize, f64, f64, f64)> = self
+            .rows
+            .iter()
+            .filter_map(|&row| {
+                Some((
+                    row,
+                    searched[row]?,
+                    self.target.values[row]?,
+                    *accuracies.get(row)?.as_ref()?,
+                ))
+            })
+            .collect();
+        if known.is_empty() {
+            return Ok(None);
+        }
+        let expected: Vec<f64> = known.iter().map(|one| one.1).collect();
+        let latencies: Vec<f64> = known.iter().map(|one| one.2).collect();
+        let accuracies: Vec<f64> = known.iter().map(|one| one.3).collect();
+        let returned = Tradeoff {
+            accuracies: &accuracies,
+            latencies: &expected,
+        }
+        .front();
+        let measured = Tradeoff {
+            accuracies: &accuracies,
+            latencies: &latencies,
+        };
+        let kept = measured.front_among(&returned);
+        let truth = measured.front();
+        let points = |positions: &[usize]| -> Vec<FrontPoint> {
+            let fastest_first = positions.iter().rev();
+            fastest_first
+                .map(|&position| FrontPoint {
+                    architecture: self.fleet.space.print(&self.fleet.architectures[known[position].0]),
+                    latency_ms: latencies[position],
+                    accuracy_percent: accuracies[position],
+                })
+                .collect()
+        };
+        Ok(Some(FlowFronts {
+            returned: returned.len(),
+            dropped: returned.len() - kept.len(),
+            hypervolume_ratio: measured.ratio(&kept, &truth)?,
+            kept: points(&kept),
+            truth: points(&truth),
+        }))
+    }
+}
+
+fn architectures(fleet: &Fleet, rows: &[usize]) -> Vec<Architecture> {
+    rows.iter().map(|&row| fleet.architectures[row].clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::fleet::ColumnKind;
+    use crate::space::{NasBench201, SearchSpace};
+
+    fn column(id: &str, values: Vec<Option<f64>>) -> Column {
+        Column {
+            id: id.into(),
+            unit: id.into(),
+            kind: ColumnKind::Device,
+            values,
+        }
+    }
+
+    /// 500 cells: a proxy, a target twice as slow, one that ranks differently, and one that was never measured.
+    fn fleet() -> Fleet {
+        let cells: Vec<Architecture> = (0..500).map(|index| NasBench201.at(index * 4_999 % 15_625)).collect();
+        let latency = |one: &Architecture, costs: [f64; 4]| {
+            let cost = |operation: usize| {
+                costs[operation - 1] * one.0.iter().filter(|&&gene| usize::from(gene) == operation).count() as f64
+            };
+            Some(1.0 + (1..=4).map(cost).sum::<f64>())
+        };
+        let values = |costs: [f64; 4]| cells.iter().map(|one| latency(one, costs)).collect();
+        let columns = vec![
+            column("proxy", values([0.1, 1.0, 3.0, 0.5])),
+            column("twice", values([0.2, 2.0, 6.0, 1.0])),
+            column("other", values([0.1, 4.0, 1.0, 2.0])),
+            column("unmeasured", vec![None; 500]),
+        ];
+        Fleet {
+            space: &NasBench201,
+            architectures: cells,
+            columns,
+        }
+    }
+
+    fn options(budget: usize) -> FlowOptions {
+        FlowOptions {
+            norm: Norm::Two,
+            sampling: Sampling {
+                first: 10,
+                step: 10,
+                budget,
+                threshold: 0.9,
+            },
+            always_adapt: false,
+            seed: Seed(1),
+        }
+    }
+
+    fn run(target: usize, budget: usize) -> Result<FlowReport> {
+        let fleet = fleet();
+        let model = linear_model(&fleet, &fleet.columns[0])?;
+        let pairing = Pairing::new(&fleet, &fleet.columns[0], &model, &fleet.columns[target])?;
+        // Accuracy rises with convolutions of either kind.
+        let convolutions = |one: &Architecture| one.0.iter().filter(|&&gene| gene == 2 || gene == 3).count();
+        let accuracies: Vec<Option<f64>> = fleet
+            .architectures
+            .iter()
+            .enumerate()
+            .map(|(row, one)| Some(50.0 + 5.0 * convolutions(one) as f64 + row as f64 / 1000.0))
+            .collect();
+        pairing.run(&accuracies, &options(budget))
+    }
+
+    #[test]
+    fn a_good_proxy_is_reused() {
+        let report = run(1, 50).unwrap();
+        assert_eq!((report.decision, report.samples), (Decision::Reused, 10));
+        assert_eq!(report.spearman_after, Some(1.0));
+        let fronts = report.fronts.unwrap();
+        assert_eq!((fronts.dropped, fronts.hypervolume_ratio), (0, Some(1.0)));
+        assert_eq!(fronts.kept, fronts.truth);
+        assert!(
+            fronts
+                .kept
+                .is_sorted_by(|a, b| a.latency_ms < b.latency_ms && a.accuracy_percent < b.accuracy_percent)
+        );
+    }
+
+    #[test]
+    fn a_bad_proxy_is_adapted_and_what_is_not_optimal_dropped() {
+        let report = run(2, 60).unwrap();
+        assert_eq!(report.decision, Decision::Adapted);
+        assert!(report.spearman_before < Some(0.6), "{report:?}");
+        assert!(report.spearman_after > Some(0.85), "{report:?}");
+        let fronts = report.fronts.unwrap();
+        assert_eq!(fronts.returned, fronts.kept.len() + fronts.dropped);
+        assert!(fronts.hypervolume_ratio > Some(0.9) && fronts.hypervolume_ratio <= Some(1.0));
+        assert!(
+            fronts
+                .kept
+                .is_sorted_by(|a, b| a.latency_ms < b.latency_ms && a.accuracy_percent < b.accuracy_percent)
+        );
+    }
+
+    #[test]
+    fn no_budget_and_no_measurements_are_refused() {
+        for target in [1, 2] {
+            assert!(
+                run(target, 0)
+                    .unwrap_err()
+                    .to_string()
+                    .contains("Measure some architectures")
+            );
+        }
+        let message = run(3, 50).unwrap_err().to_string();
+        assert!(
+            message.contains("unmeasured") && message.contains("found none"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn without_accuracies_there_is_no_front() {
+        let fleet = fleet();
+        let model = linear_model(&fleet, &fleet.columns[0]).unwrap();
+        let pairing = Pairing::new(&fleet, &fleet.columns[0], &model, &fleet.columns[1]).unwrap();
+        let report = pairing.run(&[], &options(20)).unwrap();
+        assert_eq!((report.fronts, report.spearman_before), (None, Some(1.0)));
+    }
 }

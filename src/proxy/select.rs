@@ -221,3 +221,109 @@ impl State {
         total / self.best.len().max(1) as f64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::monotonicity::{Correlation, MatrixRow, Pair};
+
+    /// Five devices: a hub `c` that three agree with, who do not agree with each other, and `lone`.
+    fn matrix() -> Monotonicity {
+        let ids = ["a", "b", "c", "d", "lone"];
+        let value = |first: usize, second: usize| match (ids[first], ids[second]) {
+            ("a", "c") => 0.95,
+            ("b", "c") => 0.94,
+            ("c", "d") => 0.93,
+            (_, "lone") => 0.2,
+            _ => 0.5,
+        };
+        let pairs = (0..5).flat_map(|first| (first + 1..5).map(move |second| (first, second)));
+        Monotonicity {
+            threshold: 0.9,
+            level: 0.9,
+            least_common: 20,
+            rows: ids
+                .iter()
+                .map(|id| MatrixRow {
+                    id: id.to_string(),
+                    kind: ColumnKind::Device,
+                    measured: 100,
+                    constant: false,
+                    cluster: None,
+                })
+                .collect(),
+            pairs: pairs
+                .map(|(first, second)| Pair {
+                    first,
+                    second,
+                    architectures: 100,
+                    spearman: Some(Correlation {
+                        value: value(first, second),
+                        low: 0.0,
+                        high: 1.0,
+                    }),
+                    kendall: None,
+                })
+                .collect(),
+            clusters: Vec::new(),
+            duplicates: Vec::new(),
+        }
+    }
+
+    fn ids(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| name.to_string()).collect()
+    }
+
+    #[test]
+    fn the_hub_and_the_lone_one_cover_the_fleet() {
+        let found = select(&matrix(), &[], &[], 0.9, 1).unwrap();
+        assert_eq!((found.exact, found.at_least, found.targets), (true, 2, 5));
+        let chosen: Vec<&str> = found.proxies.iter().map(|proxy| proxy.id.as_str()).collect();
+        assert_eq!(chosen, ["c", "lone"]);
+        assert_eq!(found.proxies[0].covered, 4);
+        // 0.95 + 0.94 + 1 + 0.93 + 0.2, over five.
+        assert!((found.proxies[0].mean_best_spearman - 0.804).abs() < 1e-12);
+        assert_eq!(
+            found.proxies[1].adds,
+            [Covered {
+                id: "lone".into(),
+                spearman: 1.0
+            }]
+        );
+        assert!(found.uncovered.is_empty());
+        // d gains most from a proxy of its own: 0.07 against 0.05 for a and 0.06 for b, as none of them agree otherwise.
+        assert_eq!(found.further.len(), 1);
+        assert_eq!(found.further[0].id, "d");
+        // 0.95 + 0.94 + 1 + 1 + 1, over five.
+        assert!((found.further[0].mean_best_spearman - 0.978).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_threshold_that_nobody_reaches_is_a_result() {
+        let found = select(&matrix(), &ids(&["a", "b"]), &ids(&["d", "lone"]), 0.9, 3).unwrap();
+        assert!(found.proxies.is_empty() && found.exact);
+        let uncovered: Vec<&str> = found.uncovered.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(uncovered, ["d", "lone"]);
+        assert_eq!(found.uncovered[0].nearest.as_ref().unwrap().spearman, 0.5);
+        // Every device as its own proxy.
+        let alone = select(&matrix(), &[], &[], 1.0, 0).unwrap();
+        assert_eq!((alone.proxies.len(), alone.uncovered.len()), (5, 0));
+    }
+
+    #[test]
+    fn agreement_that_is_not_known_covers_nothing() {
+        let mut unknown = matrix();
+        unknown.pairs.iter_mut().for_each(|pair| pair.architectures = 19);
+        let found = select(&unknown, &ids(&["c"]), &ids(&["a"]), 0.9, 0).unwrap();
+        assert_eq!(found.uncovered[0].nearest, None);
+        unknown.pairs.iter_mut().for_each(|pair| pair.spearman = None);
+        assert_eq!(select(&unknown, &[], &[], -1.0, 0).unwrap().proxies.len(), 5);
+    }
+
+    #[test]
+    fn unknown_devices_and_thresholds_are_refused() {
+        let message = select(&matrix(), &ids(&["lonf"]), &[], 0.9, 0).unwrap_err().to_string();
+        assert!(message.contains("lone"), "{message}");
+        assert!(select(&matrix(), &[], &[], 1.5, 0).is_err());
+    }
+}

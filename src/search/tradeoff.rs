@@ -17,13 +17,25 @@ pub struct Tradeoff<'a> {
 impl Tradeoff<'_> {
     /// Positions of the architectures that no other beats, most accurate first.
     pub fn front(&self) -> Vec<usize> {
-        let costs: Vec<[f64; 2]> = self
-            .accuracies
+        let all: Vec<usize> = (0..self.latencies.len()).collect();
+        self.front_among(&all)
+    }
+
+    /// Those of some positions that no other of them beats, most accurate first.
+    pub fn front_among(&self, positions: &[usize]) -> Vec<usize> {
+        let costs: Vec<[f64; 2]> = positions
             .iter()
-            .zip(self.latencies)
-            .map(|(&accuracy, &latency)| [Metric::Accuracy.cost(accuracy), Metric::Latency.cost(latency)])
+            .map(|&position| {
+                [
+                    Metric::Accuracy.cost(self.accuracies[position]),
+                    Metric::Latency.cost(self.latencies[position]),
+                ]
+            })
             .collect();
         non_dominated(&costs)
+            .into_iter()
+            .map(|place| positions[place])
+            .collect()
     }
 
     /// The architectures at these positions as points that hypervolume is measured of.
@@ -66,6 +78,7 @@ mod tests {
             latencies: &[1.0, 5.0, 4.0, 3.0, 2.0],
         };
         assert_eq!(table.front(), [2, 4, 0]);
+        assert_eq!(table.front_among(&[0, 3, 1]), [3, 0]);
         // Whole front: 30 x 1, then 20 x 2, then 10 x 1 make 80. (70, 2) alone: 20 x 3 = 60.
         assert_eq!(table.ratio(&[4], &[2, 4, 0]).unwrap(), Some(0.75));
         assert_eq!(table.ratio(&[4], &[1]).unwrap(), None);

@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod fbnet;
 mod nasbench201;
 mod network;
 mod physical;
@@ -16,6 +17,7 @@ use rand::rngs::StdRng;
 
 use crate::error::{Error, Result};
 
+pub use fbnet::FbNet;
 pub use nasbench201::NasBench201;
 pub use network::{Convolution, FeatureMap, Layer, LayerKind, Network};
 pub use physical::PHYSICAL_FEATURES;
@@ -142,8 +144,8 @@ pub trait SearchSpace: Send + Sync {
 }
 
 /// Every search space that edgefit knows.
-pub fn all() -> [&'static dyn SearchSpace; 1] {
-    [&NasBench201]
+pub fn all() -> [&'static dyn SearchSpace; 2] {
+    [&NasBench201, &FbNet]
 }
 
 /// The search space with this id.

@@ -18,6 +18,8 @@ pub enum LayerKind {
     Pooling,
     /// Element-wise sum of two feature maps.
     Add,
+    /// Channels put in another order between grouped convolutions.
+    Shuffle,
     /// Fully connected layer with a bias.
     Linear,
 }
@@ -55,7 +57,7 @@ impl Layer {
         match self.kind {
             LayerKind::Convolution => self.kernel_elements() * pixels(self.output_width, self.output_height),
             LayerKind::Linear => self.kernel_elements(),
-            LayerKind::Normalization | LayerKind::Pooling | LayerKind::Add => 0,
+            LayerKind::Normalization | LayerKind::Pooling | LayerKind::Add | LayerKind::Shuffle => 0,
         }
     }
 
@@ -67,7 +69,7 @@ impl Layer {
             LayerKind::Convolution => self.kernel_elements(),
             LayerKind::Normalization => 2 * output_channels,
             LayerKind::Linear => self.kernel_elements() + output_channels,
-            LayerKind::Pooling | LayerKind::Add => 0,
+            LayerKind::Pooling | LayerKind::Add | LayerKind::Shuffle => 0,
         }
     }
 
@@ -212,6 +214,11 @@ impl Network {
     pub fn add(&mut self, left: FeatureMap, right: FeatureMap) -> FeatureMap {
         let later = if left.depth >= right.depth { left } else { right };
         self.push(later, later, plain(LayerKind::Add))
+    }
+
+    /// Appends a shuffle of the channels.
+    pub fn shuffle(&mut self, input: FeatureMap) -> FeatureMap {
+        self.push(input, input, plain(LayerKind::Shuffle))
     }
 
     /// Appends a fully connected layer on the channels of a map of one pixel.

@@ -94,7 +94,7 @@ impl Totals {
                 self.add_layers += 1;
                 self.add_elements += activation_elements;
             }
-            LayerKind::Normalization | LayerKind::Linear => {}
+            LayerKind::Normalization | LayerKind::Shuffle | LayerKind::Linear => {}
         }
     }
 

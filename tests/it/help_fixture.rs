@@ -60,6 +60,36 @@ pub(crate) fn pt(pickle: &[u8]) -> Vec<u8> {
     zipped("archive/data.pkl", pickle, CompressionMethod::Stored)
 }
 
+/// A protocol-2 pickle of a list of lists of small numbers, as Python writes it.
+pub(crate) fn lists(rows: &[Vec<u8>]) -> Vec<u8> {
+    let mut pickle = vec![0x80, 2, b']', b'q', 0, b'('];
+    for (number, row) in (1..).zip(rows) {
+        pickle.extend([b']', b'q', number, b'(']);
+        pickle.extend(row.iter().flat_map(|&value| [b'K', value]));
+        pickle.push(b'e');
+    }
+    pickle.extend(b"e.");
+    pickle
+}
+
+/// The FBNet architecture number `position` of the fixture: `k3_e1` but for one block.
+pub(crate) fn fbnet_genes(position: u8) -> Vec<u8> {
+    let mut genes = vec![0; 22];
+    genes[usize::from(position)] = 8 - position % 4;
+    genes
+}
+
+/// Writes `HELP/data/fbnet` with ten architectures, a GPU at batch size 32 and a phone whose values are sums.
+pub(crate) fn write_help_fbnet(folder: &Path) {
+    let data = folder.join("HELP/data/fbnet");
+    fs::create_dir_all(data.join("latency")).unwrap();
+    let architectures: Vec<Vec<u8>> = (0..10).map(fbnet_genes).collect();
+    fs::write(data.join("arch.pt"), pt(&lists(&architectures))).unwrap();
+    for device in ["2080ti_32", "pixel3"] {
+        fs::write(data.join(format!("latency/{device}.pt")), pt(&list(&latencies()))).unwrap();
+    }
+}
+
 /// The latencies of the fixture's GPU: 1.5, 2.5, ... ms.
 pub(crate) fn latencies() -> Vec<f64> {
     (0..10).map(|position| 1.5 + f64::from(position)).collect()

@@ -9,6 +9,8 @@ mod driver;
 mod help_fixture;
 mod pipeline;
 mod probes;
+mod proxy;
 mod real;
 mod shipped;
+mod sources;
 mod trained;

@@ -2,9 +2,12 @@
 
 mod csv;
 mod help;
+mod latencies;
 mod nats_bench;
+mod oneproxy;
 mod pickle;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
@@ -45,8 +48,8 @@ pub struct Imported {
 }
 
 /// Every importer.
-pub fn all() -> [&'static dyn Importer; 3] {
-    [&help::Help, &nats_bench::NatsBench, &csv::OwnCsv]
+pub fn all() -> [&'static dyn Importer; 4] {
+    [&help::Help, &nats_bench::NatsBench, &oneproxy::OneProxy, &csv::OwnCsv]
 }
 
 /// The importer with this name.
@@ -76,15 +79,16 @@ fn described_device(id: &str, unit: &str) -> Device {
     }
 }
 
-fn only_nasbench201(importer: &dyn Importer, space: &dyn SearchSpace) -> Result<()> {
-    if space.id() == "nasbench201" {
+/// Refuses a space of which the source holds nothing.
+fn only_spaces(importer: &dyn Importer, held: &[&str], space: &dyn SearchSpace) -> Result<()> {
+    if held.contains(&space.id()) {
         return Ok(());
     }
     Err(Error::Invalid {
         what: format!("search space of source `{}`", importer.name()),
-        expected: "nasbench201".into(),
+        expected: held.join(" or "),
         found: format!("`{}`", space.id()),
-        hint: "Give `--space nasbench201`.".into(),
+        hint: format!("Give `--space {}`.", held.join("` or `--space ")),
     })
 }
 
@@ -105,4 +109,27 @@ fn locate(path: &Path, places: &[&str], file: &str) -> Result<PathBuf> {
         },
         hint: "Give the path of a clone of the source's repository.".into(),
     })
+}
+
+/// The files of a folder with a file for every device, sorted by name so that devices come in the same order everywhere.
+fn files_with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let path = entry.map_err(Error::io("read", folder))?.path();
+        if path.extension().is_some_and(|found| found == extension) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    match files.is_empty() {
+        false => Ok(files),
+        true => Err(Error::Malformed {
+            path: folder.to_path_buf(),
+            line: None,
+            column: None,
+            expected: format!("a file <device>.{extension} for every device"),
+            found: "none".into(),
+            hint: "Check the path.".into(),
+        }),
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use indicatif::ProgressBar;
 
-use super::{Imported, Importer, locate, only_nasbench201};
+use super::{Imported, Importer, locate, only_spaces};
 use crate::dataset::build::Builder;
 use crate::dataset::fold::fold;
 use crate::dataset::read::{percent, refuse_fractions};
@@ -44,7 +44,7 @@ impl Importer for NatsBench {
     }
 
     fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
-        only_nasbench201(self, space)?;
+        only_spaces(self, &["nasbench201"], space)?;
         let path = match path.is_file() {
             true => path.to_path_buf(),
             false => locate(path, &["."], FILE)?.join(FILE),

@@ -155,12 +155,13 @@ impl Simulator {
         }
     }
 
-    /// Arithmetic operations: two for each multiply-accumulate, one for each value pooled, added or normalised.
+    /// Arithmetic operations: two for each multiply-accumulate, one for each value pooled, added, normalised or
+    /// shuffled.
     fn operations(&self, layer: &Layer) -> f64 {
         let per_input = match layer.kind {
             LayerKind::Convolution | LayerKind::Linear => 2.0 * layer.macs() as f64,
             LayerKind::Pooling => layer.output_elements() as f64 * f64::from(layer.kernel).powi(2),
-            LayerKind::Add | LayerKind::Normalization => layer.output_elements() as f64,
+            LayerKind::Add | LayerKind::Normalization | LayerKind::Shuffle => layer.output_elements() as f64,
         };
         per_input * self.batch
     }
@@ -179,7 +180,9 @@ impl Simulator {
                 }
                 LayerKind::Convolution => class.dense_utilisation * arrays,
                 LayerKind::Linear => class.dense_utilisation * class.pointwise_factor,
-                LayerKind::Pooling | LayerKind::Add | LayerKind::Normalization => class.pooling_utilisation,
+                LayerKind::Pooling | LayerKind::Add | LayerKind::Normalization | LayerKind::Shuffle => {
+                    class.pooling_utilisation
+                }
             }
     }
 
@@ -205,7 +208,7 @@ impl Simulator {
         match kind {
             LayerKind::Convolution => launch.convolution,
             LayerKind::Pooling | LayerKind::Normalization => launch.pooling,
-            LayerKind::Add => launch.add,
+            LayerKind::Add | LayerKind::Shuffle => launch.add,
             LayerKind::Linear => launch.linear,
         }
     }

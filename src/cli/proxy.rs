@@ -1,0 +1,512 @@
+//! `edgefit proxy`: which devices agree, which stand for others, and how to repair those that do not.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::{Args, Subcommand};
+use comfy_table::{Table, presets};
+
+use super::{Global, print, print_json, proxy_compare, read_datasets};
+use crate::dataset::{Dataset, Task};
+use crate::error::{Error, Result};
+use crate::files::write_atomically;
+use crate::metric::Metric;
+use crate::proxy::Fleet;
+use crate::proxy::adaproxy::{Norm, Sampling};
+use crate::proxy::flow::{Decision, FlowOptions, FlowReport, Pairing, linear_model};
+use crate::proxy::monotonicity::{LEAST_COMMON, Monotonicity, monotonicity};
+use crate::proxy::select::{ChosenProxy, Selection, select};
+use crate::seed::Seed;
+use crate::space::InputSize;
+
+/// Widest matrix that is printed as a table.
+const WIDEST_TABLE: usize = 32;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProxyVerb {
+    /// Rank correlations between all devices of a dataset, and the clusters of those that agree
+    #[command(after_help = "\
+Examples:
+  edgefit proxy matrix --dataset nb201
+  edgefit proxy matrix --dataset nb201 --threshold 0.95 --csv pairs.csv
+  edgefit proxy matrix --dataset nb201 --json
+
+Clusters grow by complete linkage: every two devices of one agree. The rows `macs` and `parameters` say how well counting
+would do.")]
+    Matrix(MatrixArgs),
+    /// The fewest devices that stand for a fleet
+    #[command(after_help = "\
+Examples:
+  edgefit proxy select --dataset nb201 --threshold 0.9
+  edgefit proxy select --dataset nb201 --candidates pixel3,raspi4 --json")]
+    Select(SelectArgs),
+    /// Reuse a proxy's Pareto set on other devices, after adapting the proxy (AdaProxy) where it ranks them badly
+    #[command(after_help = "\
+Examples:
+  edgefit proxy adapt --dataset nb201 --proxy pixel3 --targets fpga,raspi4 --task cifar100
+  edgefit proxy adapt --dataset nb201 --proxy pixel3 --always --samples 20 --repeats 5 --norm inf
+
+Measurements on a target are looked up in the dataset. SRCC before and after are over architectures that are not samples.
+Without accuracies no Pareto sets are compared.")]
+    Adapt(AdaptArgs),
+    /// Compare per-device search, proxies, the predictor and the optimizer at equal numbers of measurements
+    #[command(after_help = "\
+Example:
+  edgefit proxy compare --checkpoint nb201 --dataset unseen --devices fpga,raspi4 --measurements 5,10,20,50
+
+Train the checkpoint without the targets. Regret is in percentage points of accuracy against the best architecture in the
+table within the limit.")]
+    Compare(proxy_compare::CompareArgs),
+}
+
+/// The devices to look at.
+#[derive(Debug, Args)]
+pub(crate) struct FleetArgs {
+    /// Dataset folders, merged
+    #[arg(long, required = true, num_args = 1..)]
+    dataset: Vec<PathBuf>,
+    /// Devices, as ids or hardware units, separated by commas [default: all]
+    #[arg(long, value_delimiter = ',')]
+    devices: Vec<String>,
+    /// Input size of the measurements, such as 32x32 [default: the only one]
+    #[arg(long)]
+    input: Option<InputSize>,
+    /// Compare energies instead of latencies
+    #[arg(long)]
+    energy: bool,
+    /// SRCC from which on devices agree
+    #[arg(long, default_value_t = 0.9)]
+    threshold: f64,
+    /// Pairs with fewer architectures in common never count as agreeing
+    #[arg(long, default_value_t = LEAST_COMMON)]
+    least_common: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MatrixArgs {
+    #[command(flatten)]
+    fleet: FleetArgs,
+    /// Leave out the rows of multiply-accumulate operations and parameters
+    #[arg(long)]
+    no_counts: bool,
+    /// File to write the pairs to, as comma-separated values
+    #[arg(long)]
+    csv: Option<PathBuf>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SelectArgs {
+    #[command(flatten)]
+    fleet: FleetArgs,
+    /// Devices that may be proxies, as ids or hardware units [default: all]
+    #[arg(long, value_delimiter = ',')]
+    candidates: Vec<String>,
+    /// How many proxies beyond those needed are described
+    #[arg(long, default_value_t = 3)]
+    further: usize,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct AdaptArgs {
+    /// Dataset folders with measurements of proxy and targets
+    #[arg(long, required = true, num_args = 1..)]
+    dataset: Vec<PathBuf>,
+    /// The proxy device
+    #[arg(long)]
+    proxy: String,
+    /// Target devices, as ids or hardware units, separated by commas [default: all others]
+    #[arg(long, value_delimiter = ',')]
+    targets: Vec<String>,
+    /// Task of the accuracies, which also says the input size [default: the only one]
+    #[arg(long)]
+    task: Option<String>,
+    /// Architectures measured on a target first
+    #[arg(long, default_value_t = 10)]
+    samples: usize,
+    /// More are measured, as many again each time, until validation reaches the threshold or this number is reached
+    /// [default: --samples]
+    #[arg(long)]
+    budget: Option<usize>,
+    /// SRCC that is good enough, of the proxy over the first samples and of the adaptation in validation
+    #[arg(long, default_value_t = 0.9)]
+    threshold: f64,
+    /// Norm of the deviations from the proxy
+    #[arg(long, value_enum, default_value = "2")]
+    norm: Norm,
+    /// Adapt even a proxy that is good enough
+    #[arg(long)]
+    always: bool,
+    /// Repeats with other samples
+    #[arg(long, default_value_t = 1)]
+    repeats: usize,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(verb: &ProxyVerb, global: &Global) -> Result<ExitCode> {
+    match verb {
+        ProxyVerb::Matrix(args) => matrix(args, global)?,
+        ProxyVerb::Select(args) => selection(args, global)?,
+        ProxyVerb::Adapt(args) => adapt(args, global)?,
+        ProxyVerb::Compare(args) => proxy_compare::run(args, global)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn matrix(args: &MatrixArgs, global: &Global) -> Result<()> {
+    let dataset = read_datasets(&args.fleet.dataset, global)?;
+    let fleet = fleet(&args.fleet, &dataset)?;
+    let started = Instant::now();
+    // Without a single row there is no input size, and nothing to count.
+    let input = args.fleet.input.or(dataset.inputs.first().copied());
+    let fleet = match input.filter(|_| !args.no_counts) {
+        Some(input) => fleet.with_counts(input),
+        None => fleet,
+    };
+    let found = monotonicity(&fleet, args.fleet.threshold, args.fleet.least_common)?;
+    global.say(format!(
+        "{} pairs over {} architectures in {:.2} s",
+        found.pairs.len(),
+        fleet.architectures.len(),
+        started.elapsed().as_secs_f64()
+    ));
+    warn(&found, global);
+    if let Some(path) = &args.csv {
+        write_atomically(path, |out| write_pairs(&found, out))?;
+    }
+    match args.json {
+        true => print_json(&found),
+        false => print(&matrix_table(&found)),
+    }
+}
+
+fn fleet(args: &FleetArgs, dataset: &Dataset) -> Result<Fleet> {
+    let devices = match args.devices.is_empty() {
+        true => (0..dataset.devices.len()).collect(),
+        false => dataset.resolve_devices(&args.devices)?,
+    };
+    let metric = if args.energy { Metric::Energy } else { Metric::Latency };
+    Fleet::of(dataset, &devices, metric, args.input)
+}
+
+/// Says what makes figures worth less than they seem.
+fn warn(found: &Monotonicity, global: &Global) {
+    for row in &found.rows {
+        if row.measured == 0 {
+            global.say(format!("warning: nothing was measured on {}", row.id));
+        } else if row.constant {
+            global.say(format!(
+                "warning: all values of {} are equal, so it ranks nothing",
+                row.id
+            ));
+        }
+    }
+    for pair in &found.duplicates {
+        global.say(format!(
+            "warning: {} and {} are the same measurements twice ({} of {} equal, ratios spread by {:.2} %)",
+            pair.first,
+            pair.second,
+            pair.identical,
+            pair.architectures,
+            100.0 * pair.spread
+        ));
+    }
+}
+
+fn write_pairs(found: &Monotonicity, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    let mut writer = csv::Writer::from_writer(out);
+    writer.write_record([
+        "first",
+        "second",
+        "architectures",
+        "spearman",
+        "spearman_low",
+        "spearman_high",
+        "kendall",
+        "kendall_low",
+        "kendall_high",
+    ])?;
+    for pair in &found.pairs {
+        let mut record = vec![
+            found.rows[pair.first].id.clone(),
+            found.rows[pair.second].id.clone(),
+            pair.architectures.to_string(),
+        ];
+        for correlation in [&pair.spearman, &pair.kendall] {
+            match correlation {
+                Some(one) => record.extend([one.value, one.low, one.high].map(|value| format!("{value:.6}"))),
+                None => record.extend([const { String::new() }; 3]),
+            }
+        }
+        writer.write_record(record)?;
+    }
+    writer.flush()
+}
+
+fn new_table<const N: usize>(header: [&str; N]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.set_header(header);
+    table
+}
+
+fn matrix_table(found: &Monotonicity) -> String {
+    let mut table = new_table(["#", "device", "cluster", "architectures"]);
+    let shown = found.rows.len() <= WIDEST_TABLE;
+    let mut header = vec!["#".to_string(), "device".into(), "cluster".into(), "measured".into()];
+    if shown {
+        header.extend((0..found.rows.len()).map(|row| (row + 1).to_string()));
+    }
+    table.set_header(header);
+    for (index, row) in found.rows.iter().enumerate() {
+        let mut cells = vec![
+            (index + 1).to_string(),
+            row.id.clone(),
+            row.cluster.map_or("-".into(), |cluster| (cluster + 1).to_string()),
+            row.measured.to_string(),
+        ];
+        if shown {
+            cells.extend((0..found.rows.len()).map(|other| match found.pair(index, other) {
+                None => "1".into(),
+                Some(pair) => pair.spearman.map_or("-".into(), |one| format!("{:.2}", one.value)),
+            }));
+        }
+        table.add_row(cells);
+    }
+    let sizes: Vec<String> = found.clusters.iter().map(|cluster| cluster.len().to_string()).collect();
+    let widest = found
+        .pairs
+        .iter()
+        .filter_map(|pair| pair.spearman)
+        .map(|one| one.high - one.low);
+    format!(
+        "{table}\nSRCC; {} clusters of {} devices that agree pairwise at {} or more; widest {:.0} % interval {:.3}",
+        found.clusters.len(),
+        sizes.join(", "),
+        found.threshold,
+        100.0 * found.level,
+        widest.fold(0.0, f64::max)
+    )
+}
+
+fn selection(args: &SelectArgs, global: &Global) -> Result<()> {
+    let dataset = read_datasets(&args.fleet.dataset, global)?;
+    let candidates = match args.candidates.is_empty() {
+        true => (0..dataset.devices.len()).collect(),
+        false => dataset.resolve_devices(&args.candidates)?,
+    };
+    let targets = match args.fleet.devices.is_empty() {
+        true => (0..dataset.devices.len()).collect(),
+        false => dataset.resolve_devices(&args.fleet.devices)?,
+    };
+    let compared: BTreeSet<usize> = candidates.iter().chain(&targets).copied().collect();
+    let metric = if args.fleet.energy {
+        Metric::Energy
+    } else {
+        Metric::Latency
+    };
+    let fleet = Fleet::of(
+        &dataset,
+        &compared.into_iter().collect::<Vec<_>>(),
+        metric,
+        args.fleet.input,
+    )?;
+    let found = monotonicity(&fleet, args.fleet.threshold, args.fleet.least_common)?;
+    warn(&found, global);
+    let ids =
+        |devices: &[usize]| -> Vec<String> { devices.iter().map(|&one| dataset.devices[one].id.clone()).collect() };
+    let selection = select(
+        &found,
+        &ids(&candidates),
+        &ids(&targets),
+        args.fleet.threshold,
+        args.further,
+    )?;
+    match args.json {
+        true => print_json(&selection),
+        false => print(&selection_table(&selection)),
+    }
+}
+
+fn selection_table(selection: &Selection) -> String {
+    let mut table = new_table(["", "proxy", "adds", "covered", "mean best SRCC"]);
+    let row = |kind: &str, proxy: &ChosenProxy| {
+        let adds: Vec<String> = proxy
+            .adds
+            .iter()
+            .map(|target| format!("{} {:.2}", target.id, target.spearman))
+            .collect();
+        [
+            kind.to_string(),
+            proxy.id.clone(),
+            adds.join(", "),
+            format!("{} of {}", proxy.covered, selection.targets),
+            format!("{:.3}", proxy.mean_best_spearman),
+        ]
+    };
+    for proxy in &selection.proxies {
+        table.add_row(row("needed", proxy));
+    }
+    for proxy in &selection.further {
+        table.add_row(row("further", proxy));
+    }
+    let size = match selection.exact {
+        true => format!("no fewer than {} cover as much", selection.at_least),
+        false => format!(
+            "no fewer than {} cover as much; whether so few do is not known",
+            selection.at_least
+        ),
+    };
+    let mut text = format!(
+        "{table}\n{} proxies cover at SRCC {} or more; {size}",
+        selection.proxies.len(),
+        selection.threshold
+    );
+    for target in &selection.uncovered {
+        text += &match &target.nearest {
+            Some(nearest) => format!(
+                "\nnot covered: {}, nearest {} at {:.3}",
+                target.id, nearest.id, nearest.spearman
+            ),
+            None => format!(
+                "\nnot covered: {}, which agrees with nothing that can be said",
+                target.id
+            ),
+        };
+    }
+    text
+}
+
+fn adapt(args: &AdaptArgs, global: &Global) -> Result<()> {
+    let dataset = read_datasets(&args.dataset, global)?;
+    let task = match (&args.task, dataset.tasks.len()) {
+        // Several tasks and none named: no accuracies are needed.
+        (None, 2..) => None,
+        (task, _) => dataset.resolve_task(task.as_deref())?,
+    };
+    let fleet = Fleet::of(
+        &dataset,
+        &(0..dataset.devices.len()).collect::<Vec<_>>(),
+        Metric::Latency,
+        task.as_ref().and_then(|task| task.input),
+    )?;
+    let proxy = one_device(&dataset, &args.proxy)?;
+    let targets: Vec<usize> = match args.targets.is_empty() {
+        true => (0..dataset.devices.len()).filter(|&device| device != proxy).collect(),
+        false => dataset.resolve_devices(&args.targets)?,
+    };
+    if targets.is_empty() {
+        return Err(Error::Invalid {
+            what: "targets".into(),
+            expected: "at least one device beside the proxy".into(),
+            found: "none".into(),
+            hint: "Name a dataset with more devices.".into(),
+        });
+    }
+    let accuracies = accuracies(&dataset, &fleet, task.as_ref());
+    let model = linear_model(&fleet, &fleet.columns[proxy])?;
+    let bar = global.progress("adapting", "targets");
+    bar.set_length((targets.len() * args.repeats) as u64);
+    let mut reports = Vec::new();
+    for &target in &targets {
+        let pairing = Pairing::new(&fleet, &fleet.columns[proxy], &model, &fleet.columns[target])?;
+        for repeat in 0..args.repeats.max(1) {
+            let options = FlowOptions {
+                norm: args.norm,
+                sampling: Sampling {
+                    first: args.samples,
+                    step: args.samples,
+                    budget: args.budget.unwrap_or(args.samples),
+                    threshold: args.threshold,
+                },
+                always_adapt: args.always,
+                seed: Seed(global.seed).child(&dataset.devices[target].id, repeat),
+            };
+            reports.push(pairing.run(&accuracies, &options)?);
+            bar.inc(1);
+        }
+    }
+    bar.finish_and_clear();
+    match args.json {
+        true => print_json(&reports),
+        false => print(&adaptation_table(&reports)),
+    }
+}
+
+fn one_device(dataset: &Dataset, name: &str) -> Result<usize> {
+    let found = dataset.resolve_devices(&[name.to_string()])?;
+    match found[..] {
+        [one] => Ok(one),
+        _ => Err(Error::Invalid {
+            what: "--proxy".into(),
+            expected: "one device".into(),
+            found: format!("`{name}`, a unit with {} settings", found.len()),
+            hint: "Name one of its settings.".into(),
+        }),
+    }
+}
+
+/// The accuracies of the fleet's architectures at a task, absent where not known.
+fn accuracies(dataset: &Dataset, fleet: &Fleet, task: Option<&Task>) -> Vec<Option<f64>> {
+    let Some(task) = task else {
+        return Vec::new();
+    };
+    let known: std::collections::HashMap<_, f64> = dataset
+        .accuracies_of(task)
+        .into_iter()
+        .map(|(position, accuracy)| (&dataset.architectures[position as usize], accuracy))
+        .collect();
+    fleet.architectures.iter().map(|one| known.get(one).copied()).collect()
+}
+
+fn adaptation_table(reports: &[FlowReport]) -> String {
+    let mut table = new_table([
+        "target",
+        "SRCC of samples",
+        "proxy is",
+        "samples",
+        "SRCC before",
+        "SRCC after",
+        "returned",
+        "dropped",
+        "hypervolume",
+    ]);
+    let figure = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.3}"));
+    for report in reports {
+        let fronts = report.fronts.as_ref();
+        table.add_row([
+            report.target.clone(),
+            figure(report.sampled_spearman),
+            match report.decision {
+                Decision::Reused => "reused".into(),
+                Decision::Adapted => "adapted".into(),
+            },
+            report.samples.to_string(),
+            figure(report.spearman_before),
+            figure(report.spearman_after),
+            fronts.map_or("-".into(), |fronts| fronts.returned.to_string()),
+            fronts.map_or("-".into(), |fronts| fronts.dropped.to_string()),
+            fronts
+                .and_then(|fronts| fronts.hypervolume_ratio)
+                .map_or("-".into(), |ratio| format!("{ratio:.4}")),
+        ]);
+    }
+    let mean = |value: fn(&FlowReport) -> Option<f64>| {
+        let values: Vec<f64> = reports.iter().filter_map(value).collect();
+        figure(crate::stats::mean(&values))
+    };
+    format!(
+        "{table}\nmean SRCC on unseen architectures {} before, {} after",
+        mean(|report| report.spearman_before),
+        mean(|report| report.spearman_after)
+    )
+}

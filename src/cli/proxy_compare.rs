@@ -1,0 +1,120 @@
+//! `edgefit proxy compare`: every way to designs at equal numbers of measurements.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use comfy_table::{Table, presets};
+
+use super::evaluate::unseen;
+use super::{Global, print, print_json, read_datasets};
+use crate::checkpoint;
+use crate::error::{Error, Result};
+use crate::evaluate::comparison::{ComparisonOptions, ComparisonReport, compare};
+use crate::evaluate::predictor::ProbeChoice;
+use crate::proxy::adaproxy::Norm;
+use crate::seed::Seed;
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Checkpoint folder with a predictor and an optimizer
+    #[arg(long)]
+    checkpoint: PathBuf,
+    /// Dataset folders with latencies and accuracies
+    #[arg(long, required = true, num_args = 1..)]
+    dataset: Vec<PathBuf>,
+    /// Targets, as ids or hardware units, separated by commas [default: all that the checkpoint was not trained on]
+    #[arg(long, value_delimiter = ',')]
+    devices: Vec<String>,
+    /// Devices that may be proxies [default: all; those of the target's own unit are left out]
+    #[arg(long, value_delimiter = ',')]
+    proxies: Vec<String>,
+    /// Numbers of measurements on a target
+    #[arg(long, value_delimiter = ',', default_value = "5,10,20,50")]
+    measurements: Vec<usize>,
+    /// How the few-shot predictor's probes are picked
+    #[arg(long, value_enum, default_value = "chosen")]
+    probe_choice: ProbeChoice,
+    /// Number of limits, at evenly spaced quantiles of the target's latencies from 5 % to 95 %
+    #[arg(long, default_value_t = 10)]
+    limits: usize,
+    /// Probability with which limits have to hold, for methods that know one
+    #[arg(long, default_value_t = 0.9)]
+    confidence: f64,
+    /// Repeats with other samples
+    #[arg(long, default_value_t = 1)]
+    repeats: usize,
+    /// Designs sampled from the optimizer per limit, beside its first choice
+    #[arg(long, default_value_t = 16)]
+    samples: usize,
+    /// Norm of AdaProxy's deviations
+    #[arg(long, value_enum, default_value = "2")]
+    norm: Norm,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &CompareArgs, global: &Global) -> Result<()> {
+    let compute = global.backend.device()?;
+    let predictor = checkpoint::load_predictor(&args.checkpoint, &compute)?;
+    let optimizer = checkpoint::load_optimizer(&args.checkpoint, &compute)?;
+    let dataset = read_datasets(&args.dataset, global)?;
+    let learned = predictor.accuracy.as_ref().map(|model| model.scale.task.as_str());
+    let task = dataset.resolve_task(learned)?.ok_or_else(|| Error::Invalid {
+        what: "--dataset".into(),
+        expected: "accuracies to look designs up in".into(),
+        found: "none".into(),
+        hint: "Add a dataset that has them.".into(),
+    })?;
+    let options = ComparisonOptions {
+        targets: unseen(&predictor, &dataset, &args.devices, global)?,
+        proxies: match args.proxies.is_empty() {
+            true => (0..dataset.devices.len()).collect(),
+            false => dataset.resolve_devices(&args.proxies)?,
+        },
+        measurements: args.measurements.clone(),
+        choice: args.probe_choice,
+        limits: args.limits.max(1),
+        confidence: args.confidence,
+        repeats: args.repeats,
+        samples: args.samples,
+        norm: args.norm,
+        seed: Seed(global.seed),
+    };
+    let bar = global.progress("comparing", "targets");
+    bar.set_length(options.targets.len() as u64);
+    let report = compare(&predictor, Some(&optimizer), &dataset, &task, &options, &|| bar.inc(1))?;
+    bar.finish_and_clear();
+    match args.json {
+        true => print_json(&report),
+        false => print(&table(&report)),
+    }
+}
+
+fn table(report: &ComparisonReport) -> String {
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.set_header([
+        "method",
+        "measurements",
+        "mean regret",
+        "90 % interval",
+        "violations",
+        "overshoot",
+        "hypervolume",
+        "seconds",
+    ]);
+    for mean in &report.means {
+        table.add_row([
+            mean.method.name().to_string(),
+            mean.measurements.to_string(),
+            format!("{:.2}", mean.regret),
+            format!("{:.2} to {:.2}", mean.regret_low, mean.regret_high),
+            format!("{:.3}", mean.violation_rate),
+            format!("{:.3}", mean.overshoot),
+            format!("{:.4}", mean.hypervolume_ratio),
+            format!("{:.3}", mean.seconds),
+        ]);
+    }
+    format!("{table}\n{} targets, task {}", report.fronts.len(), report.task)
+}
