@@ -11,6 +11,7 @@ mod pipeline;
 mod probes;
 mod proxy;
 mod real;
+mod report;
 mod shipped;
 mod sources;
 mod trained;

@@ -30,7 +30,8 @@ fn holds(html: &str, parts: &[&str]) {
 #[test]
 fn a_predictor_report_shows_every_device_and_says_where_it_comes_from() {
     let folder = trained();
-    let line = "report predictor --checkpoint {nb} --dataset {fleet} --probes 0,10 --repeats 2 --seed 7 --out {report.html}";
+    let line =
+        "report predictor --checkpoint {nb} --dataset {fleet} --probes 0,10 --repeats 2 --seed 7 --out {report.html}";
     let run = edgefit(folder.path(), line).succeeded();
     assert_eq!(run.stdout, "");
     let html = report(folder.path());
@@ -63,7 +64,10 @@ fn an_optimizer_report_lists_its_designs() {
     let run = edgefit(folder.path(), line);
     // The bundled fleet holds a part of the space only, in which not every design can be looked up.
     if run.status != 0 {
-        run.failed(2, &["Designs can only be looked up where all architectures were measured"]);
+        run.failed(
+            2,
+            &["Designs can only be looked up where all architectures were measured"],
+        );
         return;
     }
     let html = report(folder.path());
