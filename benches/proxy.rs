@@ -59,7 +59,8 @@ fn adaproxy_of_50_samples(bencher: Bencher, norm: Norm) {
     let fleet = fleet(false);
     let values = |column: usize| -> Vec<f64> { fleet.columns[column].values.iter().copied().flatten().collect() };
     let proxy = LinearModel::fit(&NasBench201, &fleet.architectures, &values(0)).unwrap();
-    let samples: Vec<usize> = (0..50).map(|index| index * 4_999 % CELLS).collect();
+    let mut rng = Seed(2).stream("samples");
+    let samples: Vec<usize> = (0..50).map(|_| rng.random_range(0..CELLS)).collect();
     let architectures: Vec<Architecture> = samples.iter().map(|&row| fleet.architectures[row].clone()).collect();
     let target = values(1);
     let latencies: Vec<f64> = samples.iter().map(|&row| target[row]).collect();

@@ -78,7 +78,7 @@ pub(crate) struct FleetArgs {
     #[arg(long)]
     energy: bool,
     /// SRCC from which on devices agree
-    #[arg(long, default_value_t = 0.9)]
+    #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
     threshold: f64,
     /// Pairs with fewer architectures in common never count as agreeing
     #[arg(long, default_value_t = LEAST_COMMON)]
@@ -140,7 +140,7 @@ pub(crate) struct AdaptArgs {
     #[arg(long)]
     budget: Option<usize>,
     /// SRCC that is good enough, of the proxy over the first samples and of the adaptation in validation
-    #[arg(long, default_value_t = 0.9)]
+    #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
     threshold: f64,
     /// Norm of the deviations from the proxy
     #[arg(long, value_enum, default_value = "2")]
@@ -148,6 +148,9 @@ pub(crate) struct AdaptArgs {
     /// Adapt even a proxy that is good enough
     #[arg(long)]
     always: bool,
+    /// Search for so many Pareto sets, each without the members of those before it; all are measured on the target
+    #[arg(long, default_value_t = 1)]
+    layers: usize,
     /// Repeats with other samples
     #[arg(long, default_value_t = 1)]
     repeats: usize,
@@ -436,6 +439,7 @@ fn adapt(args: &AdaptArgs, global: &Global) -> Result<()> {
                     threshold: args.threshold,
                 },
                 always_adapt: args.always,
+                layers: args.layers,
                 seed: Seed(global.seed).child(&dataset.devices[target].id, repeat),
             };
             reports.push(pairing.run(&accuracies, &options)?);

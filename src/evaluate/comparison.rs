@@ -543,6 +543,7 @@ fn adaptation(fleet: &Fleet, models: &[LinearModel], options: &ComparisonOptions
                 norm: options.norm,
                 sampling: Sampling::exactly(samples),
                 always_adapt: true,
+                layers: 1,
                 seed: options.seed.child("adaptation", target),
             })
         })

@@ -42,18 +42,19 @@ pub struct Column {
 pub struct Fleet {
     /// The search space.
     pub space: &'static dyn SearchSpace,
-    /// What was measured on any of the devices: an architecture stands once for every precision.
+    /// What was measured on any of the devices, each once.
     pub architectures: Vec<Architecture>,
     /// One per device.
     pub columns: Vec<Column>,
 }
 
 impl Fleet {
-    /// Latency or energy of devices, by their positions in the dataset, at one input size.
+    /// Latency or energy of devices, by their positions in the dataset, at one input size. Devices may differ in precision,
+    /// as they do in everything else.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for no device at all, and for measurements at several input sizes when none was chosen: they
-    /// cannot be told apart by their architecture.
+    /// [`Error::Invalid`] for no device at all, for measurements at several input sizes when none was chosen, and for one
+    /// device at several precisions: they cannot be told apart by their architecture.
     pub fn of(dataset: &Dataset, devices: &[usize], metric: Metric, input: Option<InputSize>) -> Result<Fleet> {
         if devices.is_empty() {
             return Err(Error::Invalid {
@@ -64,7 +65,8 @@ impl Fleet {
             });
         }
         check_inputs(dataset, input)?;
-        let mut rows: HashMap<(u32, u16), usize> = HashMap::new();
+        let mut rows: HashMap<u32, usize> = HashMap::new();
+        let mut precisions: Vec<Option<u16>> = vec![None; devices.len()];
         let mut architectures = Vec::new();
         let mut columns: Vec<Column> = devices
             .iter()
@@ -92,7 +94,10 @@ impl Fleet {
             let (Some(value), true) = (value, at_input) else {
                 continue;
             };
-            let place = *rows.entry((row.architecture, row.precision)).or_insert_with(|| {
+            if *precisions[column].get_or_insert(row.precision) != row.precision {
+                return Err(several_precisions(&columns[column].id));
+            }
+            let place = *rows.entry(row.architecture).or_insert_with(|| {
                 architectures.push(dataset.architectures[row.architecture as usize].clone());
                 architectures.len() - 1
             });
@@ -159,6 +164,15 @@ impl Column {
     }
 }
 
+fn several_precisions(device: &str) -> Error {
+    Error::Invalid {
+        what: format!("device {device}"),
+        expected: "measurements at one precision".into(),
+        found: "several".into(),
+        hint: "Give each precision an id of its own in devices.csv: it is another setting of the hardware unit.".into(),
+    }
+}
+
 fn check_inputs(dataset: &Dataset, input: Option<InputSize>) -> Result<()> {
     let names = || dataset.inputs.iter().map(InputSize::to_string).collect::<Vec<_>>();
     match input {
@@ -174,5 +188,103 @@ fn check_inputs(dataset: &Dataset, input: Option<InputSize>) -> Result<()> {
             hint: "Choose one with `--input`.".into(),
         }),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::{Measurement, Origin};
+    use crate::device::Device;
+    use crate::space::NasBench201;
+
+    const EDGES: [u32; 2] = [32, 16];
+
+    /// Rows of (device, architecture, precision, input, ms); devices `a` and `b`.
+    fn dataset(rows: &[(u32, u32, u16, u16, f64)]) -> Dataset {
+        let mut dataset = Dataset::new(&NasBench201);
+        dataset.devices = ["a", "b"]
+            .map(|id| Device {
+                id: id.into(),
+                ..Device::default()
+            })
+            .into();
+        dataset.architectures = (0..3).map(|gene| Architecture(vec![gene; 6])).collect();
+        dataset.precisions = vec!["fp32".into(), "int8".into()];
+        dataset.inputs = EDGES
+            .map(|edge| InputSize {
+                width: edge,
+                height: edge,
+            })
+            .into();
+        dataset.measurements = rows
+            .iter()
+            .map(|&(device, architecture, precision, input, latency_ms)| Measurement {
+                device,
+                architecture,
+                precision,
+                input,
+                latency_ms: Some(latency_ms),
+                energy_mj: None,
+                origin: Origin::Measured,
+            })
+            .collect();
+        dataset
+    }
+
+    fn at(dataset: &Dataset, devices: &[usize], edge: u32) -> Result<Fleet> {
+        let size = InputSize {
+            width: edge,
+            height: edge,
+        };
+        Fleet::of(dataset, devices, Metric::Latency, Some(size))
+    }
+
+    #[test]
+    fn devices_of_different_precision_stand_side_by_side() {
+        let dataset = dataset(&[
+            (0, 2, 0, 0, 5.0),
+            (1, 2, 1, 0, 7.0),
+            (1, 0, 1, 0, 1.0),
+            (0, 1, 0, 1, 9.0),
+        ]);
+        let fleet = at(&dataset, &[0, 1], 32).unwrap();
+        assert_eq!(fleet.architectures.len(), 2);
+        assert_eq!(fleet.columns[0].values, [Some(5.0), None]);
+        assert_eq!(fleet.columns[1].values, [Some(7.0), Some(1.0)]);
+        assert_eq!(fleet.columns[0].common(&fleet.columns[1]), (vec![5.0], vec![7.0]));
+        // The other input size is another fleet.
+        assert_eq!(at(&dataset, &[0], 16).unwrap().columns[0].values, [Some(9.0)]);
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_is_refused() {
+        let dataset = dataset(&[(0, 2, 0, 0, 5.0), (0, 2, 1, 0, 3.0)]);
+        let message = at(&dataset, &[0], 32).err().unwrap().to_string();
+        assert!(
+            message.contains("device a") && message.contains("one precision"),
+            "{message}"
+        );
+        let message = Fleet::of(&dataset, &[0], Metric::Latency, None)
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(message.contains("32x32, 16x16"), "{message}");
+        assert!(at(&dataset, &[0], 64).is_err() && at(&dataset, &[], 32).is_err());
+    }
+
+    #[test]
+    fn counts_grow_with_convolutions() {
+        // All edges `none`, all `skip_connect`, all 1x1 convolutions.
+        let dataset = dataset(&[(0, 0, 0, 0, 1.0), (0, 1, 0, 0, 1.0), (0, 2, 0, 0, 1.0)]);
+        let fleet = at(&dataset, &[0], 32)
+            .unwrap()
+            .with_counts(InputSize { width: 32, height: 32 });
+        for count in &fleet.columns[1..] {
+            assert!(
+                count.values[0] == count.values[1] && count.values[1] < count.values[2],
+                "{count:?}"
+            );
+        }
     }
 }

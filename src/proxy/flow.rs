@@ -10,11 +10,15 @@ use serde::{Deserialize, Serialize};
 use super::adaproxy::{Adaptation, AdaptedProxy, Norm, Sampling, adapt_until};
 use super::fleet::{Column, Fleet};
 use super::linear::LinearModel;
+use super::monotonicity::check_threshold;
 use crate::error::{Error, Result};
 use crate::search::Tradeoff;
 use crate::seed::Seed;
 use crate::space::Architecture;
 use crate::stats;
+
+/// A rank correlation over fewer samples says nothing about a proxy, however high it is.
+const FEWEST_TO_REUSE: usize = 5;
 
 /// How the Pareto set of a target came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -86,6 +90,9 @@ pub struct FlowOptions {
     pub sampling: Sampling,
     /// Whether to adapt even a proxy that is good enough.
     pub always_adapt: bool,
+    /// What a search returns: one for the Pareto set, as published; two for that and the Pareto set of the rest, and so on.
+    /// Measurements scatter, and what is optimal on the target may have been beaten by a hair on the proxy.
+    pub layers: usize,
     /// Which samples.
     pub seed: Seed,
 }
@@ -152,11 +159,14 @@ impl<'a> Pairing<'a> {
     /// [`Error::Invalid`] for a budget of zero.
     pub fn run(&self, accuracies: &[Option<f64>], options: &FlowOptions) -> Result<FlowReport> {
         let threshold = options.sampling.threshold;
+        check_threshold(threshold)?;
         let order = self.order(options.seed);
         let first = &order[..options.sampling.first.clamp(1, order.len())];
         let sampled_spearman = self.spearman_over(first, |row| self.proxy.values[row]);
-        let reuse = !options.always_adapt && sampled_spearman.is_some_and(|found| found >= threshold);
-        let (decision, samples, adapted) = match reuse && options.sampling.budget > 0 {
+        let common = first.iter().filter(|&&row| self.proxy.values[row].is_some()).count();
+        let enough = common >= FEWEST_TO_REUSE && options.sampling.budget > 0;
+        let reuse = enough && !options.always_adapt && sampled_spearman.is_some_and(|found| found >= threshold);
+        let (decision, samples, adapted) = match reuse {
             true => (Decision::Reused, first.to_vec(), None),
             false => {
                 let Sampled { samples, adapted } = self.sampled(options)?;
@@ -178,7 +188,7 @@ impl<'a> Pairing<'a> {
             adaptation: adapted.map(|adapted| adapted.adaptation),
             spearman_before: self.spearman_over(&unseen, |row| self.proxy.values[row]),
             spearman_after: self.spearman_over(&unseen, |row| searched[row]),
-            fronts: self.fronts(&searched, accuracies)?,
+            fronts: self.fronts(&searched, accuracies, options.layers)?,
         })
     }
 
@@ -196,10 +206,12 @@ impl<'a> Pairing<'a> {
         ])
     }
 
-    /// The rows with a value on the target, in the order in which they are sampled.
+    /// The rows with a value on the target in the order in which they are sampled: at random, those first that the proxy
+    /// was measured on too, since only they say how well it ranks.
     fn order(&self, seed: Seed) -> Vec<usize> {
         let mut order = self.rows.clone();
         order.shuffle(&mut seed.stream("samples"));
+        order.sort_by_key(|&row| self.proxy.values[row].is_none());
         order
     }
 
@@ -243,7 +255,12 @@ impl<'a> Pairing<'a> {
     }
 
     /// The Pareto set under `searched` latencies as it turns out on the target, beside the target's true front.
-    fn fronts(&self, searched: &[Option<f64>], accuracies: &[Option<f64>]) -> Result<Option<FlowFronts>> {
+    fn fronts(
+        &self,
+        searched: &[Option<f64>],
+        accuracies: &[Option<f64>],
+        layers: usize,
+    ) -> Result<Option<FlowFronts>> {
         let known: Vec<(usize, f64, f64, f64)> = self
             .rows
             .iter()
@@ -266,7 +283,7 @@ impl<'a> Pairing<'a> {
             accuracies: &accuracies,
             latencies: &expected,
         }
-        .front();
+        .layers(layers.max(1));
         let measured = Tradeoff {
             accuracies: &accuracies,
             latencies: &latencies,
@@ -314,7 +331,8 @@ mod tests {
 
     /// 500 cells: a proxy, a target twice as slow, one that ranks differently, and one that was never measured.
     fn fleet() -> Fleet {
-        let cells: Vec<Architecture> = (0..500).map(|index| NasBench201.at(index * 4_999 % 15_625)).collect();
+        let mut rng = Seed(9).stream("cells");
+        let cells: Vec<Architecture> = (0..500).map(|_| NasBench201.sample(&mut rng)).collect();
         let latency = |one: &Architecture, costs: [f64; 4]| {
             let cost = |operation: usize| {
                 costs[operation - 1] * one.0.iter().filter(|&&gene| usize::from(gene) == operation).count() as f64
@@ -345,6 +363,7 @@ mod tests {
                 threshold: 0.9,
             },
             always_adapt: false,
+            layers: 1,
             seed: Seed(1),
         }
     }
@@ -410,6 +429,20 @@ mod tests {
             message.contains("unmeasured") && message.contains("found none"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn a_proxy_is_judged_by_samples_that_it_has_in_common_and_by_enough_of_them() {
+        let mut fleet = fleet();
+        let decision = |fleet: &Fleet| {
+            let model = linear_model(fleet, &fleet.columns[0]).unwrap();
+            let pairing = Pairing::new(fleet, &fleet.columns[0], &model, &fleet.columns[1]).unwrap();
+            pairing.run(&[], &options(20)).unwrap().decision
+        };
+        fleet.columns[0].values[12..].fill(None);
+        assert_eq!(decision(&fleet), Decision::Reused);
+        fleet.columns[0].values[4..].fill(None);
+        assert_eq!(decision(&fleet), Decision::Adapted);
     }
 
     #[test]

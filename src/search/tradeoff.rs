@@ -1,5 +1,7 @@
 //! Accuracy against latency of architectures whose values are all known: their front and its hypervolume.
 
+use std::collections::HashSet;
+
 use super::hypervolume::ReferencePoint;
 use super::pareto::non_dominated;
 use crate::error::Result;
@@ -36,6 +38,19 @@ impl Tradeoff<'_> {
             .into_iter()
             .map(|place| positions[place])
             .collect()
+    }
+
+    /// The front, then the front of what is left, and so on, so many times.
+    pub fn layers(&self, count: usize) -> Vec<usize> {
+        let mut rest: Vec<usize> = (0..self.latencies.len()).collect();
+        let mut found = Vec::new();
+        for _ in 0..count {
+            let layer = self.front_among(&rest);
+            let members: HashSet<usize> = layer.iter().copied().collect();
+            rest.retain(|position| !members.contains(position));
+            found.extend(layer);
+        }
+        found
     }
 
     /// The architectures at these positions as points that hypervolume is measured of.
@@ -79,6 +94,8 @@ mod tests {
         };
         assert_eq!(table.front(), [2, 4, 0]);
         assert_eq!(table.front_among(&[0, 3, 1]), [3, 0]);
+        assert_eq!(table.layers(2), [2, 4, 0, 3]);
+        assert_eq!(table.layers(9), [2, 4, 0, 3, 1]);
         // Whole front: 30 x 1, then 20 x 2, then 10 x 1 make 80. (70, 2) alone: 20 x 3 = 60.
         assert_eq!(table.ratio(&[4], &[2, 4, 0]).unwrap(), Some(0.75));
         assert_eq!(table.ratio(&[4], &[1]).unwrap(), None);

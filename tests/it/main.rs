@@ -10,6 +10,7 @@ mod help_fixture;
 mod pipeline;
 mod probes;
 mod proxy;
+mod proxy_real;
 mod real;
 mod report;
 mod shipped;
