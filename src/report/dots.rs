@@ -29,8 +29,8 @@ pub struct Dots {
     pub quantity: String,
     /// Decimals of the values written beside the rows.
     pub decimals: usize,
-    /// The axis starts at zero, so that lengths can be compared.
-    pub from_zero: bool,
+    /// The axis is logarithmic, for values that differ by factors.
+    pub logarithmic: bool,
     /// Name and value of every row, from the top.
     pub rows: Vec<(String, Interval)>,
 }
@@ -48,8 +48,11 @@ impl Dots {
         let left = 2 * MARGIN + names.max().unwrap_or_default();
         let foot = MARGIN + ROW * self.rows.len() as i32;
         let ends = self.rows.iter().flat_map(|(_, one)| [one.mean, one.low, one.high]);
-        let axis = Axis::spanning(&self.quantity, Scale::Linear, ends);
-        let axis = if self.from_zero { axis.reaching(0.0) } else { axis };
+        let scale = match self.logarithmic {
+            true => Scale::Logarithmic,
+            false => Scale::Linear,
+        };
+        let axis = Axis::spanning(&self.quantity, scale, ends);
         let limits = (left, WIDTH - VALUES);
         svg(&self.title, (WIDTH as u32, (foot + FOOT) as u32), |area| {
             draw_axis(area, &axis, limits, foot)?;
@@ -117,7 +120,7 @@ mod tests {
             title: "error by device".into(),
             quantity: "mean absolute percentage error, %".into(),
             decimals: 1,
-            from_zero: true,
+            logarithmic: true,
             rows: rows
                 .into_iter()
                 .map(|(name, low, mean, high)| (name.to_string(), Interval { mean, low, high }))
@@ -141,7 +144,7 @@ mod tests {
             "<script>",
             "7.0",
             "–",
-            "0",
+            "5",
             "mean absolute percentage error, %",
         ] {
             assert!(found.contains(&text.to_string()), "{text}: {found:?}");

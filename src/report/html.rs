@@ -66,13 +66,12 @@ caption{margin:0 0 .4em}\
 table{border-collapse:collapse;font-size:.88em;margin:1.2em 0;font-variant-numeric:tabular-nums}\
 th,td{padding:.25em .7em;border-bottom:1px solid #ddd;text-align:left;vertical-align:top}\
 thead th{border-bottom:2px solid #555}\
-.number{text-align:right;white-space:nowrap}\
-td{overflow-wrap:anywhere}.short{white-space:nowrap}\
+.number{text-align:right}td.number,td.short{white-space:nowrap}.long{min-width:20em;overflow-wrap:anywhere}\
 nav ul{padding-left:1.2em}\
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.3em 1.2em;font-size:.9em}dt{font-weight:600}\
 dd{margin:0;overflow-wrap:anywhere}\
 @media print{@page{margin:15mm}body{max-width:none;margin:0;padding:0;font-size:10.5pt}nav{display:none}\
-figure,tr{break-inside:avoid}h2,caption{break-after:avoid}thead{display:table-header-group}.wide{overflow:visible}\
+figure,tr{break-inside:avoid}h2,caption{break-after:avoid}thead{display:table-header-group}.wide{overflow:visible}table{font-size:8pt}th,td{padding:.2em .5em}.long{min-width:14em}\
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";
 
 impl Page {
@@ -166,7 +165,7 @@ impl Table {
         match (self.is_numeric(column), lengths.all(|length| length <= UNBROKEN)) {
             (true, _) => " class=\"number\"",
             (false, true) => " class=\"short\"",
-            (false, false) => "",
+            (false, false) => " class=\"long\"",
         }
     }
 

@@ -145,8 +145,7 @@ fn chosen(report: &OptimizerReport) -> Result<Section> {
 fn designs(report: &OptimizerReport) -> Section {
     let header = [
         "limit, ms",
-        "architecture",
-        "quantization",
+        "architecture, quantization",
         "accuracy known, %",
         "latency predicted, ms",
         "P(limit holds)",
@@ -159,8 +158,7 @@ fn designs(report: &OptimizerReport) -> Section {
             let exceeded = if row.violated { " > limit" } else { "" };
             vec![
                 format!("{:.2}", row.limit_ms),
-                row.architecture.clone(),
-                row.quantization.clone(),
+                format!("{} {}", row.architecture, row.quantization),
                 interval(row.accuracy),
                 interval(row.latency_ms),
                 format!("{:.2}", row.feasible_probability),

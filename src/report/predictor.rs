@@ -73,7 +73,7 @@ fn against_measured(report: &PredictorReport, predictions: &[DevicePredictions],
         blocks: vec![Block::Figure {
             svg: scatter.svg()?,
             caption: format!(
-                "{probes} probes per device; every architecture that is not a probe and is scored. The darker a spot, the \
+                "{probes} probes per device, the first of the repeats; every architecture that is scored. The darker a spot, the \
                  more architectures it stands for. Orange: prediction and measurement agree; grey: 10 % off."
             ),
         }],
@@ -106,7 +106,7 @@ fn intervals(predictions: &[DevicePredictions]) -> Result<Section> {
         blocks: vec![Block::Figure {
             svg: curve.svg()?,
             caption: format!(
-                "Share of measurements inside of central intervals. Blue: mean over devices; light grey: single devices; \
+                "Share of measurements inside of central intervals, in the first of the repeats. Blue: mean over devices; light grey: single devices; \
                  diagonal: promises kept, above it intervals are wider than needed. Intervals that promise {}, {}.",
                 observed(0.5),
                 observed(0.9)
@@ -116,7 +116,11 @@ fn intervals(predictions: &[DevicePredictions]) -> Result<Section> {
 }
 
 fn by_device(report: &PredictorReport, probes: usize) -> Result<Section> {
-    let dots = |quantity: &str, decimals: usize, from_zero: bool, of: fn(&PredictorRow) -> Interval| -> Result<Block> {
+    let dots = |quantity: &str,
+                decimals: usize,
+                logarithmic: bool,
+                of: fn(&PredictorRow) -> Interval|
+     -> Result<Block> {
         let rows = report.rows.iter().filter(|row| row.probes == probes);
         let mut rows: Vec<(String, Interval)> = rows.map(|row| (row.device.clone(), of(row))).collect();
         rows.sort_by(|a, b| a.1.mean.total_cmp(&b.1.mean));
@@ -124,7 +128,7 @@ fn by_device(report: &PredictorReport, probes: usize) -> Result<Section> {
             title: format!("{quantity} by device"),
             quantity: quantity.into(),
             decimals,
-            from_zero,
+            logarithmic,
             rows,
         };
         let repeats = report.rows.iter().map(|row| row.repeats).max().unwrap_or_default();

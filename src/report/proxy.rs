@@ -4,14 +4,17 @@
 use super::html::{Block, Page, Section, Table};
 use super::{FrontPanel, Fronts, Heatmap, Lines};
 use crate::error::Result;
-use crate::evaluate::comparison::{ComparisonMean, ComparisonReport, ComparisonRun, Method};
+use crate::evaluate::comparison::{AdaptationMatrix, ComparisonMean, ComparisonReport, ComparisonRun, Method};
 use crate::proxy::adaproxy::Norm;
+use crate::proxy::cluster::complete_linkage;
 use crate::proxy::flow::FrontPoint;
 use crate::proxy::monotonicity::Monotonicity;
 use crate::stats::{self, Interval};
 
 /// What stands for a figure that is not defined.
 const NOTHING: &str = "–";
+/// SRCC from which on devices agree, as in the paper.
+const AGREEMENT: f64 = 0.9;
 
 /// Rank correlations of devices, cluster by cluster, as a heatmap.
 pub fn matrix_heatmap(found: &Monotonicity) -> Heatmap {
@@ -180,10 +183,16 @@ fn adaptation(report: &ComparisonReport) -> Result<Section> {
     // Both share a scale, so that colours can be compared.
     let all = || matrix.before.iter().chain(&matrix.after).flatten().flatten();
     let least = all().copied().fold(1.0, f64::min);
+    let clusters = clusters(matrix);
+    let order = clusters.concat();
+    let names: Vec<String> = order.iter().map(|&index| matrix.devices[index].clone()).collect();
     let heatmap = |title: &str, values: &[Vec<Option<f64>>]| {
+        let at = |row: usize, column: usize| values.get(row)?.get(column).copied().flatten();
+        let ordered = |&row: &usize| order.iter().map(|&column| at(row, column)).collect();
         let map = Heatmap {
             least: Some(least),
-            ..Heatmap::square(title, &matrix.devices, values.to_vec())
+            groups: clusters.iter().map(Vec::len).collect(),
+            ..Heatmap::square(title, &names, order.iter().map(ordered).collect())
         };
         map.svg()
     };
@@ -203,7 +212,7 @@ fn adaptation(report: &ComparisonReport) -> Result<Section> {
                 svg: heatmap("Rank correlation of proxies with targets", &matrix.before)?,
                 caption: format!(
                     "Before: latencies of the proxy (row) against those of the target (column), over architectures that are \
-                     not samples. Mean {}.",
+                     not samples. Lines divide clusters of devices that agree at {AGREEMENT} or more. Mean {}.",
                     mean(&matrix.before)
                 ),
             },
@@ -219,6 +228,17 @@ fn adaptation(report: &ComparisonReport) -> Result<Section> {
             },
         ],
     })
+}
+
+/// Devices that agree before adaptation, similar ones next to each other.
+fn clusters(matrix: &AdaptationMatrix) -> Vec<Vec<usize>> {
+    let at = |row: usize, column: usize| matrix.before.get(row)?.get(column).copied().flatten();
+    // The two directions leave out other samples.
+    let agreement = |a: usize, b: usize| match (at(a, b), at(b, a)) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+    complete_linkage(matrix.devices.len(), agreement, AGREEMENT)
 }
 
 fn norm(norm: Norm) -> &'static str {
@@ -324,4 +344,63 @@ fn target_row(target: &str, method: Method, runs: &[&ComparisonRun]) -> Vec<Stri
         mean(runs.iter().filter_map(|run| run.hypervolume_ratio).collect(), 4),
         mean(runs.iter().map(|run| run.seconds).collect(), 3),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::ColumnKind;
+    use crate::proxy::monotonicity::{Correlation, MatrixRow, Pair};
+
+    fn found() -> Monotonicity {
+        let row = |id: &str, constant: bool, cluster: usize| MatrixRow {
+            id: id.into(),
+            kind: ColumnKind::Device,
+            measured: 30,
+            constant,
+            cluster: Some(cluster),
+        };
+        let pair = |first: usize, second: usize, value: Option<f64>| Pair {
+            first,
+            second,
+            architectures: 30,
+            spearman: value.map(|value| Correlation {
+                value,
+                low: value,
+                high: value,
+            }),
+            kendall: None,
+        };
+        Monotonicity {
+            threshold: 0.9,
+            level: 0.9,
+            least_common: 20,
+            rows: vec![row("a", false, 0), row("b", false, 0), row("stuck", true, 1)],
+            pairs: vec![pair(0, 1, Some(0.95)), pair(0, 2, None), pair(1, 2, None)],
+            clusters: vec![vec![0, 1], vec![2]],
+            duplicates: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_constant_device_agrees_with_nothing_not_even_itself() {
+        let map = matrix_heatmap(&found());
+        let (one, high) = (Some(1.0), Some(0.95));
+        assert_eq!(map.values, [[one, high, None], [high, one, None], [None, None, None]]);
+        assert_eq!(map.groups, [2, 1]);
+        assert!(map.svg().unwrap().contains("stuck"));
+    }
+
+    #[test]
+    fn matrices_of_adaptation_have_similar_devices_next_to_each_other() {
+        // a and c agree, b with neither; only one direction of a and b is known.
+        let (high, low) = (Some(0.97), Some(0.3));
+        let matrix = AdaptationMatrix {
+            devices: ["a", "b", "c"].map(String::from).to_vec(),
+            samples: 10,
+            before: vec![vec![None, low, high], vec![None, None, low], vec![high, low, None]],
+            after: Vec::new(),
+        };
+        assert_eq!(clusters(&matrix), [vec![0, 2], vec![1]]);
+    }
 }
