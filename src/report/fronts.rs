@@ -46,7 +46,7 @@ impl Fronts {
         let names: Vec<String> = self.panels.iter().map(|panel| panel.name.clone()).collect();
         let mut entries = vec![(Style::plain(), "true front")];
         let named = self.names.iter().enumerate();
-        entries.extend(named.map(|(index, name)| (Style::of(index).markers_only(), name.as_str())));
+        entries.extend(named.map(|(index, name)| (Style::see_through(index), name.as_str())));
         panels(&self.title, &names, &entries, |index, area| {
             self.panels[index].draw(area)
         })
@@ -57,11 +57,8 @@ impl FrontPanel {
     fn draw(&self, area: &Area) -> Drawing {
         let all = || self.found.iter().flatten().chain(&self.truth);
         let x = Axis::spanning("latency, ms", Scale::Logarithmic, all().map(|point| point[0]));
-        let y = Axis::spanning("accuracy, %", Scale::Linear, all().map(|point| point[1]));
-        let y = match self.worth_showing() {
-            Some(least) => Axis::new(&y.label, Scale::Linear, least.max(y.range().0), y.range().1),
-            None => y,
-        };
+        let least = self.worth_showing().unwrap_or(f64::NEG_INFINITY);
+        let y = Axis::spanning("accuracy, %", Scale::Linear, all().map(|point| point[1].max(least)));
         let mut chart = chart(area, &x, &y)?;
         chart.draw_series([PathElement::new(
             stairs(&self.truth, x.range().1),
@@ -71,7 +68,7 @@ impl FrontPanel {
             let points: Vec<(i32, i32)> = thinned(front)
                 .map(|point| pixel(area, &chart, (point[0], point[1])))
                 .collect();
-            Style::of(index).draw_markers(area, &points)?;
+            Style::see_through(index).draw_markers(area, &points)?;
         }
         Ok(())
     }
@@ -163,8 +160,8 @@ mod tests {
         ] {
             assert!(texts(&svg).contains(&text.to_string()), "{text}");
         }
-        // Discs: one in the legend, one in panel a.
-        assert_eq!(svg.matches("<circle").count(), 2);
+        // Rings: one in the legend, one in panel a, each with a white core.
+        assert_eq!(svg.matches("<circle").count(), 4);
     }
 
     #[test]

@@ -47,6 +47,9 @@ const MARKERS: [Marker; 7] = [
     Marker::Plus,
 ];
 
+/// The first marker that does not hide what lies below.
+const FIRST_OPEN: usize = 4;
+
 /// Pixels drawn and pixels left out; no gap is a full line.
 const DASHES: [(i32, i32); 4] = [(1, 0), (9, 5), (3, 3), (14, 4)];
 
@@ -69,9 +72,12 @@ impl Style {
         }
     }
 
-    /// The same without a line.
-    pub(super) fn markers_only(self) -> Style {
-        Style { line: false, ..self }
+    /// Markers alone, of points that may lie on those of other series: rings, crosses and plus signs can still be told.
+    pub(super) fn see_through(index: usize) -> Style {
+        Style {
+            line: false,
+            ..Style::of(FIRST_OPEN + index)
+        }
     }
 
     pub(super) fn colour(self) -> RGBColor {
