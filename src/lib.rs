@@ -12,6 +12,7 @@
 //! | the amortized optimizer: limits to verified designs | [`optimize`] |
 //! | trained models on disk | [`checkpoint`] |
 //! | scores on devices not seen in training | [`evaluate`] |
+//! | figures and reports | [`report`] |
 //! | the command line | [`cli`] |
 //!
 //! A module uses only those above it in this table, and the small ones: [`error`], [`files`], [`metric`], [`seed`],
@@ -30,6 +31,7 @@ pub mod metric;
 pub mod optimize;
 pub mod predict;
 pub mod proxy;
+pub mod report;
 pub mod search;
 pub mod seed;
 pub mod space;

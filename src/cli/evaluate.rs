@@ -39,12 +39,22 @@ share of the limit by which a latency is above it, averaged over the designs tha
 
 #[derive(Debug, Args)]
 pub(crate) struct OptimizerArgs {
+    #[command(flatten)]
+    choices: OptimizerChoices,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// What an optimizer is scored on.
+#[derive(Debug, Args)]
+pub(crate) struct OptimizerChoices {
     /// Checkpoint folder with a predictor and an optimizer
     #[arg(long)]
-    checkpoint: PathBuf,
+    pub(crate) checkpoint: PathBuf,
     /// Dataset folders with latencies and accuracies of all architectures
     #[arg(long, required = true, num_args = 1..)]
-    dataset: Vec<PathBuf>,
+    pub(crate) dataset: Vec<PathBuf>,
     /// Unseen devices, as ids or hardware units, separated by commas [default: all that the checkpoint was not trained on]
     #[arg(long, value_delimiter = ',')]
     devices: Vec<String>,
@@ -69,19 +79,26 @@ pub(crate) struct OptimizerArgs {
     /// Evaluations of the NSGA-II and random baselines per limit
     #[arg(long, default_value_t = 1000)]
     budget: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictorArgs {
+    #[command(flatten)]
+    choices: PredictorChoices,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
 }
 
+/// What a predictor is scored on.
 #[derive(Debug, Args)]
-pub(crate) struct PredictorArgs {
+pub(crate) struct PredictorChoices {
     /// Checkpoint folder
     #[arg(long)]
-    checkpoint: PathBuf,
+    pub(crate) checkpoint: PathBuf,
     /// Dataset folders with the measurements of the unseen devices
     #[arg(long, required = true, num_args = 1..)]
-    dataset: Vec<PathBuf>,
+    pub(crate) dataset: Vec<PathBuf>,
     /// Unseen devices, as ids or hardware units, separated by commas [default: all that the checkpoint was not trained on]
     #[arg(long, value_delimiter = ',')]
     devices: Vec<String>,
@@ -100,9 +117,6 @@ pub(crate) struct PredictorArgs {
     /// Score energy instead of latency
     #[arg(long)]
     energy: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
 }
 
 pub(crate) fn run(verb: &EvaluateVerb, global: &Global) -> Result<ExitCode> {
@@ -113,23 +127,7 @@ pub(crate) fn run(verb: &EvaluateVerb, global: &Global) -> Result<ExitCode> {
 }
 
 fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
-    let compute = global.backend.device()?;
-    let predictor = checkpoint::load_predictor(&args.checkpoint, &compute)?;
-    let dataset = read_datasets(&args.dataset, global)?;
-    let task = task_of(&predictor, &dataset)?;
-    let scoring = PredictorScoring {
-        metric: if args.energy { Metric::Energy } else { Metric::Latency },
-        devices: unseen(&predictor, &dataset, &args.devices, global)?,
-        probes: args.probes.clone(),
-        repeats: args.repeats,
-        protocol: args.protocol,
-        choice: args.probe_choice,
-        seed: Seed(global.seed),
-    };
-    let bar = global.progress("scoring", "devices");
-    bar.set_length(scoring.devices.len() as u64);
-    let report = score_predictor(&predictor, &dataset, task.as_ref(), &scoring, &|| bar.inc(1))?;
-    bar.finish_and_clear();
+    let report = args.choices.scored(global)?.report;
     match args.json {
         true => print_json(&report)?,
         false => print(&table(&report))?,
@@ -138,37 +136,97 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
 }
 
 fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
-    let compute = global.backend.device()?;
-    let predictor = checkpoint::load_predictor(&args.checkpoint, &compute)?;
-    let optimizer = checkpoint::load_optimizer(&args.checkpoint, &compute)?;
-    let dataset = read_datasets(&args.dataset, global)?;
-    let learned = predictor.accuracy.as_ref().map(|model| model.scale.task.as_str());
-    let task = dataset.resolve_task(learned)?.ok_or_else(|| Error::Invalid {
-        what: "--dataset".into(),
-        expected: "accuracies to look designs up in".into(),
-        found: "none".into(),
-        hint: "Add a dataset that has them.".into(),
-    })?;
-    let scoring = OptimizerScoring {
-        devices: unseen(&predictor, &dataset, &args.devices, global)?,
-        probes: args.probes,
-        choice: args.probe_choice,
-        limits: args.limits.max(1),
-        confidence: args.confidence,
-        repeats: args.repeats,
-        samples: args.samples,
-        budget: args.budget,
-        seed: Seed(global.seed),
-    };
-    let bar = global.progress("scoring", "devices");
-    bar.set_length(scoring.devices.len() as u64);
-    let report = score_optimizer(&predictor, &optimizer, &dataset, &task, &scoring, &|| bar.inc(1))?;
-    bar.finish_and_clear();
+    let report = args.choices.scored(global)?.report;
     match args.json {
         true => print_json(&report)?,
         false => print(&summary_table(&report))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A scored predictor with all that it was scored on.
+pub(crate) struct ScoredPredictor {
+    pub(crate) predictor: Predictor,
+    pub(crate) dataset: Dataset,
+    pub(crate) task: Option<Task>,
+    pub(crate) scoring: PredictorScoring,
+    pub(crate) report: PredictorReport,
+}
+
+impl PredictorChoices {
+    pub(crate) fn scored(&self, global: &Global) -> Result<ScoredPredictor> {
+        let compute = global.backend.device()?;
+        let predictor = checkpoint::load_predictor(&self.checkpoint, &compute)?;
+        let dataset = read_datasets(&self.dataset, global)?;
+        let task = task_of(&predictor, &dataset)?;
+        let scoring = PredictorScoring {
+            metric: if self.energy { Metric::Energy } else { Metric::Latency },
+            devices: unseen(&predictor, &dataset, &self.devices, global)?,
+            probes: self.probes.clone(),
+            repeats: self.repeats,
+            protocol: self.protocol,
+            choice: self.probe_choice,
+            seed: Seed(global.seed),
+        };
+        let bar = global.progress("scoring", "devices");
+        bar.set_length(scoring.devices.len() as u64);
+        let report = score_predictor(&predictor, &dataset, task.as_ref(), &scoring, &|| bar.inc(1))?;
+        bar.finish_and_clear();
+        Ok(ScoredPredictor {
+            predictor,
+            dataset,
+            task,
+            scoring,
+            report,
+        })
+    }
+}
+
+/// A scored optimizer with all that it was scored on.
+pub(crate) struct ScoredOptimizer {
+    pub(crate) predictor: Predictor,
+    pub(crate) dataset: Dataset,
+    pub(crate) task: Task,
+    pub(crate) scoring: OptimizerScoring,
+    pub(crate) report: OptimizerReport,
+}
+
+impl OptimizerChoices {
+    pub(crate) fn scored(&self, global: &Global) -> Result<ScoredOptimizer> {
+        let compute = global.backend.device()?;
+        let predictor = checkpoint::load_predictor(&self.checkpoint, &compute)?;
+        let optimizer = checkpoint::load_optimizer(&self.checkpoint, &compute)?;
+        let dataset = read_datasets(&self.dataset, global)?;
+        let learned = predictor.accuracy.as_ref().map(|model| model.scale.task.as_str());
+        let task = dataset.resolve_task(learned)?.ok_or_else(|| Error::Invalid {
+            what: "--dataset".into(),
+            expected: "accuracies to look designs up in".into(),
+            found: "none".into(),
+            hint: "Add a dataset that has them.".into(),
+        })?;
+        let scoring = OptimizerScoring {
+            devices: unseen(&predictor, &dataset, &self.devices, global)?,
+            probes: self.probes,
+            choice: self.probe_choice,
+            limits: self.limits.max(1),
+            confidence: self.confidence,
+            repeats: self.repeats,
+            samples: self.samples,
+            budget: self.budget,
+            seed: Seed(global.seed),
+        };
+        let bar = global.progress("scoring", "devices");
+        bar.set_length(scoring.devices.len() as u64);
+        let report = score_optimizer(&predictor, &optimizer, &dataset, &task, &scoring, &|| bar.inc(1))?;
+        bar.finish_and_clear();
+        Ok(ScoredOptimizer {
+            predictor,
+            dataset,
+            task,
+            scoring,
+            report,
+        })
+    }
 }
 
 fn summary_table(report: &OptimizerReport) -> String {

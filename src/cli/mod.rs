@@ -11,6 +11,7 @@ mod proxy;
 mod proxy_adapt;
 mod proxy_compare;
 mod quickstart;
+mod report;
 mod search;
 mod train;
 
@@ -117,6 +118,9 @@ A benchmark names known and unseen devices; the files in configs/benchmarks are 
     /// Score a checkpoint on devices that it has not seen
     #[command(subcommand)]
     Evaluate(evaluate::EvaluateVerb),
+    /// Write what a checkpoint is worth as one HTML file with figures, for screens and for print
+    #[command(subcommand)]
+    Report(report::ReportVerb),
 }
 
 impl Cli {
@@ -137,6 +141,7 @@ impl Cli {
             Verb::Benchmark(args) => benchmark::run(args, &self.global),
             Verb::Proxy(verb) => proxy::run(verb, &self.global),
             Verb::Evaluate(verb) => evaluate::run(verb, &self.global),
+            Verb::Report(verb) => report::run(verb, &self.global),
         }
     }
 }

@@ -11,11 +11,12 @@ use comfy_table::{Row, Table, presets};
 use super::{Global, print, print_json, proxy_adapt, proxy_compare, read_datasets};
 use crate::dataset::Dataset;
 use crate::error::Result;
-use crate::files::write_atomically;
+use crate::files::{write_atomically, write_bytes};
 use crate::metric::Metric;
 use crate::proxy::Fleet;
 use crate::proxy::monotonicity::{LEAST_COMMON, Monotonicity, monotonicity};
 use crate::proxy::select::{ChosenProxy, Selection, select};
+use crate::report::matrix_heatmap;
 use crate::space::InputSize;
 
 /// Widest matrix that is printed as a table.
@@ -27,7 +28,7 @@ pub(crate) enum ProxyVerb {
     #[command(after_help = "\
 Examples:
   edgefit proxy matrix --dataset nb201
-  edgefit proxy matrix --dataset nb201 --threshold 0.95 --csv pairs.csv
+  edgefit proxy matrix --dataset nb201 --threshold 0.95 --csv pairs.csv --svg matrix.svg
   edgefit proxy matrix --dataset nb201 --json
 
 Clusters grow by complete linkage: every two devices of one agree. The rows `macs` and `parameters` say how well counting
@@ -91,6 +92,9 @@ pub(crate) struct MatrixArgs {
     /// File to write the pairs to, as comma-separated values
     #[arg(long)]
     csv: Option<PathBuf>,
+    /// File to write the matrix to, as an SVG heatmap with the SRCC in its cells
+    #[arg(long)]
+    svg: Option<PathBuf>,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -141,6 +145,9 @@ fn matrix(args: &MatrixArgs, global: &Global) -> Result<()> {
     warn(&found, global);
     if let Some(path) = &args.csv {
         write_atomically(path, |out| write_pairs(&found, out))?;
+    }
+    if let Some(path) = &args.svg {
+        write_bytes(path, matrix_heatmap(&found).svg()?.as_bytes())?;
     }
     match args.json {
         true => print_json(&found),

@@ -253,7 +253,7 @@ impl Scene<'_> {
         let most = self.options.measurements.iter().copied().max().unwrap_or(1);
         for &measurements in &self.options.measurements {
             for repeat in 0..self.options.repeats.max(1) {
-                let seed = self.options.seed.child(&format!("compare/{}", self.truth.id), repeat);
+                let seed = self.options.seed.child(&format!("compare/{}", self.truth.device.id), repeat);
                 let mut believed = HashMap::new();
                 for method in Method::ALL {
                     let started = Instant::now();
@@ -268,7 +268,7 @@ impl Scene<'_> {
                     let seconds = started.elapsed().as_secs_f64();
                     let has_proxy = matches!(method, Method::ProxyFront | Method::AdaProxy);
                     runs.push(ComparisonRun {
-                        target: self.truth.id.clone(),
+                        target: self.truth.device.id.clone(),
                         proxy: has_proxy.then(|| proxy.id.clone()),
                         method,
                         measurements,
@@ -295,7 +295,7 @@ impl Scene<'_> {
         mut front: impl FnMut(Method) -> Vec<FrontPoint>,
     ) -> TargetFronts {
         TargetFronts {
-            target: self.truth.id.clone(),
+            target: self.truth.device.id.clone(),
             proxy: proxy.id.clone(),
             measurements,
             truth: self.points(&self.truth.tradeoff().front()),
@@ -349,7 +349,7 @@ impl Scene<'_> {
     fn few_shot(&self, measurements: usize, seed: Seed) -> Result<Answer> {
         let model = self
             .predictor
-            .adapt(&self.truth.id, &self.probes(measurements, seed), seed)?
+            .adapt(&self.truth.device, &self.probes(measurements, seed), seed)?
             .latency;
         let predictions = model.predict(&self.searched.basis);
         let means: Vec<f64> = predictions.iter().map(|one| f64::from(one.mean)).collect();
@@ -361,7 +361,7 @@ impl Scene<'_> {
     fn amortized(&self, optimizer: &Optimizer, measurements: usize, seed: Seed) -> Result<Answer> {
         let device = self
             .predictor
-            .adapt(&self.truth.id, &self.probes(measurements, seed), seed)?;
+            .adapt(&self.truth.device, &self.probes(measurements, seed), seed)?;
         let picks = self.limits.iter().map(|&(_, limit)| {
             let limits = Limits::new(vec![Constraint::new(Metric::Latency, limit)?], self.options.confidence)?;
             let request = Request {

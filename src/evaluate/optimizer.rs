@@ -11,10 +11,10 @@ use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{Optimizer, PredictorEvaluator, Request, exhaustive};
-use crate::predict::{DeviceModel, Predictor, Probe};
+use crate::predict::{DeviceModel, Estimate, Predictor, Probe};
 use crate::search::{Constraint, Limits, Nsga2, Problem, RandomSearch, Searcher};
 use crate::seed::Seed;
-use crate::stats;
+use crate::stats::{self, Interval};
 
 /// What to score.
 #[derive(Debug, Clone)]
@@ -68,6 +68,12 @@ pub struct OptimizerRow {
     pub violated: bool,
     /// Latency above the limit, as a share of the limit; 0 if it holds.
     pub overshoot: f64,
+    /// Latency as predicted, in ms; for reports.
+    #[serde(skip)]
+    pub latency_ms: Estimate,
+    /// Accuracy as the optimizer knew it, in percent; for reports.
+    #[serde(skip)]
+    pub accuracy: Estimate,
 }
 
 /// Figures of one method.
@@ -91,6 +97,9 @@ pub struct OptimizerSummary {
     pub hypervolume_ratio_of_whole_front: f64,
     /// Mean wall time of one design, one after another, in microseconds; adaptation not included.
     pub microseconds_per_design: f64,
+    /// Mean regret at each limit, from the strictest, with its 90 % bootstrap interval over devices; for reports.
+    #[serde(skip)]
+    pub regret_by_limit: Vec<Interval>,
 }
 
 /// The same limits answered in other ways.
@@ -123,6 +132,18 @@ pub struct OptimizerReport {
     pub summary: OptimizerSummary,
     /// Figures of other ways to answer.
     pub baselines: Baselines,
+    /// What could have been found on each device; for reports.
+    #[serde(skip)]
+    pub fronts: Vec<TrueFront>,
+}
+
+/// The Pareto front of a device's table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrueFront {
+    /// Device id.
+    pub device: String,
+    /// Latency in ms and accuracy in percent, fastest first.
+    pub points: Vec<[f64; 2]>,
 }
 
 /// The answers of one method: for each device and repeat, one position in the truth per limit.
@@ -147,17 +168,18 @@ pub fn score_optimizer(
     scoring: &OptimizerScoring,
     progress: &dyn Fn(),
 ) -> Result<OptimizerReport> {
-    let mut rows = Vec::new();
+    let (mut rows, mut fronts) = (Vec::new(), Vec::new());
     let [mut policy, mut all, mut nsga2, mut random, mut proxy] = [(); 5].map(|()| Answers::default());
     // Everything that is computed once and kept is computed before anything is timed.
     let _ = predictor.table();
     for &device in &scoring.devices {
         let truth = Truth::of(dataset, task, device)?;
+        fronts.push(truth.front());
         for repeat in 0..scoring.repeats.max(1) {
-            let seed = scoring.seed.child(&format!("designs/{}", truth.id), repeat);
+            let seed = scoring.seed.child(&format!("designs/{}", truth.device.id), repeat);
             let probed = truth.probes(predictor, scoring.choice, scoring.probes, seed);
             let probes: Vec<Probe> = probed.iter().map(|&index| truth.probe(index)).collect();
-            let model = predictor.adapt(&dataset.devices[device], &probes, seed)?;
+            let model = predictor.adapt(&truth.device, &probes, seed)?;
             let limits = truth.limits(scoring.limits);
             let requests = requests(&limits, scoring)?;
             if repeat == 0 {
@@ -216,6 +238,7 @@ pub fn score_optimizer(
             random: random.summary(scoring),
             one_proxy: proxy.summary(scoring),
         },
+        fronts,
     })
 }
 
@@ -367,6 +390,18 @@ impl Answers {
             hypervolume_ratio: ratio(0),
             hypervolume_ratio_of_whole_front: ratio(1),
             microseconds_per_design: 1e6 * self.seconds / self.designs.max(1) as f64,
+            regret_by_limit: (0..scoring.limits)
+                .filter_map(|limit| self.regret_at(limit, repeats, scoring.seed))
+                .collect(),
         }
+    }
+
+    fn regret_at(&self, limit: usize, repeats: usize, seed: Seed) -> Option<Interval> {
+        let groups: Vec<Vec<f64>> = self
+            .rows
+            .chunks(repeats)
+            .map(|rows| rows.iter().filter_map(|row| Some(row.get(limit)?.regret)).collect())
+            .collect();
+        stats::bootstrap_mean(&groups, 0.9, seed)
     }
 }

@@ -1,5 +1,7 @@
 //! Few-shot prediction: adapt to a device with a few of its measurements, score on the others.
 
+mod predictions;
+
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
@@ -9,10 +11,13 @@ use crate::dataset::{Dataset, Task};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::predict::{Predictor, Probe};
+use crate::predict::Predictor;
 use crate::seed::Seed;
 use crate::space::Architecture;
 use crate::stats::{self, Interval};
+use predictions::predictions;
+
+pub use predictions::{DevicePredictions, PredictedRow, predict_devices};
 
 /// Which of the measurements that are not probes are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -215,22 +220,34 @@ fn repeats(
     // Without probes, and with chosen ones, every repeat is the same.
     let fixed = probes == 0 || scoring.choice == ProbeChoice::Chosen;
     let repeats = if fixed { 1 } else { scoring.repeats.max(1) };
-    let chosen = match scoring.choice {
-        ProbeChoice::Chosen if probes > 0 => Some(chosen_probes(predictor, measured, probes, scoring.seed)),
-        _ => None,
-    };
     (0..repeats)
         .into_par_iter()
         .map(|repeat| {
-            let seed = scoring
-                .seed
-                .child(&format!("evaluate/{}/{probes}", measured.device.id), repeat);
-            let probed = chosen
-                .clone()
-                .unwrap_or_else(|| random_probes(&measured.values, probes, seed));
+            let seed = repeat_seed(measured, scoring, probes, repeat);
+            let probed = probed(predictor, measured, scoring, probes, seed);
             score(predictor, measured, scoring, &probed, seed)
         })
         .collect()
+}
+
+fn repeat_seed(measured: &Measured, scoring: &PredictorScoring, probes: usize, repeat: usize) -> Seed {
+    scoring
+        .seed
+        .child(&format!("evaluate/{}/{probes}", measured.device.id), repeat)
+}
+
+/// Positions of the probes among what was measured.
+fn probed(
+    predictor: &Predictor,
+    measured: &Measured,
+    scoring: &PredictorScoring,
+    probes: usize,
+    seed: Seed,
+) -> Vec<usize> {
+    if scoring.choice == ProbeChoice::Chosen && probes > 0 {
+        return chosen_probes(predictor, measured, probes, scoring.seed);
+    }
+    random_probes(&measured.values, probes, seed)
 }
 
 /// Positions of probes drawn at random. Probes that all came out equal, as whole ms can, are refused by adaptation; then
@@ -264,42 +281,12 @@ fn score(
     probed: &[usize],
     seed: Seed,
 ) -> Result<Scores> {
-    let probes: Vec<Probe> = probed
+    let rows = predictions(predictor, measured, scoring, probed, seed)?;
+    let values: Vec<f64> = rows.iter().map(|row| row.measured).collect();
+    let means: Vec<f64> = rows.iter().map(|row| row.predicted.mean).collect();
+    let covered = rows
         .iter()
-        .map(|&index| {
-            let value = Some(measured.values[index]);
-            let latency = scoring.metric != Metric::Energy;
-            Probe {
-                architecture: measured.architectures[index].clone(),
-                latency_ms: value.filter(|_| latency),
-                energy_mj: value.filter(|_| !latency),
-            }
-        })
-        .collect();
-    let device = predictor.adapt(&measured.device, &probes, seed)?;
-    let model = match (scoring.metric, device.energy) {
-        (Metric::Energy, Some(energy)) => energy,
-        _ => device.latency,
-    };
-    let mut is_probe = vec![false; measured.values.len()];
-    probed.iter().for_each(|&index| is_probe[index] = true);
-    let mut scored: Vec<usize> = (0..measured.values.len()).filter(|&index| !is_probe[index]).collect();
-    if scoring.protocol == Protocol::Trimmed {
-        scored.sort_by(|&a, &b| measured.values[a].total_cmp(&measured.values[b]));
-        let tail = scored.len() / 10;
-        scored = scored[tail..scored.len() - tail].to_vec();
-    }
-    let predictions = model.predict(&measured.basis.select_columns(&scored));
-    let estimates: Vec<_> = predictions
-        .into_iter()
-        .map(|prediction| model.estimate(prediction, 0.9))
-        .collect();
-    let values: Vec<f64> = scored.iter().map(|&index| measured.values[index]).collect();
-    let means: Vec<f64> = estimates.iter().map(|estimate| estimate.mean).collect();
-    let covered = estimates
-        .iter()
-        .zip(&values)
-        .filter(|(one, value)| one.low <= **value && **value <= one.high)
+        .filter(|row| row.predicted.low <= row.measured && row.measured <= row.predicted.high)
         .count();
     let scores = || {
         Some(Scores {

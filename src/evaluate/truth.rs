@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use rand::seq::SliceRandom;
 
-use super::optimizer::OptimizerRow;
+use super::optimizer::{OptimizerRow, TrueFront};
 use crate::dataset::{Dataset, Task};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::evaluate::predictor::ProbeChoice;
 use crate::optimize::Proposal;
@@ -17,7 +18,7 @@ use crate::stats;
 
 /// The measured truth of one device: architectures with both latency and accuracy.
 pub(super) struct Truth {
-    pub(super) id: String,
+    pub(super) device: Device,
     pub(super) architectures: Vec<Architecture>,
     pub(super) latencies: Vec<f64>,
     pub(super) accuracies: Vec<f64>,
@@ -39,10 +40,10 @@ impl Truth {
             .into_iter()
             .filter_map(|(architecture, latency)| Some((architecture, latency, *accuracies.get(&architecture)?)))
             .collect();
-        let id = dataset.devices[device].id.clone();
+        let device = dataset.devices[device].clone();
         if both.len() < 2 {
             return Err(Error::Invalid {
-                what: format!("device {id}"),
+                what: format!("device {}", device.id),
                 expected: format!("architectures with both a latency and an accuracy at {}", task.name),
                 found: both.len().to_string(),
                 hint: "Import the accuracies into the same dataset, or name it as a second --dataset.".into(),
@@ -53,7 +54,7 @@ impl Truth {
             .map(|row| dataset.architectures[row.0 as usize].clone())
             .collect();
         Ok(Truth {
-            id,
+            device,
             place: architectures
                 .iter()
                 .cloned()
@@ -101,7 +102,7 @@ impl Truth {
 
     pub(super) fn position(&self, architecture: &Architecture) -> Result<usize> {
         self.place.get(architecture).copied().ok_or_else(|| Error::Invalid {
-            what: format!("measurements of {}", self.id),
+            what: format!("measurements of {}", self.device.id),
             expected: "a table of the whole search space".into(),
             found: "no row for a proposed design".into(),
             hint: "Designs can only be looked up where all architectures were measured.".into(),
@@ -134,7 +135,7 @@ impl Truth {
     ) -> OptimizerRow {
         let found = self.found(limit_ms, pick);
         OptimizerRow {
-            device: self.id.clone(),
+            device: self.device.id.clone(),
             repeat,
             limit_ms,
             limit_quantile,
@@ -147,6 +148,21 @@ impl Truth {
             regret: found.regret,
             violated: found.overshoot > 0.0,
             overshoot: found.overshoot,
+            latency_ms: answer.latency,
+            accuracy: answer.accuracy.percent,
+        }
+    }
+
+    pub(super) fn front(&self) -> TrueFront {
+        let front = self.tradeoff().front();
+        let mut points: Vec<[f64; 2]> = front
+            .into_iter()
+            .map(|index| [self.latencies[index], self.accuracies[index]])
+            .collect();
+        points.sort_by(|a, b| a[0].total_cmp(&b[0]));
+        TrueFront {
+            device: self.device.id.clone(),
+            points,
         }
     }
 

@@ -5,7 +5,7 @@
 ///
 /// Clusters come in an order that has similar ones next to each other: joining goes on beyond the threshold, and what is
 /// joined is laid side by side, the larger part first. A similarity that is not known is lower than any other.
-pub(super) fn complete_linkage(
+pub fn complete_linkage(
     members: usize,
     similarity: impl Fn(usize, usize) -> Option<f64>,
     threshold: f64,

@@ -9,7 +9,7 @@
 //! device; [`flow`] from a proxy to the Pareto set of a target.
 
 pub mod adaproxy;
-mod cluster;
+pub mod cluster;
 pub mod fleet;
 pub mod flow;
 pub mod linear;

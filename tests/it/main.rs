@@ -14,6 +14,7 @@ mod proxy;
 mod proxy_real;
 mod real;
 mod real_sources;
+mod report;
 mod shipped;
 mod sources;
 mod sources_360;

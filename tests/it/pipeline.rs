@@ -301,7 +301,7 @@ fn accuracy(index: usize, architecture: &str) -> f64 {
 }
 
 /// A dataset with one device, all architectures, [`latency_ms`] and [`accuracy`].
-fn write_truth(folder: &Path) {
+pub(crate) fn write_truth(folder: &Path) {
     fs::create_dir(folder).unwrap();
     let manifest = "space = \"nasbench201\"\norigin = \"simulated\"\ninput = \"32x32\"\n\
                     [tasks]\nsimulated-cifar100 = \"a formula\"\n";

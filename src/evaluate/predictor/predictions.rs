@@ -1,0 +1,112 @@
+//! Predictions beside what was measured, row by row.
+
+use super::{Measured, PredictorScoring, Protocol, probed, repeat_seed};
+use crate::dataset::{Dataset, Task};
+use crate::error::Result;
+use crate::metric::Metric;
+use crate::predict::{Estimate, Predictor, Probe};
+use crate::seed::Seed;
+
+/// Share of measurements that the intervals of predictions are to hold.
+const SHARE: f64 = 0.9;
+
+/// One measurement that was not a probe.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PredictedRow {
+    /// In ms or mJ.
+    pub measured: f64,
+    /// Prediction and 90 % interval.
+    pub predicted: Estimate,
+    /// Probability that the prediction gave to values at most as large as the one measured.
+    pub probability: f64,
+}
+
+/// The predictions of one device.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DevicePredictions {
+    /// Device id.
+    pub device: String,
+    /// Number of probes.
+    pub probes: usize,
+    /// What was scored.
+    pub rows: Vec<PredictedRow>,
+}
+
+/// The rows behind the first repeat of [`super::score_predictor`], at one number of probes; `progress` is called once per
+/// device.
+///
+/// # Errors
+/// As [`super::score_predictor`], except that any number of rows will do.
+pub fn predict_devices(
+    predictor: &Predictor,
+    dataset: &Dataset,
+    task: Option<&Task>,
+    scoring: &PredictorScoring,
+    probes: usize,
+    progress: &dyn Fn(),
+) -> Result<Vec<DevicePredictions>> {
+    let one = |&device: &usize| {
+        let measured = Measured::of(predictor, dataset, task, scoring.metric, device)?;
+        let seed = repeat_seed(&measured, scoring, probes, 0);
+        let probed = probed(predictor, &measured, scoring, probes, seed);
+        let rows = predictions(predictor, &measured, scoring, &probed, seed)?;
+        progress();
+        Ok(DevicePredictions {
+            device: measured.device.id,
+            probes: probed.len(),
+            rows,
+        })
+    };
+    scoring.devices.iter().map(one).collect()
+}
+
+/// Adapts to the probes and predicts what else is scored.
+pub(super) fn predictions(
+    predictor: &Predictor,
+    measured: &Measured,
+    scoring: &PredictorScoring,
+    probed: &[usize],
+    seed: Seed,
+) -> Result<Vec<PredictedRow>> {
+    let latency = scoring.metric != Metric::Energy;
+    let probes: Vec<Probe> = probed
+        .iter()
+        .map(|&index| {
+            let value = Some(measured.values[index]);
+            Probe {
+                architecture: measured.architectures[index].clone(),
+                latency_ms: value.filter(|_| latency),
+                energy_mj: value.filter(|_| !latency),
+            }
+        })
+        .collect();
+    let device = predictor.adapt(&measured.device, &probes, seed)?;
+    let model = match (scoring.metric, device.energy) {
+        (Metric::Energy, Some(energy)) => energy,
+        _ => device.latency,
+    };
+    let scored = scored(measured, scoring.protocol, probed);
+    let predictions = model.predict(&measured.basis.select_columns(&scored));
+    Ok(predictions
+        .into_iter()
+        .zip(&scored)
+        .map(|(prediction, &index)| PredictedRow {
+            measured: measured.values[index],
+            predicted: model.estimate(prediction, SHARE),
+            probability: model.probability_below(prediction, measured.values[index]),
+        })
+        .collect())
+}
+
+/// Positions of what is scored.
+fn scored(measured: &Measured, protocol: Protocol, probed: &[usize]) -> Vec<usize> {
+    let mut is_probe = vec![false; measured.values.len()];
+    probed.iter().for_each(|&index| is_probe[index] = true);
+    let mut scored: Vec<usize> = (0..measured.values.len()).filter(|&index| !is_probe[index]).collect();
+    if protocol == Protocol::Trimmed {
+        scored.sort_by(|&a, &b| measured.values[a].total_cmp(&measured.values[b]));
+        let tail = scored.len() / 10;
+        scored = scored[tail..scored.len() - tail].to_vec();
+    }
+    scored
+}

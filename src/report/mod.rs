@@ -1,0 +1,33 @@
+//! Figures and reports: results in, SVG or HTML out. One figure per file; the pages put them together.
+//!
+//! Every figure can be read in grey and by people with any kind of colour vision, because values stand beside colours and
+//! series differ in marker and dashes too. Nothing in a page is fetched, and nothing in it runs.
+
+mod axis;
+mod calibration;
+mod canvas;
+mod colour;
+mod dots;
+mod fronts;
+mod heatmap;
+mod html;
+mod lines;
+mod optimizer;
+mod panels;
+mod predictor;
+mod proxy;
+mod scatter;
+mod series;
+#[cfg(test)]
+mod svg_check;
+
+pub use calibration::CalibrationCurve;
+pub use dots::Dots;
+pub use fronts::{FrontPanel, Fronts};
+pub use heatmap::Heatmap;
+pub use html::{Block, Page, Section, Table};
+pub use lines::Lines;
+pub use optimizer::optimizer_page;
+pub use predictor::predictor_page;
+pub use proxy::{matrix_heatmap, proxy_page};
+pub use scatter::Scatter;
