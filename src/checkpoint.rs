@@ -26,12 +26,12 @@ use crate::files::{Replacement, read_bounded};
 use crate::optimize::Optimizer;
 use crate::predict::accuracy::{AccuracyModel, AccuracyScale};
 use crate::predict::net::{Ensemble, Tower, TowerConfig};
-use crate::predict::{MetricPrior, Predictor};
+use crate::predict::{KnownPower, MetricPrior, Predictor};
 use crate::space::{self, Architecture, SearchSpace};
 use crate::training::{load_module, module_bytes};
 
 /// Version of the format; a checkpoint of another one is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 const MANIFEST: &str = "checkpoint.json";
 const PREDICTOR: &str = "predictor.json";
 const ACCURACIES: &str = "accuracies.csv";
@@ -69,6 +69,7 @@ struct SavedPredictor {
     ensemble: SavedEnsemble,
     latency: MetricPrior,
     energy: Option<MetricPrior>,
+    powers: Vec<KnownPower>,
     accuracy: Option<SavedAccuracy>,
 }
 
@@ -119,6 +120,7 @@ pub fn load_predictor(folder: &Path, compute: &ComputeDevice) -> Result<Predicto
         encoder: saved.encoder,
         latency: saved.latency,
         energy: saved.energy,
+        powers: saved.powers,
         accuracy,
         compute: compute.clone(),
         table: OnceLock::new(),
@@ -205,6 +207,7 @@ fn predictor_files(predictor: &Predictor, folder: &Path) -> Result<Files> {
         ensemble: save(&mut files, "latency", &predictor.ensemble)?,
         latency: predictor.latency.clone(),
         energy: predictor.energy.clone(),
+        powers: predictor.powers.clone(),
         accuracy,
     };
     let text = serde_json::to_vec(&saved)

@@ -29,6 +29,8 @@ const MOST_KEPT: usize = 150;
 
 /// Share of the mixture around the mean of the known devices; the rest is around known and drawn ones.
 const AROUND_MEAN: f64 = 0.1;
+/// Share around the function that another one is like, where there is one.
+const AROUND_LIKE: f64 = 0.5;
 /// Prior standard deviation of the constant, in units of the scale.
 pub(crate) const LEVEL_WIDTH: f64 = 3.0;
 /// Median and log-spread of the prior widths along known and along drawn directions.
@@ -64,12 +66,14 @@ enum Centre {
     Mean,
     Known(usize),
     Drawn(usize),
+    Like,
 }
 
 impl Setting {
-    fn draw(prior: &Prior, likeness: &Likeness, rng: &mut StdRng) -> Setting {
+    fn draw(prior: &Prior, likeness: &Likeness, like: bool, rng: &mut StdRng) -> Setting {
         let which: f64 = rng.random();
         let centre = match which {
+            _ if like && rng.random_bool(AROUND_LIKE) => Centre::Like,
             which if which < AROUND_MEAN => Centre::Mean,
             which if which < AROUND_MEAN + likeness.around_drawn() => Centre::Drawn(likeness.draw_drawn(rng)),
             _ => Centre::Known(likeness.draw_known(rng)),
@@ -84,7 +88,7 @@ impl Setting {
         };
         let noise = match centre {
             Centre::Known(index) => log_normal(prior.known[index].noise, LIKE_NOISE_SPREAD),
-            Centre::Mean | Centre::Drawn(_) => log_normal(NOISE.0, NOISE.1),
+            Centre::Mean | Centre::Drawn(_) | Centre::Like => log_normal(NOISE.0, NOISE.1),
         };
         Setting {
             centre,
@@ -111,32 +115,68 @@ impl Setting {
             }),
         )
     }
+}
 
-    fn centre(&self, prior: &Prior, likeness: &Likeness) -> DVector<f64> {
-        match self.centre {
-            Centre::Mean => likeness.mean_centre(prior),
-            Centre::Known(index) => prior.known_centres.column(index).into_owned(),
-            Centre::Drawn(index) => prior.drawn_centres.column(index).into_owned(),
+/// What devices may be around, as weights in standardised units.
+struct Centres<'a> {
+    prior: &'a Prior,
+    mean: DVector<f64>,
+    like: DVector<f64>,
+}
+
+impl<'a> Centres<'a> {
+    fn new(prior: &'a Prior, likeness: &Likeness, like: Option<&Posterior>) -> Self {
+        let standardised = |like: &Posterior| {
+            let mut weights = like.mean.map(f64::from) / likeness.typical_scale(prior);
+            // The level is the probes' own.
+            weights[0] = 0.0;
+            weights
+        };
+        Centres {
+            prior,
+            mean: likeness.mean_centre(prior),
+            like: like.map_or_else(|| DVector::zeros(prior.rank()), standardised),
+        }
+    }
+
+    fn of(&self, setting: &Setting) -> DVector<f64> {
+        match setting.centre {
+            Centre::Mean => self.mean.clone(),
+            Centre::Like => self.like.clone(),
+            Centre::Known(index) => self.prior.known_centres.column(index).into_owned(),
+            Centre::Drawn(index) => self.prior.drawn_centres.column(index).into_owned(),
         }
     }
 }
 
 /// Adapts the prior to probes: `basis` is `[rank, probes]`, `logs` the natural logarithms of what was measured.
 ///
+/// `like` is a function on the same basis that this one may be a multiple of: that of a device's latency, for its energy.
+///
 /// With no probes the result is the prior itself, at the level and scale of the known devices that the new one is like. The same probes and seed give the
 /// same result.
-pub fn adapt(prior: &Prior, likeness: &Likeness, basis: &DMatrix<f64>, logs: &[f64], seed: Seed) -> Posterior {
+pub fn adapt(
+    prior: &Prior,
+    likeness: &Likeness,
+    like: Option<&Posterior>,
+    basis: &DMatrix<f64>,
+    logs: &[f64],
+    seed: Seed,
+) -> Posterior {
+    let centres = Centres::new(prior, likeness, like);
     let mut rng = seed.stream("adapt");
     let crowd = (PROBES_AT_FULL_SETTINGS as f64 / logs.len().max(1) as f64)
         .powi(2)
         .min(1.0);
     let count = ((SETTINGS as f64 * crowd) as usize).max(FEWEST_SETTINGS);
-    let settings: Vec<Setting> = (0..count).map(|_| Setting::draw(prior, likeness, &mut rng)).collect();
+    let settings: Vec<Setting> = (0..count)
+        .map(|_| Setting::draw(prior, likeness, like.is_some(), &mut rng))
+        .collect();
     if logs.is_empty() {
-        return average(prior, &without_probes(prior, likeness, &settings));
+        return average(prior, &without_probes(&centres, likeness, &settings));
     }
     let level = logs.iter().sum::<f64>() / logs.len() as f64;
-    let probes = Probes::new(prior, likeness, basis, logs, level);
+    let probes = Probes::new(&centres, basis, logs, level);
     let evidence: Vec<f64> = settings
         .par_iter()
         .map(|setting| probes.log_evidence(setting))
@@ -144,7 +184,7 @@ pub fn adapt(prior: &Prior, likeness: &Likeness, basis: &DMatrix<f64>, logs: &[f
     let kept = heaviest(&evidence);
     let parts: Vec<Part> = kept
         .par_iter()
-        .map(|&(index, weight)| probes.posterior(&settings[index], prior, likeness, level, weight))
+        .map(|&(index, weight)| probes.posterior(&settings[index], &centres, level, weight))
         .collect();
     average(prior, &parts)
 }
@@ -188,10 +228,12 @@ struct Probes<'a> {
     mean_centre: DVector<f64>,
     known_centres: DMatrix<f64>,
     drawn_centres: DMatrix<f64>,
+    like_centre: DVector<f64>,
 }
 
 impl<'a> Probes<'a> {
-    fn new(prior: &Prior, likeness: &Likeness, basis: &'a DMatrix<f64>, logs: &[f64], level: f64) -> Self {
+    fn new(centres: &Centres, basis: &'a DMatrix<f64>, logs: &[f64], level: f64) -> Self {
+        let prior = centres.prior;
         let gram = |wanted: &[Coordinate]| {
             let rows: Vec<usize> = (0..prior.rank())
                 .filter(|&row| wanted.contains(&prior.coordinates[row]))
@@ -206,7 +248,8 @@ impl<'a> Probes<'a> {
             feature: gram(&[Coordinate::Feature]),
             level: gram(&[Coordinate::Constant]) * (LEVEL_WIDTH * LEVEL_WIDTH),
             idle: gram(&[Coordinate::Idle]),
-            mean_centre: &transposed * likeness.mean_centre(prior),
+            mean_centre: &transposed * &centres.mean,
+            like_centre: &transposed * &centres.like,
             known_centres: &transposed * &prior.known_centres,
             drawn_centres: &transposed * &prior.drawn_centres,
             logs: DVector::from_iterator(logs.len(), logs.iter().map(|log| log - level)),
@@ -230,6 +273,7 @@ impl<'a> Probes<'a> {
         }
         let centre = match setting.centre {
             Centre::Mean => self.mean_centre.as_view::<Dyn, nalgebra::U1, nalgebra::U1, Dyn>(),
+            Centre::Like => self.like_centre.as_view::<Dyn, nalgebra::U1, nalgebra::U1, Dyn>(),
             Centre::Known(index) => self.known_centres.column(index),
             Centre::Drawn(index) => self.drawn_centres.column(index),
         };
@@ -249,9 +293,9 @@ impl<'a> Probes<'a> {
         -0.5 * distance.norm_squared() - log_determinant - count * (setting.scale.ln() + 0.5 * (2.0 * PI).ln())
     }
 
-    fn posterior(&self, setting: &Setting, prior: &Prior, likeness: &Likeness, level: f64, weight: f64) -> Part {
-        let variances = setting.variances(prior);
-        let centre = setting.centre(prior, likeness);
+    fn posterior(&self, setting: &Setting, centres: &Centres, level: f64, weight: f64) -> Part {
+        let variances = setting.variances(centres.prior);
+        let centre = centres.of(setting);
         let mut covariance = DMatrix::from_diagonal(&variances);
         let mut mean = centre;
         if let Some((factor, distance)) = self.standardised(setting) {
@@ -282,7 +326,8 @@ fn scaled(setting: &Setting, level: f64, weight: f64, mean: DVector<f64>, covari
     }
 }
 
-fn without_probes(prior: &Prior, likeness: &Likeness, settings: &[Setting]) -> Vec<Part> {
+fn without_probes(centres: &Centres, likeness: &Likeness, settings: &[Setting]) -> Vec<Part> {
+    let prior = centres.prior;
     let (level, deviation) = likeness.level(prior);
     let settings = &settings[..settings.len().min(MOST_KEPT)];
     let weight = 1.0 / settings.len() as f64;
@@ -295,7 +340,7 @@ fn without_probes(prior: &Prior, likeness: &Likeness, settings: &[Setting]) -> V
                 setting,
                 level,
                 weight,
-                setting.centre(prior, likeness),
+                centres.of(setting),
                 DMatrix::from_diagonal(&variances),
             )
         })
@@ -332,7 +377,7 @@ mod tests {
         let basis: DMatrix<f64> = world.basis.columns(0, probes).into_owned().cast();
         let logs: Vec<f64> = world.logs.row(device).iter().take(probes).copied().collect();
         let likeness = Likeness::of(&Device::named("new"), &world.prior);
-        adapt(&world.prior, &likeness, &basis, &logs, seed)
+        adapt(&world.prior, &likeness, None, &basis, &logs, seed)
     }
 
     fn mean_deviation(world: &World, posterior: &Posterior) -> f64 {

@@ -10,7 +10,7 @@ use super::calibrate::Calibration;
 pub struct Posterior {
     /// `[rank]`.
     pub mean: DVector<f32>,
-    /// `[rank, rank]`, `R` with `R' R` the covariance of the weights.
+    /// `[parts, rank]`, `R` with `R' R` the covariance of the weights.
     root: DMatrix<f32>,
     /// Variance of a measurement around the function.
     pub noise_variance: f32,
@@ -38,6 +38,21 @@ impl Posterior {
             mean: mean.cast(),
             root: root.cast(),
             noise_variance: noise_variance as f32,
+        }
+    }
+
+    /// The same function moved by `level`, known up to `variance` more at every architecture together, and up to
+    /// `noise_variance` more at each by itself.
+    pub(super) fn shifted(&self, level: f64, variance: f64, noise_variance: f64) -> Posterior {
+        // The first coordinate is the constant.
+        let mut mean = self.mean.clone();
+        mean[0] += level as f32;
+        let mut root = self.root.clone().insert_row(self.root.nrows(), 0.0);
+        root[(self.root.nrows(), 0)] = variance.sqrt() as f32;
+        Posterior {
+            mean,
+            root,
+            noise_variance: self.noise_variance + noise_variance as f32,
         }
     }
 

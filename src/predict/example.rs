@@ -5,6 +5,7 @@ use nalgebra::{DMatrix, DVector};
 use super::fit::both_networks;
 use super::prior::{Drawn, KnownDevice, Prior, Reference};
 use crate::encode::Encoder;
+use crate::metric::Metric;
 use crate::seed::Seed;
 use crate::space::{Architecture, InputSize, NasBench201, SearchSpace};
 use crate::stats;
@@ -44,9 +45,11 @@ impl World {
         let logs = DMatrix::from_fn(DEVICES.len(), architectures.len(), |device, architecture| {
             log_latency(&DEVICES[device], &space.print(&architectures[architecture]))
         });
-        let known: Vec<KnownDevice> = (0..DEVICES.len()).map(|device| known(device, &logs)).collect();
+        let known: Vec<(Metric, KnownDevice)> = (0..DEVICES.len())
+            .map(|device| (Metric::Latency, known(device, &logs)))
+            .collect();
         let outputs = DMatrix::from_fn(logs.nrows(), logs.ncols(), |device, architecture| {
-            ((logs[(device, architecture)] - known[device].level) / known[device].scale) as f32
+            ((logs[(device, architecture)] - known[device].1.level) / known[device].1.scale) as f32
         });
         let networks = architectures.iter().map(|one| both_networks(space, one, input, 10));
         let reference = Reference {
@@ -56,7 +59,7 @@ impl World {
             features,
         };
         let drawn = Drawn::fit(&reference, &mut Seed(3).stream("drawn"));
-        let prior = Prior::build(known, &reference, &drawn);
+        let prior = Prior::build(&known, Metric::Latency, &reference, &drawn);
         let is_idle = |column| {
             reference
                 .idle_features

@@ -14,6 +14,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::Predictor;
+use super::power::KnownPower;
 use super::prior::{Drawn, KnownDevice, Reference};
 use super::train::{self, Run, Split, Table};
 use crate::dataset::split::{Share, by_isomorphism};
@@ -96,10 +97,11 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
         reference: &reference,
         drawn: &drawn,
         devices: &dataset.devices,
+        known: &known,
         seed: run.seed,
     };
-    let latency = rows.metric_prior(&known, Metric::Latency, &split.columns(&used).validation);
-    let energy = rows.metric_prior(&known, Metric::Energy, &split.columns(&used).validation);
+    let latency = rows.metric_prior(Metric::Latency, &split.columns(&used).validation);
+    let energy = rows.metric_prior(Metric::Energy, &split.columns(&used).validation);
     let Some(latency) = latency else {
         return Err(too_few(dataset));
     };
@@ -108,12 +110,36 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
         id: String::new(),
         encoder,
         ensemble,
+        powers: known_powers(&known, &table),
         latency,
         energy,
         accuracy,
         compute: run.device.clone(),
         table: OnceLock::new(),
     })
+}
+
+/// Power of every device with both a latency and an energy of the same architectures.
+fn known_powers(known: &[(Metric, KnownDevice)], table: &Table) -> Vec<KnownPower> {
+    let of = |metric| known.iter().filter(move |one| one.0 == metric).map(|one| &one.1);
+    let both = of(Metric::Energy).enumerate().filter_map(|(position, energy)| {
+        let latency = of(Metric::Latency).find(|device| device.id == energy.id)?;
+        let log = |device: &KnownDevice, column: usize| {
+            device.level + device.scale * f64::from(table.targets[(device.output, column)])
+        };
+        let logs: Vec<f64> = (0..table.targets.ncols())
+            .map(|column| log(energy, column) - log(latency, column))
+            .filter(|log| !log.is_nan())
+            .collect();
+        let log_power = stats::quantile(&logs, 0.5)?;
+        let away: Vec<f64> = logs.iter().map(|log| log - log_power).collect();
+        Some(KnownPower {
+            device: position,
+            log_power,
+            spread: spread(&away),
+        })
+    });
+    both.collect()
 }
 
 /// Input assumed where a dataset names none.

@@ -66,6 +66,11 @@ impl Likeness {
         }
     }
 
+    /// How likely the new device resembles a known one.
+    pub(super) fn of_known(&self, position: usize) -> f64 {
+        self.known[position]
+    }
+
     /// Share of the mixture that is around drawn devices.
     pub(super) fn around_drawn(&self) -> f64 {
         self.around_drawn

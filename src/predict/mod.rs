@@ -14,9 +14,12 @@ mod example;
 pub mod fit;
 pub mod likeness;
 pub mod net;
+pub mod power;
 pub mod prior;
 pub mod probes;
 pub mod roofline;
+#[cfg(test)]
+mod tests;
 pub mod train;
 
 use std::sync::OnceLock;
@@ -38,7 +41,10 @@ pub use calibrate::Calibration;
 pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};
 pub use likeness::Likeness;
 pub use net::Ensemble;
+pub use power::KnownPower;
 pub use prior::{KnownDevice, Prior};
+
+use power::energy_from_latency;
 
 /// Largest search space whose architectures are all encoded once and kept.
 const LARGEST_TABLE: usize = 200_000;
@@ -152,6 +158,8 @@ pub struct Predictor {
     pub latency: MetricPrior,
     /// Energy, where the dataset has it.
     pub energy: Option<MetricPrior>,
+    /// Power of the devices whose latency and energy are both known.
+    pub powers: Vec<KnownPower>,
     /// Accuracy, where the dataset has it.
     pub accuracy: Option<AccuracyModel>,
     /// Where the towers compute.
@@ -244,7 +252,8 @@ impl Predictor {
     }
 
     /// Adapts to a device from its datasheet and what was measured on it. Either may say nothing: without both the result is
-    /// what the known devices have in common.
+    /// what the known devices have in common. Energies that were not measured follow from latencies, see [`power`]; where a
+    /// few were, the function that they are fitted with starts from that of the latencies.
     ///
     /// # Errors
     /// [`Error::Invalid`] for values that are not positive numbers, for several probes that are all equal, for probes far
@@ -256,15 +265,33 @@ impl Predictor {
         let latency = adapt_metric(
             device,
             &self.latency,
+            None,
             &self.latency_basis(&encoded),
             &latencies,
             Metric::Latency,
             seed,
         )?;
+        let energies: Vec<Option<f64>> = probes.iter().map(|probe| probe.energy_mj).collect();
         let energy = match (&self.energy, self.energy_basis(&encoded)) {
             (Some(prior), Some(basis)) => {
-                let energies: Vec<Option<f64>> = probes.iter().map(|probe| probe.energy_mj).collect();
-                Some(adapt_metric(device, prior, &basis, &energies, Metric::Energy, seed)?)
+                let from_latency = || energy_from_latency(&latency, &self.powers, &Likeness::of(device, &prior.prior));
+                let unmeasured = energies.iter().all(Option::is_none);
+                match unmeasured.then(from_latency).flatten() {
+                    Some(model) => Some(model),
+                    None => {
+                        let timed = latencies.iter().any(Option::is_some);
+                        let like = timed.then_some(&latency.posterior);
+                        Some(adapt_metric(
+                            device,
+                            prior,
+                            like,
+                            &basis,
+                            &energies,
+                            Metric::Energy,
+                            seed,
+                        )?)
+                    }
+                }
             }
             _ => None,
         };
@@ -321,6 +348,7 @@ impl Predictor {
 fn adapt_metric(
     device: &Device,
     metric: &MetricPrior,
+    like: Option<&Posterior>,
     basis: &DMatrix<f32>,
     values: &[Option<f64>],
     kind: Metric,
@@ -332,7 +360,14 @@ fn adapt_metric(
     let basis: DMatrix<f64> = basis.select_columns(&measured).cast();
     let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
     Ok(MetricModel {
-        posterior: adapt::adapt(&metric.prior, &Likeness::of(device, &metric.prior), &basis, &logs, seed),
+        posterior: adapt::adapt(
+            &metric.prior,
+            &Likeness::of(device, &metric.prior),
+            like,
+            &basis,
+            &logs,
+            seed,
+        ),
         calibration: metric.calibration(values.len()),
     })
 }

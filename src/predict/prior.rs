@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use super::roofline;
+use crate::metric::Metric;
 use crate::space::Network;
 
 /// Drawn roofline devices that are centres of the mixture.
@@ -143,16 +144,18 @@ impl Drawn {
 }
 
 impl Prior {
-    /// Builds basis and mixture from the known devices' functions over the reference architectures.
-    pub fn build(known: Vec<KnownDevice>, reference: &Reference, drawn: &Drawn) -> Prior {
+    /// Builds basis and mixture from the known devices' functions over the reference architectures. The basis is that of all
+    /// `known` functions, latencies and energies, so that weights over it mean the same for both; the mixture is `metric`'s.
+    pub fn build(known: &[(Metric, KnownDevice)], metric: Metric, reference: &Reference, drawn: &Drawn) -> Prior {
         let outputs = reference.outputs.nrows();
         let width = outputs + reference.features.nrows() + 1;
 
         // Known devices: rows of the map that mix their tower output with what drawn devices say of them.
-        let weights = unit_weights(&known);
+        let devices: Vec<&KnownDevice> = known.iter().map(|(_, device)| device).collect();
+        let weights = unit_weights(&devices);
         let explained = drawn.rows(width);
         let mut rows = DMatrix::zeros(known.len(), width);
-        for (mut row, device) in rows.row_iter_mut().zip(&known) {
+        for (mut row, device) in rows.row_iter_mut().zip(&devices) {
             if device.physics_share > 0.0 {
                 row += device.physics.transpose() * &explained * device.physics_share;
             }
@@ -176,31 +179,21 @@ impl Prior {
             builder.push(Coordinate::Idle, row);
         }
         let rank = builder.coordinates.len();
+        let of_metric: Vec<usize> = (0..known.len()).filter(|&index| known[index].0 == metric).collect();
         Prior {
-            known_centres: known_part.centres(known_at, rank),
+            known_centres: known_part.centres(known_at, rank).select_columns(&of_metric),
             drawn_centres: drawn.directions.centres(drawn_at, rank),
             drawn_eager: drawn.eager.clone(),
             map: builder.map(),
             coordinates: builder.coordinates,
-            known,
+            known: of_metric.iter().map(|&index| known[index].1.clone()).collect(),
         }
-    }
-
-    /// The same prior as if the devices of `unit` had never been measured, to see how far it can be trusted.
-    pub fn without_unit(&self, unit: &str, reference: &Reference, drawn: &Drawn) -> Prior {
-        let known = self
-            .known
-            .iter()
-            .filter(|device| device.unit != unit)
-            .cloned()
-            .collect();
-        Prior::build(known, reference, drawn)
     }
 
     /// Weights of the known devices that give every hardware unit the same total: five batch sizes of one GPU are not five
     /// opinions.
     pub fn unit_weights(&self) -> DVector<f64> {
-        unit_weights(&self.known)
+        unit_weights(&self.known.iter().collect::<Vec<_>>())
     }
 
     /// The mean of the known devices as weights.
@@ -231,7 +224,7 @@ impl Prior {
 }
 
 /// See [`Prior::unit_weights`].
-fn unit_weights(known: &[KnownDevice]) -> DVector<f64> {
+fn unit_weights(known: &[&KnownDevice]) -> DVector<f64> {
     let settings = |unit: &str| known.iter().filter(|device| device.unit == unit).count() as f64;
     let weights = DVector::from_iterator(known.len(), known.iter().map(|device| 1.0 / settings(&device.unit)));
     let total = weights.sum().max(f64::MIN_POSITIVE);

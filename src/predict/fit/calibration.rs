@@ -26,27 +26,18 @@ pub(super) struct Rows<'a> {
     pub(super) reference: &'a Reference,
     pub(super) drawn: &'a Drawn,
     pub(super) devices: &'a [Device],
+    pub(super) known: &'a [(Metric, KnownDevice)],
     pub(super) seed: Seed,
 }
 
 impl Rows<'_> {
-    pub(super) fn metric_prior(
-        &self,
-        known: &[(Metric, KnownDevice)],
-        metric: Metric,
-        validation: &[usize],
-    ) -> Option<MetricPrior> {
-        let known: Vec<KnownDevice> = known
-            .iter()
-            .filter(|one| one.0 == metric)
-            .map(|one| one.1.clone())
-            .collect();
-        if known.is_empty() {
+    pub(super) fn metric_prior(&self, metric: Metric, validation: &[usize]) -> Option<MetricPrior> {
+        if !self.known.iter().any(|one| one.0 == metric) {
             return None;
         }
-        let prior = Prior::build(known, self.reference, self.drawn);
+        let prior = Prior::build(self.known, metric, self.reference, self.drawn);
         Some(MetricPrior {
-            calibrations: self.calibrations(&prior),
+            calibrations: self.calibrations(&prior, metric),
             known_calibration: self.known_calibration(&prior, validation),
             prior,
         })
@@ -71,14 +62,16 @@ impl Rows<'_> {
     }
 
     /// Leaves every hardware unit out in turn; see [`crate::predict::calibrate`].
-    fn calibrations(&self, prior: &Prior) -> Vec<(usize, Calibration)> {
+    fn calibrations(&self, prior: &Prior, metric: Metric) -> Vec<(usize, Calibration)> {
         let units: BTreeSet<&str> = prior.known.iter().map(|device| device.unit.as_str()).collect();
         if units.len() < 3 {
             return Vec::new();
         }
         let mut errors: Vec<(usize, Vec<f64>)> = Vec::new();
         for unit in units {
-            let rest = prior.without_unit(unit, self.reference, self.drawn);
+            let others: Vec<(Metric, KnownDevice)> =
+                self.known.iter().filter(|one| one.1.unit != unit).cloned().collect();
+            let rest = Prior::build(&others, metric, self.reference, self.drawn);
             let basis: DMatrix<f64> = rest.basis(self.predicted, &self.table.inputs).cast();
             let left_out: Vec<&KnownDevice> = prior.known.iter().filter(|device| device.unit == unit).collect();
             for device in left_out {
@@ -122,7 +115,7 @@ impl Rows<'_> {
             measured.shuffle(&mut seed.stream("probes"));
             let (probed, scored) = measured.split_at(probes.min(measured.len() / 2));
             let logs: Vec<f64> = probed.iter().map(|&column| log(column)).collect();
-            let posterior = adapt::adapt(prior, &likeness, &basis.select_columns(probed), &logs, seed);
+            let posterior = adapt::adapt(prior, &likeness, None, &basis.select_columns(probed), &logs, seed);
             let scored = &scored[..scored.len().min(CALIBRATION_VALUES)];
             let predictions = posterior.predict(&basis.select_columns(scored).cast());
             errors.extend(scored.iter().zip(predictions).map(|(&column, prediction)| {

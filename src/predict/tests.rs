@@ -1,0 +1,124 @@
+//! What holds for a trained predictor as a whole, on the bundled fleet with one unit left out.
+
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use super::fit::{FitOptions, fit};
+use super::train::{Run, TrainingConfig};
+use super::*;
+use crate::compute::Backend;
+use crate::dataset::Dataset;
+use crate::stats;
+
+const LEFT_OUT: &str = "raspi4";
+
+struct Fleet {
+    predictor: Predictor,
+    device: Device,
+    architectures: Vec<Architecture>,
+    latencies: Vec<f64>,
+    energies: Vec<f64>,
+}
+
+fn fleet() -> &'static Fleet {
+    static FLEET: OnceLock<Fleet> = OnceLock::new();
+    FLEET.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/nasbench201-fleet");
+        let dataset = Dataset::read(&folder).unwrap();
+        let left_out = dataset.resolve_devices(&[LEFT_OUT.into()]).unwrap()[0];
+        let device = dataset.devices[left_out].clone();
+        let known = dataset.devices.iter().filter(|one| one.unit != device.unit);
+        let options = FitOptions {
+            devices: known.map(|one| one.id.clone()).collect(),
+            towers: TrainingConfig {
+                members: 1,
+                hidden: 32,
+                epochs: 10,
+                ..TrainingConfig::default()
+            },
+            ..FitOptions::default()
+        };
+        let run = Run {
+            device: &Backend::Flex.device().unwrap(),
+            seed: Seed(3),
+            state: None,
+            resume: false,
+            progress: &|_, _, _| {},
+            stop: &AtomicBool::new(false),
+        };
+        let latencies = dataset.latencies(left_out, None);
+        let architecture = |row: &(u32, f64)| dataset.architectures[row.0 as usize].clone();
+        Fleet {
+            architectures: latencies.iter().map(architecture).collect(),
+            latencies: latencies.iter().map(|row| row.1).collect(),
+            energies: dataset.energies(left_out, None).iter().map(|row| row.1).collect(),
+            predictor: fit(&dataset.latencies_only(None), &options, &run).unwrap(),
+            device,
+        }
+    })
+}
+
+/// Adapts to the first `latencies` and `energies` rows; the rank correlation and the median error factor of the energies of
+/// the rows from the 20th on.
+fn energy_scores(latencies: usize, energies: usize) -> (f64, f64) {
+    let fleet = fleet();
+    let probes: Vec<Probe> = (0..latencies.max(energies))
+        .map(|row| Probe {
+            architecture: fleet.architectures[row].clone(),
+            latency_ms: (row < latencies).then_some(fleet.latencies[row]),
+            energy_mj: (row < energies).then_some(fleet.energies[row]),
+        })
+        .collect();
+    let model = fleet.predictor.adapt(&fleet.device, &probes, Seed(1)).unwrap();
+    let encoded = fleet.predictor.encode(&fleet.architectures[20..]);
+    let basis = fleet.predictor.energy_basis(&encoded).unwrap();
+    let predicted = model.energy.unwrap().predict(&basis);
+    let predicted: Vec<f64> = predicted.iter().map(|one| f64::from(one.mean)).collect();
+    let truth: Vec<f64> = fleet.energies[20..].iter().map(|value| value.ln()).collect();
+    let errors: Vec<f64> = predicted.iter().zip(&truth).map(|(a, b)| (a - b).abs()).collect();
+    (
+        stats::spearman(&predicted, &truth).unwrap(),
+        stats::quantile(&errors, 0.5).unwrap().exp(),
+    )
+}
+
+#[test]
+fn energy_follows_from_latencies_alone() {
+    let (ranks, factor) = energy_scores(10, 0);
+    assert!(ranks > 0.9, "{ranks}");
+    // The power of like devices says the level to within a small factor.
+    assert!(factor < 4.0, "{factor}");
+}
+
+#[test]
+fn a_few_energies_set_the_level() {
+    let (alone, level) = (energy_scores(10, 0), energy_scores(10, 3));
+    assert!(level.1 < alone.1 && level.1 < 1.2, "{alone:?} {level:?}");
+    assert!(level.0 > 0.9, "{level:?}");
+}
+
+#[test]
+fn latencies_help_a_few_energies() {
+    let (energies, both) = (energy_scores(0, 3), energy_scores(20, 3));
+    assert!(both.1 < energies.1, "{energies:?} {both:?}");
+}
+
+#[test]
+fn a_datasheet_ranks_before_anything_is_measured() {
+    let fleet = fleet();
+    let basis = fleet
+        .predictor
+        .latency_basis(&fleet.predictor.encode(&fleet.architectures));
+    let truth = &fleet.latencies;
+    let score = |device: &Device| {
+        let model = fleet.predictor.adapt(device, &[], Seed(1)).unwrap();
+        let means: Vec<f64> = (model.latency.predict(&basis).iter())
+            .map(|one| f64::from(one.mean))
+            .collect();
+        let level = stats::quantile(&means, 0.5).unwrap() - stats::quantile(truth, 0.5).unwrap().ln();
+        (stats::spearman(&means, truth).unwrap(), level.abs())
+    };
+    let (with, without) = (score(&fleet.device), score(&Device::named("nobody")));
+    assert!(with.0 > 0.9, "{with:?}");
+    assert!(with.1 < without.1, "{with:?} {without:?}");
+}
