@@ -20,8 +20,10 @@ const BANDWIDTH: f64 = 1.0;
 const LEAST: f64 = 0.02;
 /// Probability that a device runs dead layers if its runtime is eager, and if it is not.
 const EAGER: (f64, f64) = (0.9, 0.2);
-/// Least standard deviation of the logarithm of the level.
+/// Least standard deviation of the logarithm of the level, and what is added to it for a device unlike all known ones,
+/// which may all be fast.
 const LEAST_LEVEL_DEVIATION: f64 = 0.1;
+const UNLIKE_LEVEL_DEVIATION: f64 = 1.0;
 
 /// How likely a new device resembles each known one, and each drawn one.
 #[derive(Debug, Clone)]
@@ -29,13 +31,23 @@ pub struct Likeness {
     known: DVector<f64>,
     drawn: DVector<f64>,
     around_drawn: f64,
+    /// Kernel of the most similar known device; 1 without a datasheet, when any of them may be alike.
+    nearest: f64,
 }
 
 impl Likeness {
     /// What a device's datasheet says; nothing at all when it has no class.
     pub fn of(device: &Device, prior: &Prior) -> Likeness {
-        let coordinates = features::coordinates(device);
-        let kernel = |known: &Option<Vec<f64>>| match (&coordinates, known) {
+        Likeness::at(
+            features::coordinates(device).as_deref(),
+            features::is_eager(device),
+            prior,
+        )
+    }
+
+    /// What is said by a datasheet as a point, and by whether the runtime is eager.
+    pub(super) fn at(coordinates: Option<&[f64]>, eager: Option<bool>, prior: &Prior) -> Likeness {
+        let kernel = |known: &Option<Vec<f64>>| match (coordinates, known) {
             (Some(new), Some(known)) => (-0.5 * squared_distance(new, known) / BANDWIDTH.powi(2)).exp(),
             _ => 0.0,
         };
@@ -43,11 +55,11 @@ impl Likeness {
             prior.known.len(),
             prior.known.iter().map(|device| kernel(&device.datasheet)),
         );
-        let nearest = if similar.is_empty() { 0.0 } else { similar.max() };
+        let nearest = if coordinates.is_some() { similar.max() } else { 1.0 };
         let known = prior
             .unit_weights()
             .zip_map(&similar, |unit, like| unit * (like + LEAST));
-        let eager = match features::is_eager(device) {
+        let eager = match eager {
             Some(true) => EAGER.0,
             Some(false) => EAGER.1,
             None => 0.5,
@@ -63,6 +75,7 @@ impl Likeness {
                 Some(_) => AROUND_DRAWN.1 + nearest * (AROUND_DRAWN.2 - AROUND_DRAWN.1),
                 None => AROUND_DRAWN.0,
             },
+            nearest,
         }
     }
 
@@ -105,7 +118,8 @@ impl Likeness {
         let levels = DVector::from_iterator(prior.known.len(), prior.known.iter().map(|device| device.level));
         let mean = levels.dot(&self.known);
         let variance = levels.map(|level| (level - mean).powi(2)).dot(&self.known);
-        (mean, variance.sqrt().max(LEAST_LEVEL_DEVIATION))
+        let unlike = (1.0 - self.nearest) * UNLIKE_LEVEL_DEVIATION;
+        (mean, (variance + unlike * unlike).sqrt().max(LEAST_LEVEL_DEVIATION))
     }
 }
 

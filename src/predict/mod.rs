@@ -241,14 +241,25 @@ impl Predictor {
 
     /// A device that was trained on.
     pub fn known(&self, id: &str) -> Option<DeviceModel> {
+        let latency = self.latency.known(id)?;
+        let energy =
+            (self.energy.as_ref()).and_then(|energy| energy.known(id).or_else(|| self.from_power(id, &latency)));
         Some(DeviceModel {
             id: id.into(),
             knowledge: Knowledge::Known,
             probes: 0,
             predictor: self.id.clone(),
-            latency: self.latency.known(id)?,
-            energy: self.energy.as_ref().and_then(|energy| energy.known(id)),
+            latency,
+            energy,
         })
+    }
+
+    /// Energy of a device whose latency alone was trained on.
+    fn from_power(&self, id: &str, latency: &MetricModel) -> Option<MetricModel> {
+        let prior = &self.energy.as_ref()?.prior;
+        let known = self.latency.prior.known.iter().find(|device| device.id == id)?;
+        let likeness = Likeness::at(known.datasheet.as_deref(), None, prior);
+        energy_from_latency(latency, &self.powers, &likeness)
     }
 
     /// Adapts to a device from its datasheet and what was measured on it. Either may say nothing: without both the result is

@@ -13,11 +13,16 @@ use crate::predict::prior::{Drawn, KnownDevice, Prior, Reference};
 use crate::predict::train::Table;
 use crate::predict::{Likeness, MetricPrior, adapt};
 use crate::seed::Seed;
+use crate::stats;
 
 /// Numbers of probes for which intervals are calibrated, repeats of each, and values scored per repeat.
 const CALIBRATED_PROBES: [usize; 7] = [0, 1, 3, 5, 10, 20, 50];
 const CALIBRATION_REPEATS: usize = 4;
 const CALIBRATION_VALUES: usize = 250;
+/// The known devices are few, and the next one may err more than any of them: this many more are made up, whose errors are
+/// normal and this much larger than predicted.
+const MADE_UP: usize = 2;
+const MADE_UP_ERRORS: f64 = 1.5;
 
 /// What priors are built from and calibrated on.
 pub(super) struct Rows<'a> {
@@ -85,12 +90,9 @@ impl Rows<'_> {
         CALIBRATED_PROBES
             .iter()
             .map(|&probes| {
-                let groups: Vec<Vec<f64>> = errors
-                    .iter()
-                    .filter(|one| one.0 == probes)
-                    .map(|one| one.1.clone())
-                    .collect();
-                (probes, Calibration::fit(&groups))
+                let groups = errors.iter().filter(|one| one.0 == probes).map(|one| one.1.clone());
+                let made_up = std::iter::repeat_n(made_up_errors(), MADE_UP);
+                (probes, Calibration::fit(&groups.chain(made_up).collect::<Vec<_>>()))
             })
             .collect()
     }
@@ -124,4 +126,12 @@ impl Rows<'_> {
         }
         errors
     }
+}
+
+/// Normal scores at even probabilities: a sample without sampling error.
+fn made_up_errors() -> Vec<f64> {
+    let count = CALIBRATION_VALUES;
+    (0..count)
+        .map(|index| MADE_UP_ERRORS * stats::normal_quantile((index as f64 + 0.5) / count as f64))
+        .collect()
 }
