@@ -53,9 +53,23 @@ pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
             hint: "5 to 20 are enough for most devices.".into(),
         });
     }
-    let chosen = predictor.choose_probes(args.count, None, Seed(global.seed));
+    // One more, to tell what it would bring.
+    let mut chosen = predictor.choose_probes(args.count + 1, None, Seed(global.seed));
+    let errors = predictor.expected_error(&chosen, Seed(global.seed));
+    chosen.truncate(args.count);
     if chosen.len() < args.count {
         global.say(format!("note: only {} architectures are worth measuring", chosen.len()));
+    }
+    if let (Some(before), Some(after)) = (errors.first(), errors.get(chosen.len())) {
+        let next = match errors.get(chosen.len() + 1) {
+            Some(next) => format!(", {:.1} % with one more", 100.0 * next),
+            None => String::new(),
+        };
+        global.say(format!(
+            "expected error of predictions, beside noise: {:.0} % without probes, {:.1} % with these{next}",
+            100.0 * before,
+            100.0 * after
+        ));
     }
     let mut writer = csv::Writer::from_writer(Vec::new());
     for architecture in &chosen {

@@ -351,6 +351,20 @@ impl Predictor {
         }
     }
 
+    /// How far predictions are expected to be off, as a factor less one (0.1 is about 10 %), before the first of these probes
+    /// and after each; see [`probes::uncertainty`].
+    pub fn expected_error(&self, probes: &[Architecture], seed: Seed) -> Vec<f64> {
+        let targets = self.samples(PROBE_TARGETS, &mut seed.stream("probes"));
+        let prior = &self.latency.prior;
+        let basis = |architectures: &[Architecture]| self.latency_basis(&self.encode(architectures));
+        let deviations = probes::uncertainty(prior, &basis(probes), &basis(&targets));
+        let scale = Likeness::of(&Device::named(""), prior).typical_scale(prior);
+        deviations
+            .iter()
+            .map(|deviation| (scale * deviation).exp_m1())
+            .collect()
+    }
+
     fn samples(&self, count: usize, rng: &mut StdRng) -> Vec<Architecture> {
         (0..count).map(|_| self.space.sample(rng)).collect()
     }

@@ -4,7 +4,7 @@
 //! [`super::prior`]: each next probe is the one that lowers the average predictive variance over the search space most.
 //! The variances do not depend on what is measured, so all probes can be chosen before the first measurement.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 
 use super::adapt::LEVEL_WIDTH;
 use super::prior::{Coordinate, Prior};
@@ -23,20 +23,11 @@ const NOISE: f64 = 0.2;
 /// networks that compute next to nothing are left out, since on some devices they are outliers.
 pub fn choose(prior: &Prior, candidates: &DMatrix<f32>, targets: &DMatrix<f32>, count: usize) -> Vec<usize> {
     let rank = prior.rank();
-    let widths = DVector::from_iterator(rank, prior.coordinates.iter().map(width));
-    let scaled = |basis: &DMatrix<f32>| {
-        let mut basis = basis.map(f64::from);
-        for (mut row, width) in basis.row_iter_mut().zip(widths.iter()) {
-            row *= *width;
-        }
-        basis
-    };
     let idle = idle_rows(prior);
     // Idle features are standardised: above zero where they are one.
     let is_idle = |column: usize| idle.iter().any(|&row| candidates[(row, column)] > 0.0);
     let mut usable: Vec<usize> = (0..candidates.ncols()).filter(|&column| !is_idle(column)).collect();
-    let (candidates, targets) = (scaled(candidates), scaled(targets));
-    let spread = &targets * targets.transpose() / targets.ncols().max(1) as f64;
+    let (candidates, spread) = (scaled(prior, candidates), spread(prior, targets));
     let mut covariance = DMatrix::<f64>::identity(rank, rank);
     let mut chosen = Vec::new();
     while chosen.len() < count && !usable.is_empty() {
@@ -61,6 +52,37 @@ pub fn choose(prior: &Prior, candidates: &DMatrix<f32>, targets: &DMatrix<f32>, 
         chosen.push(column);
     }
     chosen
+}
+
+/// Standard deviation of predictions, averaged over `targets` in the square, before the first of these probes and after each:
+/// what the prior expects, before any is measured. In units of the scale; without the noise of single measurements.
+pub fn uncertainty(prior: &Prior, probes: &DMatrix<f32>, targets: &DMatrix<f32>) -> Vec<f64> {
+    let (probes, spread) = (scaled(prior, probes), spread(prior, targets));
+    let mut covariance = DMatrix::<f64>::identity(prior.rank(), prior.rank());
+    let deviation = |covariance: &DMatrix<f64>| spread.dot(covariance).max(0.0).sqrt();
+    let mut deviations = vec![deviation(&covariance)];
+    for probe in probes.column_iter() {
+        let direction = &covariance * probe;
+        let variance = direction.dot(&probe) + NOISE * NOISE;
+        covariance.ger(-1.0 / variance, &direction, &direction, 1.0);
+        deviations.push(deviation(&covariance));
+    }
+    deviations
+}
+
+/// The basis in units of the prior widths.
+fn scaled(prior: &Prior, basis: &DMatrix<f32>) -> DMatrix<f64> {
+    let mut basis = basis.map(f64::from);
+    for (mut row, coordinate) in basis.row_iter_mut().zip(&prior.coordinates) {
+        row *= width(coordinate);
+    }
+    basis
+}
+
+/// Average outer product of the scaled basis over the targets.
+fn spread(prior: &Prior, targets: &DMatrix<f32>) -> DMatrix<f64> {
+    let targets = scaled(prior, targets);
+    &targets * targets.transpose() / targets.ncols().max(1) as f64
 }
 
 fn width(coordinate: &Coordinate) -> f64 {
@@ -117,6 +139,26 @@ mod tests {
                 assert!(chosen < random, "{count} probes: chosen {chosen}, random {random}");
             }
         }
+    }
+
+    #[test]
+    fn the_uncertainty_is_that_of_the_textbook_posterior() {
+        let world = World::new();
+        let chosen = choose(&world.prior, &world.basis, &world.basis, 6);
+        let probes = world.basis.select_columns(&chosen);
+        let deviations = uncertainty(&world.prior, &probes, &world.basis);
+        assert_eq!(deviations.len(), 7);
+        for (count, deviation) in deviations.iter().enumerate() {
+            let expected = variance(&world, &chosen[..count]).sqrt();
+            assert!(
+                (deviation - expected).abs() < 1e-6 * expected,
+                "{count}: {deviation} {expected}"
+            );
+        }
+        assert!(
+            deviations.is_sorted_by(|before, after| after < before),
+            "{deviations:?}"
+        );
     }
 
     #[test]
