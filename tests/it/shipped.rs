@@ -1,11 +1,11 @@
-//! The shipped checkpoint loads and still says what was recorded when it was made.
+//! The shipped checkpoints load and still say what was recorded when they were made.
 
 use std::path::{Path, PathBuf};
 
 use crate::driver::{edgefit, real_data};
 
-fn shipped() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints/nasbench201")
+fn shipped(space: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints").join(space)
 }
 
 fn numbers(csv: &str) -> Vec<Vec<Option<f64>>> {
@@ -19,9 +19,18 @@ fn numbers(csv: &str) -> Vec<Vec<Option<f64>>> {
 const TOLERANCE: f64 = 1e-3;
 
 #[test]
-fn predictions_are_the_recorded_ones() {
+fn predictions_of_nasbench201_are_the_recorded_ones() {
+    predictions_are_the_recorded_ones("nasbench201", "pixel3");
+}
+
+#[test]
+fn predictions_of_fbnet_are_the_recorded_ones() {
+    predictions_are_the_recorded_ones("fbnet", "pixel2");
+}
+
+fn predictions_are_the_recorded_ones(space: &str, device: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let recorded = std::fs::read_to_string(shipped().join("predictions.csv")).unwrap();
+    let recorded = std::fs::read_to_string(shipped(space).join("predictions.csv")).unwrap();
     let cells: String = recorded
         .lines()
         .skip(1)
@@ -29,8 +38,8 @@ fn predictions_are_the_recorded_ones() {
         .collect();
     std::fs::write(folder.path().join("cells.txt"), cells).unwrap();
     let command = format!(
-        "predict --checkpoint {} --device pixel3 --architectures {{cells.txt}}",
-        shipped().display()
+        "predict --checkpoint {} --device {device} --architectures {{cells.txt}}",
+        shipped(space).display()
     );
     let run = edgefit(folder.path(), &command).succeeded();
     let (expected, found) = (numbers(&recorded), numbers(&run.stdout));
@@ -50,10 +59,27 @@ fn predictions_are_the_recorded_ones() {
 }
 
 #[test]
-fn it_is_small() {
-    let files = std::fs::read_dir(shipped()).unwrap();
-    let bytes: u64 = files.map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
-    assert!(bytes < 5 << 20, "{bytes} bytes");
+fn they_are_small() {
+    for space in ["nasbench201", "fbnet"] {
+        let files = std::fs::read_dir(shipped(space)).unwrap();
+        let bytes: u64 = files.map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
+        assert!(bytes < 5 << 20, "{space}: {bytes} bytes");
+    }
+}
+
+#[test]
+fn a_limit_on_energy_is_met_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let command = format!(
+        "design --checkpoint {} --device pi5_litert --max-latency-ms 20 --max-energy-mj 10 --format json",
+        shipped("nasbench201").display()
+    );
+    let run = edgefit(folder.path(), &command).succeeded();
+    let designs: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    for design in designs.as_array().unwrap() {
+        assert!(design["feasible_probability"].as_f64().unwrap() >= 0.9, "{design}");
+        assert!(design["energy_mj"]["mean"].as_f64().unwrap() < 10.0, "{design}");
+    }
 }
 
 #[test]
@@ -61,7 +87,7 @@ fn a_design_within_the_limit_comes_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let command = format!(
         "design --checkpoint {} --device silver_4210r --max-latency-ms 12 --count 3 --format json",
-        shipped().display()
+        shipped("nasbench201").display()
     );
     let run = edgefit(folder.path(), &command).succeeded();
     let designs: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
@@ -75,22 +101,30 @@ fn a_design_within_the_limit_comes_at_once() {
 
 /// `figures.json` is the output of this very command on the data that the model card names.
 #[test]
-fn figures_on_real_data_are_the_recorded_ones() {
+fn figures_of_nasbench201_on_real_data_are_the_recorded_ones() {
+    figures_on_real_data_are_the_recorded_ones("nasbench201", "1080ti_1,pixel3,silver_4210r");
+}
+
+#[test]
+fn figures_of_fbnet_on_real_data_are_the_recorded_ones() {
+    figures_on_real_data_are_the_recorded_ones("fbnet", "1080ti_1,pixel2,silver_4210r");
+}
+
+fn figures_on_real_data_are_the_recorded_ones(space: &str, devices: &str) {
     let Some(data) = real_data() else { return };
     let folder = tempfile::tempdir().unwrap();
     let import = format!(
-        "data import help {} --space nasbench201 --out {{data}}",
+        "data import help {} --space {space} --out {{data}}",
         data.join("HELP").display()
     );
     edgefit(folder.path(), &import).succeeded();
     let command = format!(
-        "evaluate predictor --checkpoint {} --dataset {{data}} --devices 1080ti_1,pixel3,silver_4210r --probes 10 \
-         --repeats 3 --json",
-        shipped().display()
+        "evaluate predictor --checkpoint {} --dataset {{data}} --devices {devices} --probes 10 --repeats 3 --json",
+        shipped(space).display()
     );
     let run = edgefit(folder.path(), &command).succeeded();
     let found: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-    let recorded = std::fs::read_to_string(shipped().join("figures.json")).unwrap();
+    let recorded = std::fs::read_to_string(shipped(space).join("figures.json")).unwrap();
     let recorded: serde_json::Value = serde_json::from_str(&recorded).unwrap();
     let rows = |report: &serde_json::Value| -> Vec<(String, f64)> {
         let row = |row: &serde_json::Value| {
