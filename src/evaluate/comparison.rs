@@ -253,7 +253,10 @@ impl Scene<'_> {
         let most = self.options.measurements.iter().copied().max().unwrap_or(1);
         for &measurements in &self.options.measurements {
             for repeat in 0..self.options.repeats.max(1) {
-                let seed = self.options.seed.child(&format!("compare/{}", self.truth.device.id), repeat);
+                let seed = self
+                    .options
+                    .seed
+                    .child(&format!("compare/{}", self.truth.device.id), repeat);
                 let mut believed = HashMap::new();
                 for method in Method::ALL {
                     let started = Instant::now();
