@@ -13,6 +13,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use edgefit::compute::Backend;
 use edgefit::dataset;
+use edgefit::device::Device;
 use edgefit::predict::fit::{FitOptions, fit};
 use edgefit::predict::train::{Run, TrainingConfig};
 use edgefit::predict::{DeviceModel, Predictor, Probe};
@@ -77,14 +78,19 @@ fn probes(count: usize) -> Vec<Probe> {
     measured.iter().take(count).map(probe).collect()
 }
 
+fn unseen() -> &'static Device {
+    let mut devices = LOADED.dataset.devices.iter();
+    devices.find(|device| device.id == UNSEEN).unwrap()
+}
+
 fn adapted() -> DeviceModel {
-    PREDICTOR.adapt(UNSEEN, &probes(10), Seed(2)).unwrap()
+    PREDICTOR.adapt(unseen(), &probes(10), Seed(2)).unwrap()
 }
 
 #[divan::bench(args = [0, 10, 20], sample_count = 30)]
 fn adapt(bencher: Bencher, count: usize) {
     let probes = probes(count);
-    bencher.bench(|| PREDICTOR.adapt(UNSEEN, &probes, Seed(2)).unwrap());
+    bencher.bench(|| PREDICTOR.adapt(unseen(), &probes, Seed(2)).unwrap());
 }
 
 #[divan::bench(args = [10, 20], sample_count = 5)]

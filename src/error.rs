@@ -10,7 +10,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The operating system refused a file operation.
-    #[error("cannot {action} {path}: {source}", path = path.display())]
+    #[error("cannot {action} {path}: {source}{remedy}", path = path.display(), remedy = remedy(source.kind()))]
     Io {
         /// What was tried, as a verb: "read", "write", "create".
         action: &'static str,
@@ -102,6 +102,16 @@ impl Error {
             Error::Unknown { .. } | Error::Invalid { .. } | Error::Configuration(_) => 2,
             _ => 1,
         }
+    }
+}
+
+/// What helps against the commonest refusals of the system.
+fn remedy(kind: io::ErrorKind) -> &'static str {
+    match kind {
+        io::ErrorKind::NotFound => ". Check the path.",
+        io::ErrorKind::PermissionDenied => ". Check who may use it, or name another place.",
+        io::ErrorKind::IsADirectory => ". Name a file, not a folder.",
+        _ => "",
     }
 }
 

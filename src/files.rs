@@ -28,6 +28,18 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
     write_atomically(path, |out| out.write_all(bytes))
 }
 
+/// Whether a file can be written at `path`, asked before the long work whose result goes there.
+///
+/// # Errors
+/// [`Error::Io`] naming the file.
+pub fn check_writable(path: &Path) -> Result<()> {
+    let written = match path.is_dir() {
+        true => Err(io::ErrorKind::IsADirectory.into()),
+        false => tempfile::tempfile_in(folder_of(path)).map(drop),
+    };
+    written.map_err(Error::io("write", path))
+}
+
 /// Several files that replace older ones together: all are complete on disk before the first is renamed.
 #[derive(Default)]
 pub struct Replacement {
@@ -208,6 +220,17 @@ mod tests {
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
         assert_eq!(names_in(folder.path()), ["a.csv"]);
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_known_before() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(check_writable(&folder.path().join("new.html")).is_ok());
+        assert_eq!(names_in(folder.path()), [""; 0]);
+        let absent = check_writable(&folder.path().join("absent/new.html")).unwrap_err();
+        assert!(absent.to_string().contains("Check the path."), "{absent}");
+        let taken = check_writable(folder.path()).unwrap_err();
+        assert!(taken.to_string().contains("Name a file"), "{taken}");
     }
 
     #[test]

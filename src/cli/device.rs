@@ -69,8 +69,8 @@ fn unknown(error: Error, predictor: &Predictor) -> Error {
     match error {
         Error::Unknown { kind, name, known } => {
             let mut all = predictor.known_devices();
-            all.extend(known);
-            all.dedup();
+            let others: Vec<String> = known.into_iter().filter(|id| !all.contains(id)).collect();
+            all.extend(others);
             Error::Unknown { kind, name, known: all }
         }
         other => other,

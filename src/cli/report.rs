@@ -12,7 +12,7 @@ use crate::dataset::{Dataset, Manifest, Origin};
 use crate::error::{Error, Result};
 use crate::evaluate::comparison::ComparisonReport;
 use crate::evaluate::predictor::{ProbeChoice, Protocol, predict_devices};
-use crate::files::{read_bounded, write_bytes};
+use crate::files::{check_writable, read_bounded, write_bytes};
 use crate::predict::Predictor;
 use crate::report::{Page, optimizer_page, predictor_page, proxy_page};
 
@@ -72,6 +72,12 @@ pub(crate) struct ProxyArgs {
 }
 
 pub(crate) fn run(verb: &ReportVerb, global: &Global) -> Result<ExitCode> {
+    // Before the scoring, which may take minutes.
+    check_writable(match verb {
+        ReportVerb::Predictor(PredictorArgs { out, .. })
+        | ReportVerb::Optimizer(OptimizerArgs { out, .. })
+        | ReportVerb::Proxy(ProxyArgs { out, .. }) => out,
+    })?;
     match verb {
         ReportVerb::Predictor(args) => predictor(args, global)?,
         ReportVerb::Optimizer(args) => optimizer(args, global)?,

@@ -53,7 +53,7 @@ impl Fleet {
     /// as they do in everything else.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for no device at all, for measurements at several input sizes when none was chosen, and for one
+    /// [`Error::Invalid`] for no device at all, for none that anything was measured on, for measurements at several input sizes when none was chosen, and for one
     /// device at several precisions: they cannot be told apart by their architecture.
     pub fn of(dataset: &Dataset, devices: &[usize], metric: Metric, input: Option<InputSize>) -> Result<Fleet> {
         if devices.is_empty() {
@@ -106,6 +106,9 @@ impl Fleet {
                 values.resize(place + 1, None);
             }
             values[place] = Some(value);
+        }
+        if architectures.is_empty() {
+            return Err(nothing_measured(metric));
         }
         for column in &mut columns {
             column.values.resize(architectures.len(), None);
@@ -161,6 +164,19 @@ impl Column {
             .zip(&other.values)
             .filter_map(|(a, b)| Some(((*a)?, (*b)?)))
             .unzip()
+    }
+}
+
+fn nothing_measured(metric: Metric) -> Error {
+    let what = match metric {
+        Metric::Energy => "energies",
+        _ => "latencies",
+    };
+    Error::Invalid {
+        what: format!("{what} of these devices"),
+        expected: "at least one".into(),
+        found: "none in the dataset".into(),
+        hint: "Name a dataset that holds some, or compare another metric.".into(),
     }
 }
 
@@ -271,6 +287,16 @@ mod tests {
             .to_string();
         assert!(message.contains("32x32, 16x16"), "{message}");
         assert!(at(&dataset, &[0], 64).is_err() && at(&dataset, &[], 32).is_err());
+        // Latencies only, and none of them on the second device.
+        let size = Some(InputSize { width: 32, height: 32 });
+        for (device, metric, what) in [(0, Metric::Energy, "energies"), (1, Metric::Latency, "latencies")] {
+            let one = self::dataset(&[(0, 2, 0, 0, 5.0)]);
+            let message = Fleet::of(&one, &[device], metric, size).err().unwrap().to_string();
+            assert!(
+                message.contains(what) && message.contains("none in the dataset"),
+                "{message}"
+            );
+        }
     }
 
     #[test]

@@ -299,6 +299,16 @@ mod tests {
     }
 
     #[test]
+    fn what_is_just_below_the_threshold_is_not_covered() {
+        // c agrees with d at 0.93 and with b at 0.94: enough for both, for b only, and for b exactly.
+        for (threshold, needed) in [(0.93, 2), (0.935, 3), (0.94, 3)] {
+            let found = select(&matrix(), &[], &[], threshold, 0).unwrap();
+            assert_eq!(found.proxies.len(), needed, "{threshold}");
+            assert_eq!(found.proxies[0].covered, 6 - needed, "{threshold}");
+        }
+    }
+
+    #[test]
     fn a_threshold_that_nobody_reaches_is_a_result() {
         let found = select(&matrix(), &ids(&["a", "b"]), &ids(&["d", "lone"]), 0.9, 3).unwrap();
         assert!(found.proxies.is_empty() && found.exact);

@@ -189,12 +189,17 @@ fn a_device_is_known_or_described_or_unknown() {
         at(7) / at(6)
     };
     let known = predict("pixel3").succeeded();
-    assert!(!known.stderr.contains("warning"), "{}", known.stderr);
-    for (device, id) in [("raspi4", "raspi4"), ("{board.toml}", "my-board")] {
+    assert!(!known.stderr.contains("nothing was measured"), "{}", known.stderr);
+    fs::write(folder.path().join("box.toml"), "id = \"my-box\"\n").unwrap();
+    for (device, id, from) in [
+        ("raspi4", "raspi4", "its datasheet"),
+        ("{board.toml}", "my-board", "its datasheet"),
+        ("{box.toml}", "my-box", "what the known devices have in common"),
+    ] {
         let run = predict(device).succeeded();
-        let warned = format!("warning: nothing was measured on {id}");
+        let said = format!("note: nothing was measured on {id}, so its predictions follow from {from}");
         assert!(
-            run.stderr.contains(&warned) && run.stderr.contains("edgefit probes"),
+            run.stderr.contains(&said) && run.stderr.contains("edgefit probes"),
             "{}",
             run.stderr
         );

@@ -113,13 +113,20 @@ fn only_spaces(importer: &dyn Importer, held: &[&str], space: &dyn SearchSpace) 
 fn locate(path: &Path, places: &[&str], file: &str) -> Result<PathBuf> {
     let found = places
         .iter()
-        .map(|place| path.join(place))
+        .map(|&place| match place {
+            // Messages about files below read better without it.
+            "." => path.to_path_buf(),
+            place => path.join(place),
+        })
         .find(|folder| folder.join(file).exists());
     found.ok_or_else(|| Error::Malformed {
         path: path.to_path_buf(),
         line: None,
         column: None,
-        expected: format!("a folder with {}", Path::new(places[0]).join(file).display()),
+        expected: match places[0] {
+            "." => format!("a folder with {file}"),
+            place => format!("a folder with {place}/{file}"),
+        },
         found: match path.exists() {
             true => "none".into(),
             false => "nothing at this path".into(),

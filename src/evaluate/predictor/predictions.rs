@@ -110,3 +110,32 @@ fn scored(measured: &Measured, protocol: Protocol, probed: &[usize]) -> Vec<usiz
     }
     scored
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nalgebra::DMatrix;
+
+    use crate::device::Device;
+
+    #[test]
+    fn the_trimmed_protocol_scores_the_middle_of_what_is_no_probe() {
+        // 24, 23, ..., 1 at positions 0 to 23; the probes are the four largest. Of 20 others, two are cut at either end.
+        let measured = Measured {
+            device: Device::default(),
+            architectures: Vec::new(),
+            values: (1..=24).rev().map(f64::from).collect(),
+            basis: DMatrix::zeros(0, 24),
+        };
+        let probed = [0, 1, 2, 3];
+        assert_eq!(
+            scored(&measured, Protocol::Full, &probed),
+            (4..24).collect::<Vec<usize>>()
+        );
+        // The values 3 to 18, which rise from position 21 down to 6.
+        assert_eq!(
+            scored(&measured, Protocol::Trimmed, &probed),
+            (6..=21).rev().collect::<Vec<usize>>()
+        );
+    }
+}
