@@ -243,7 +243,7 @@ impl Predictor {
     pub fn known(&self, id: &str) -> Option<DeviceModel> {
         let latency = self.latency.known(id)?;
         let energy =
-            (self.energy.as_ref()).and_then(|energy| energy.known(id).or_else(|| self.from_power(id, &latency)));
+            (self.energy.as_ref()).and_then(|energy| energy.known(id).or_else(|| self.energy_by_power(id, &latency)));
         Some(DeviceModel {
             id: id.into(),
             knowledge: Knowledge::Known,
@@ -255,7 +255,7 @@ impl Predictor {
     }
 
     /// Energy of a device whose latency alone was trained on.
-    fn from_power(&self, id: &str, latency: &MetricModel) -> Option<MetricModel> {
+    fn energy_by_power(&self, id: &str, latency: &MetricModel) -> Option<MetricModel> {
         let prior = &self.energy.as_ref()?.prior;
         let known = self.latency.prior.known.iter().find(|device| device.id == id)?;
         let likeness = Likeness::at(known.datasheet.as_deref(), None, prior);

@@ -221,7 +221,7 @@ fn standardise(values: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::seed::Seed;
-    use crate::space::{InputSize, NasBench201, SearchSpace};
+    use crate::space::{Convolution, FeatureMap, InputSize, NasBench201, SearchSpace};
 
     /// Every price zero but one; nothing saturates.
     fn device() -> DrawnDevice {
@@ -303,6 +303,59 @@ mod tests {
             ..added
         };
         assert_eq!(overlapping.time(&convolution(1, 1)), 2_632.0);
+    }
+
+    /// One, or two, 1x1 convolutions side by side on 8 channels of 4x4 pixels: 1,024 MACs each.
+    fn network(convolutions: usize) -> Network {
+        let mut network = Network::default();
+        let input = FeatureMap::input(8, InputSize { width: 4, height: 4 });
+        for _ in 0..convolutions {
+            network.convolve(
+                input,
+                Convolution {
+                    output_channels: 8,
+                    kernel: 1,
+                    stride: 1,
+                    groups: 1,
+                    normalized: true,
+                },
+            );
+        }
+        network
+    }
+
+    #[test]
+    fn launches_and_critical_path_are_paid_beside_the_work() {
+        let networks = [network(1), network(2)];
+        let counts = Counts::of(networks.iter());
+        let work = DrawnDevice {
+            pointwise: 1.0,
+            ..device()
+        };
+        assert_eq!(counts.times(&work), [1_024.0, 2_048.0]);
+        // The average work is 1,536, the average of launches 1.5: half of that work's time is 512 for a launch.
+        let launches = DrawnDevice {
+            launches: [0.5, 9.0, 9.0],
+            ..work
+        };
+        assert_eq!(counts.times(&launches), [1_024.0 + 512.0, 2_048.0 + 1_024.0]);
+        // Both have one layer on the critical path: a fourth of 1,536 for each.
+        let steps = DrawnDevice {
+            launches: [0.0; 3],
+            critical_path: 0.25,
+            ..launches
+        };
+        assert_eq!(counts.times(&steps), [1_024.0 + 384.0, 2_048.0 + 384.0]);
+    }
+
+    #[test]
+    fn eager_devices_run_the_network_as_written() {
+        // Written and live networks rise in opposite orders, so a function's order tells which was priced.
+        let networks: Vec<(Network, Network)> = (1..=4).map(|size| (network(size), network(5 - size))).collect();
+        let (functions, eager) = draw(&networks, 30, &mut Seed(2).stream("test"));
+        for (column, eager) in functions.column_iter().zip(eager) {
+            assert_eq!(column[0] < column[3], eager, "{column}");
+        }
     }
 
     #[test]
