@@ -121,10 +121,10 @@ fn edit_manifest(folder: &Path, from: &str, to: &str) {
 #[test]
 fn another_format_or_space_or_id_is_refused() {
     let folder = trained();
-    edit_manifest(folder.path(), "\"format\": 1", "\"format\": 999");
+    edit_manifest(folder.path(), "\"format\": 2", "\"format\": 999");
     damaged(folder.path()).failed(
         1,
-        &["checkpoint.json", "format version 1", "version 999", "Train it again"],
+        &["checkpoint.json", "format version 2", "version 999", "Train it again"],
     );
 
     let folder = trained();
@@ -136,7 +136,7 @@ fn another_format_or_space_or_id_is_refused() {
     damaged(folder.path()).failed(1, &["checkpoint.json", "Restore the checkpoint from a copy"]);
 
     let folder = trained();
-    fs::write(folder.path().join("nb/checkpoint.json"), "{\"format\": 1").unwrap();
+    fs::write(folder.path().join("nb/checkpoint.json"), "{\"format\": 2").unwrap();
     damaged(folder.path()).failed(1, &["checkpoint.json", "a manifest"]);
 }
 
