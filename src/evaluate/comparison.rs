@@ -20,7 +20,7 @@ use super::truth::Truth;
 use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::optimize::{Optimizer, Request};
+use crate::optimize::{HARDLY_LESS_PROBABLE, Optimizer, Request};
 use crate::predict::{Predictor, Probe};
 use crate::proxy::adaproxy::{Norm, adapt};
 use crate::proxy::flow::{FrontPoint, linear_model};
@@ -399,10 +399,15 @@ impl Scene<'_> {
             let sure: Vec<f64> = (0..accuracies.len())
                 .map(|position| probability(position, limit))
                 .collect();
-            let fits = (0..sure.len()).filter(|&position| sure[position] >= self.options.confidence);
+            // Where nothing is sure enough, the best of those that hardly are less so than any other, as the optimizer does.
+            let surest = sure.iter().copied().fold(0.0, f64::max);
+            let enough = match surest >= self.options.confidence {
+                true => self.options.confidence,
+                false => surest - HARDLY_LESS_PROBABLE,
+            };
+            let fits = (0..sure.len()).filter(|&position| sure[position] >= enough);
             let best = fits.max_by(|&a, &b| accuracies[a].total_cmp(&accuracies[b]));
-            best.or_else(|| (0..sure.len()).max_by(|&a, &b| sure[a].total_cmp(&sure[b])))
-                .unwrap_or(0)
+            best.unwrap_or(0)
         };
         Answer {
             picks: self.limits.iter().map(pick).collect(),

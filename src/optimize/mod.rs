@@ -41,6 +41,7 @@ use propose::Candidates;
 use query::{Ask, QueryShape};
 
 pub use config::OptimizerConfig;
+pub(crate) use propose::HARDLY_LESS_PROBABLE;
 pub use propose::{exhaustive, searched};
 pub use request::Request;
 pub use train::fit;

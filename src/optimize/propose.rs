@@ -18,7 +18,7 @@ const GENES_APART: usize = 2;
 /// more than one design.
 const LARGEST_PART: usize = 4;
 /// Probability that the closest design may lack beyond the nearest one, if it is better for it.
-const HARDLY_LESS_PROBABLE: f64 = 0.1;
+pub(crate) const HARDLY_LESS_PROBABLE: f64 = 0.1;
 /// Designs whose neighbours are looked at without finding anything better than the best, after which refinement ends; one
 /// more for every design wanted.
 const PATIENCE: usize = 3;
