@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Burn's device, under a name that cannot be confused with a device that networks are chosen for.
 pub type ComputeDevice = Device;
@@ -24,7 +24,7 @@ impl Backend {
     /// The device that this backend computes on.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for `wgpu` in a build without that feature.
+    /// [`crate::error::Error::Invalid`] for `wgpu` in a build without that feature.
     pub fn device(self) -> Result<ComputeDevice> {
         match self {
             Backend::Flex => Ok(Device::flex()),
@@ -79,7 +79,7 @@ fn wgpu() -> Result<ComputeDevice> {
 
 #[cfg(not(feature = "wgpu"))]
 fn wgpu() -> Result<ComputeDevice> {
-    Err(Error::Invalid {
+    Err(crate::error::Error::Invalid {
         what: "--backend wgpu".into(),
         expected: "a build with the wgpu feature".into(),
         found: "a build without it".into(),

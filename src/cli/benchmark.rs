@@ -8,6 +8,7 @@ use comfy_table::{Table, presets};
 
 use super::train::shown;
 use super::{Global, print, print_json, stop_flag};
+use crate::compute::ComputeDevice;
 use crate::dataset::{Dataset, load};
 use crate::error::{Error, Result};
 use crate::evaluate::benchmark::{Benchmark, BenchmarkReport};
@@ -47,31 +48,50 @@ pub(crate) fn run(args: &BenchmarkArgs, global: &Global) -> Result<ExitCode> {
         .collect::<Result<_>>()?;
     let compute = global.backend.device()?;
     let mut reports = Vec::new();
+    let mut failure = None;
     for benchmark in &benchmarks {
-        let dataset = dataset_of(benchmark, &args.dataset, global)?;
-        let bar = global.progress(&format!("{}: training", benchmark.name), "epochs");
-        let progress = shown(&bar);
-        let run = Run {
-            device: &compute,
-            seed: Seed(global.seed),
-            state: None,
-            resume: false,
-            progress: &progress,
-            stop: stop_flag(),
-        };
-        let report = benchmark.run(dataset, &run, &|| {
-            bar.set_prefix(format!("{}: scoring", benchmark.name))
-        })?;
-        bar.finish_and_clear();
-        if !args.json {
-            print(&described(&report, args.by_device))?;
+        // What the data at hand lacks for one benchmark does not keep the others from being run.
+        match scored(benchmark, args, &compute, global) {
+            Ok(report) => reports.push(report),
+            Err(error @ Error::Invalid { .. }) => {
+                if let Some(earlier) = failure.replace(error) {
+                    global.say(format!("error: {earlier}"));
+                }
+            }
+            Err(error) => return Err(error),
         }
-        reports.push(report);
     }
     if args.json {
         print_json(&reports)?;
     }
-    Ok(ExitCode::SUCCESS)
+    failure.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+fn scored(
+    benchmark: &Benchmark,
+    args: &BenchmarkArgs,
+    compute: &ComputeDevice,
+    global: &Global,
+) -> Result<BenchmarkReport> {
+    let dataset = dataset_of(benchmark, &args.dataset, global)?;
+    let bar = global.progress(&format!("{}: training", benchmark.name), "epochs");
+    let progress = shown(&bar);
+    let run = Run {
+        device: compute,
+        seed: Seed(global.seed),
+        state: None,
+        resume: false,
+        progress: &progress,
+        stop: stop_flag(),
+    };
+    let report = benchmark.run(dataset, &run, &|| {
+        bar.set_prefix(format!("{}: scoring", benchmark.name))
+    })?;
+    bar.finish_and_clear();
+    if !args.json {
+        print(&described(&report, args.by_device))?;
+    }
+    Ok(report)
 }
 
 fn asked(name: &str, args: &BenchmarkArgs) -> Result<Benchmark> {
