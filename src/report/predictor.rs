@@ -29,7 +29,10 @@ pub fn predictor_page(
         blocks: vec![Block::Table(scores(report))],
     });
     Ok(Page {
-        title: format!("Predicted {} on {} devices", report.metric, predictions.len()),
+        title: match predictions {
+            [only] => format!("Predicted {} on {}", report.metric, only.device),
+            several => format!("Predicted {} on {} devices", report.metric, several.len()),
+        },
         lead: lead(report, probes),
         sections,
         provenance,
