@@ -197,13 +197,7 @@ impl OptimizerChoices {
         let predictor = checkpoint::load_predictor(&self.checkpoint, &compute)?;
         let optimizer = checkpoint::load_optimizer(&self.checkpoint, &compute)?;
         let dataset = read_datasets(&self.dataset, global)?;
-        let learned = predictor.accuracy.as_ref().map(|model| model.scale.task.as_str());
-        let task = dataset.resolve_task(learned)?.ok_or_else(|| Error::Invalid {
-            what: "--dataset".into(),
-            expected: "accuracies to look designs up in".into(),
-            found: "none".into(),
-            hint: "Add a dataset that has them.".into(),
-        })?;
+        let task = task_with_accuracies(&predictor, &dataset)?;
         let scoring = OptimizerScoring {
             devices: unseen(&predictor, &dataset, &self.devices, global)?,
             probes: self.probes,
@@ -274,6 +268,20 @@ pub(crate) fn task_of(predictor: &Predictor, dataset: &Dataset) -> Result<Option
         Some(model) if dataset.tasks.contains(&model.scale.task) => dataset.resolve_task(Some(&model.scale.task)),
         _ => Ok(None),
     }
+}
+
+/// As [`task_of`], where designs are looked up.
+///
+/// # Errors
+/// [`Error::Invalid`] for a dataset without accuracies.
+pub(crate) fn task_with_accuracies(predictor: &Predictor, dataset: &Dataset) -> Result<Task> {
+    let learned = predictor.accuracy.as_ref().map(|model| model.scale.task.as_str());
+    dataset.resolve_task(learned)?.ok_or_else(|| Error::Invalid {
+        what: "--dataset".into(),
+        expected: "accuracies to look designs up in".into(),
+        found: "none".into(),
+        hint: "Add a dataset that has them.".into(),
+    })
 }
 
 /// The devices named, or all that the checkpoint does not know. Naming a known one is allowed, and said.

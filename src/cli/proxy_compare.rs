@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::evaluate::unseen;
+use super::evaluate::{task_with_accuracies, unseen};
 use super::{Global, print, print_json, read_datasets};
 use crate::checkpoint;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::comparison::{ComparisonOptions, ComparisonReport, compare};
 use crate::evaluate::predictor::ProbeChoice;
 use crate::proxy::adaproxy::Norm;
@@ -59,13 +59,7 @@ pub(crate) fn run(args: &CompareArgs, global: &Global) -> Result<()> {
     let predictor = checkpoint::load_predictor(&args.checkpoint, &compute)?;
     let optimizer = checkpoint::load_optimizer(&args.checkpoint, &compute)?;
     let dataset = read_datasets(&args.dataset, global)?;
-    let learned = predictor.accuracy.as_ref().map(|model| model.scale.task.as_str());
-    let task = dataset.resolve_task(learned)?.ok_or_else(|| Error::Invalid {
-        what: "--dataset".into(),
-        expected: "accuracies to look designs up in".into(),
-        found: "none".into(),
-        hint: "Add a dataset that has them.".into(),
-    })?;
+    let task = task_with_accuracies(&predictor, &dataset)?;
     let options = ComparisonOptions {
         targets: unseen(&predictor, &dataset, &args.devices, global)?,
         proxies: match args.proxies.is_empty() {
