@@ -38,7 +38,7 @@ const ACCURACIES: &str = "accuracies.csv";
 const OPTIMIZER: &str = "optimizer.json";
 const POLICY: &str = "policy.bpk";
 /// Largest file of a checkpoint that is read.
-const LARGEST_FILE: u64 = 256 << 20;
+const MAX_FILE_BYTES: u64 = 256 << 20;
 
 #[derive(Serialize, Deserialize)]
 struct Manifest {
@@ -125,13 +125,14 @@ pub fn load_predictor(folder: &Path, compute: &ComputeDevice) -> Result<Predicto
         compute: compute.clone(),
         table: OnceLock::new(),
     };
-    match predictor.encoder.width() == predictor.ensemble.config.inputs {
-        true => Ok(predictor),
-        false => Err(broken(
+    if predictor.encoder.width() == predictor.ensemble.config.inputs {
+        Ok(predictor)
+    } else {
+        Err(broken(
             &folder.join(PREDICTOR),
             format!("towers for {} features", predictor.encoder.width()),
             format!("towers for {}", predictor.ensemble.config.inputs),
-        )),
+        ))
     }
 }
 
@@ -169,13 +170,14 @@ pub fn load_optimizer(folder: &Path, compute: &ComputeDevice) -> Result<Optimize
         &folder.join(POLICY),
         compute,
     )?;
-    match optimizer.predictor == manifest.predictor {
-        true => Ok(optimizer),
-        false => Err(broken(
+    if optimizer.predictor == manifest.predictor {
+        Ok(optimizer)
+    } else {
+        Err(broken(
             &folder.join(OPTIMIZER),
             format!("an optimizer of predictor {}", manifest.predictor),
             format!("one of {}", optimizer.predictor),
-        )),
+        ))
     }
 }
 
@@ -303,7 +305,7 @@ fn read_manifest(folder: &Path) -> Result<Manifest> {
     if !path.exists() {
         return Err(broken(folder, format!("a folder with {MANIFEST}"), "none".into()));
     }
-    let bytes = read_bounded(&path, LARGEST_FILE)?;
+    let bytes = read_bounded(&path, MAX_FILE_BYTES)?;
     let version: Option<u64> = serde_json::from_slice::<serde_json::Value>(&bytes)
         .ok()
         .and_then(|value| value.get("format")?.as_u64());
@@ -333,7 +335,7 @@ fn read_files(folder: &Path, manifest: &Manifest) -> Result<Files> {
         if !path.exists() {
             return Err(broken(&path, "a file that the manifest names".into(), "none".into()));
         }
-        let bytes = read_bounded(&path, LARGEST_FILE)?;
+        let bytes = read_bounded(&path, MAX_FILE_BYTES)?;
         let found = hexadecimal(&Sha256::digest(&bytes));
         if found != *expected {
             return Err(broken(&path, format!("SHA-256 {expected}"), found));
@@ -341,13 +343,14 @@ fn read_files(folder: &Path, manifest: &Manifest) -> Result<Files> {
         files.insert(name.clone(), bytes);
     }
     let found = predictor_id(&files);
-    match found == manifest.predictor {
-        true => Ok(files),
-        false => Err(broken(
+    if found == manifest.predictor {
+        Ok(files)
+    } else {
+        Err(broken(
             &folder.join(MANIFEST),
             format!("predictor {found}, which the files make up"),
             format!("predictor {}", manifest.predictor),
-        )),
+        ))
     }
 }
 

@@ -33,9 +33,10 @@ pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// [`Error::Io`] naming the file.
 pub fn check_writable(path: &Path) -> Result<()> {
-    let written = match path.is_dir() {
-        true => Err(io::ErrorKind::IsADirectory.into()),
-        false => tempfile::tempfile_in(folder_of(path)).map(drop),
+    let written = if path.is_dir() {
+        Err(io::ErrorKind::IsADirectory.into())
+    } else {
+        tempfile::tempfile_in(folder_of(path)).map(drop)
     };
     written.map_err(Error::io("write", path))
 }

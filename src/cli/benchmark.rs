@@ -95,12 +95,11 @@ fn scored(
 }
 
 fn asked(name: &str, args: &BenchmarkArgs) -> Result<Benchmark> {
-    let mut benchmark = match name.ends_with(".toml") {
-        true => {
-            let benchmark: Benchmark = read_toml(Path::new(name))?;
-            benchmark.check().map(|()| benchmark)?
-        }
-        false => Benchmark::by_name(name)?,
+    let mut benchmark = if name.ends_with(".toml") {
+        let benchmark: Benchmark = read_toml(Path::new(name))?;
+        benchmark.check().map(|()| benchmark)?
+    } else {
+        Benchmark::by_name(name)?
     };
     if !args.probes.is_empty() {
         benchmark.probes = args.probes.clone();

@@ -101,12 +101,11 @@ fn import(args: &ImportArgs, global: &Global) -> Result<()> {
     let importer = by_name(&args.source)?;
     let space = by_id(&args.space)?;
     // Before the work of reading: the dataset to add to may be broken.
-    let present = match args.out.join(MANIFEST_FILE).exists() {
-        true => Some(read(&args.out, global)?),
-        false => {
-            refuse_stray_tables(&args.out)?;
-            None
-        }
+    let present = if args.out.join(MANIFEST_FILE).exists() {
+        Some(read(&args.out, global)?)
+    } else {
+        refuse_stray_tables(&args.out)?;
+        None
     };
     let progress = global.progress(&format!("importing {}", importer.name()), importer.progress_unit());
     let imported = importer.import(&args.path, space, &progress)?;

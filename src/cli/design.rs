@@ -30,7 +30,7 @@ pub(crate) struct DesignArgs {
     #[arg(long)]
     device: String,
     #[command(flatten)]
-    asked: AskArgs,
+    asked: ConstraintArgs,
     /// Designs sampled from the optimizer and verified, beside its first choice
     #[arg(long, default_value_t = 16)]
     samples: usize,
@@ -41,11 +41,11 @@ pub(crate) struct DesignArgs {
 
 /// What is asked of designs.
 #[derive(Debug, Args)]
-pub(crate) struct AskArgs {
-    /// Most latency of one batch, in ms
+pub(crate) struct ConstraintArgs {
+    /// Maximum latency of one batch, in ms
     #[arg(long, allow_negative_numbers = true)]
     max_latency_ms: Option<f64>,
-    /// Most energy of one batch, in mJ
+    /// Maximum energy of one batch, in mJ
     #[arg(long, allow_negative_numbers = true)]
     max_energy_mj: Option<f64>,
     /// Least accuracy, in percent
@@ -65,7 +65,7 @@ pub(crate) struct AskArgs {
     count: usize,
 }
 
-impl AskArgs {
+impl ConstraintArgs {
     /// Limits and objective in the library's terms.
     pub(crate) fn request(&self, samples: usize) -> Result<Request> {
         let limits = [
@@ -180,13 +180,14 @@ pub(crate) fn print_proposals(
 
 fn closest(proposal: &Proposal, misses: &[Miss]) -> String {
     let by: Vec<String> = misses.iter().map(Miss::to_string).collect();
-    match by.is_empty() {
-        true => format!(
+    if by.is_empty() {
+        format!(
             "no design meets the limits surely enough; the closest holds them with probability {:.2}. Lower --confidence \
              or measure more probes",
             proposal.feasible_probability
-        ),
-        false => format!("no design meets the limits; the closest misses {}", by.join(" and ")),
+        )
+    } else {
+        format!("no design meets the limits; the closest misses {}", by.join(" and "))
     }
 }
 
@@ -201,9 +202,12 @@ const HEADER: [&str; 7] = [
 ];
 
 fn table(rows: &[Row]) -> String {
-    let interval = |one: Estimate| match one.low == one.high {
-        true => format!("{:.2}", one.mean),
-        false => format!("{:.2} [{:.2}, {:.2}]", one.mean, one.low, one.high),
+    let interval = |one: Estimate| {
+        if one.low == one.high {
+            format!("{:.2}", one.mean)
+        } else {
+            format!("{:.2} [{:.2}, {:.2}]", one.mean, one.low, one.high)
+        }
     };
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);

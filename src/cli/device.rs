@@ -14,7 +14,7 @@ use crate::seed::Seed;
 use crate::space::{Architecture, SearchSpace};
 
 /// Largest device, probe or architecture file that is read.
-const LARGEST_FILE: u64 = 256 << 20;
+const MAX_FILE_BYTES: u64 = 256 << 20;
 
 /// One row of a probe file.
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,9 +58,10 @@ pub(crate) fn resolve(name: &str, predictor: &Predictor, global: &Global) -> Res
 
 /// A device's datasheet: a TOML file, or an id of the catalogue.
 pub(crate) fn datasheet(name: &str) -> Result<Device> {
-    match name.ends_with(".toml") {
-        true => device::read_toml(Path::new(name)),
-        false => catalogue::find(name),
+    if name.ends_with(".toml") {
+        device::read_toml(Path::new(name))
+    } else {
+        catalogue::find(name)
     }
 }
 
@@ -78,7 +79,7 @@ fn unknown(error: Error, predictor: &Predictor) -> Error {
 }
 
 fn read_device_json(path: &Path, predictor: &Predictor) -> Result<DeviceModel> {
-    let bytes = read_bounded(path, LARGEST_FILE)?;
+    let bytes = read_bounded(path, MAX_FILE_BYTES)?;
     let model: DeviceModel = serde_json::from_slice(&bytes).map_err(|error| Error::Malformed {
         path: path.to_path_buf(),
         line: Some(error.line() as u64),
@@ -87,14 +88,15 @@ fn read_device_json(path: &Path, predictor: &Predictor) -> Result<DeviceModel> {
         found: error.to_string(),
         hint: "Run `edgefit adapt` again.".into(),
     })?;
-    match model.predictor == predictor.id {
-        true => Ok(model),
-        false => Err(Error::Invalid {
+    if model.predictor == predictor.id {
+        Ok(model)
+    } else {
+        Err(Error::Invalid {
             what: format!("device {}", path.display()),
             expected: format!("one adapted with this checkpoint ({})", predictor.id),
             found: format!("one adapted with {}", model.predictor),
             hint: "Run `edgefit adapt` with this checkpoint.".into(),
-        }),
+        })
     }
 }
 
@@ -103,7 +105,7 @@ fn read_device_json(path: &Path, predictor: &Predictor) -> Result<DeviceModel> {
 /// # Errors
 /// [`Error::Malformed`] with the line; rows without any value, and architectures that stand twice, are among them.
 pub(crate) fn read_probes(path: &Path, space: &dyn SearchSpace) -> Result<Vec<Probe>> {
-    let bytes = read_bounded(path, LARGEST_FILE)?;
+    let bytes = read_bounded(path, MAX_FILE_BYTES)?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
     check_columns(path, &mut reader)?;
     let mut probes: Vec<(u64, Probe)> = Vec::new();
@@ -141,9 +143,10 @@ pub(crate) fn read_probes(path: &Path, space: &dyn SearchSpace) -> Result<Vec<Pr
             },
         ));
     }
-    match probes.is_empty() {
-        false => Ok(probes.into_iter().map(|(_, probe)| probe).collect()),
-        true => Err(malformed(path, None, "at least one probe", "none")),
+    if probes.is_empty() {
+        Err(malformed(path, None, "at least one probe", "none"))
+    } else {
+        Ok(probes.into_iter().map(|(_, probe)| probe).collect())
     }
 }
 
@@ -160,14 +163,15 @@ fn check_columns(path: &Path, reader: &mut csv::Reader<&[u8]>) -> Result<()> {
         let found = format!("`{other}`{nearest}");
         return Err(malformed(path, Some(1), PROBE_COLUMNS_EXPECTED, &found));
     }
-    match headers.iter().any(|name| name == PROBE_COLUMNS[0]) {
-        true => Ok(()),
-        false => Err(malformed(
+    if headers.iter().any(|name| name == PROBE_COLUMNS[0]) {
+        Ok(())
+    } else {
+        Err(malformed(
             path,
             Some(1),
             PROBE_COLUMNS_EXPECTED,
             "no column architecture",
-        )),
+        ))
     }
 }
 
@@ -191,12 +195,12 @@ pub(crate) fn read_architectures(from: &str, space: &dyn SearchSpace) -> Result<
             let mut bytes = Vec::new();
             std::io::stdin()
                 .lock()
-                .take(LARGEST_FILE)
+                .take(MAX_FILE_BYTES)
                 .read_to_end(&mut bytes)
                 .map_err(Error::io("read", "stdin"))?;
             bytes
         }
-        _ => read_bounded(path, LARGEST_FILE)?,
+        _ => read_bounded(path, MAX_FILE_BYTES)?,
     };
     let text = String::from_utf8_lossy(&bytes);
     let header: Vec<&str> = text

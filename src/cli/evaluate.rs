@@ -128,18 +128,20 @@ pub(crate) fn run(verb: &EvaluateVerb, global: &Global) -> Result<ExitCode> {
 
 fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
     let report = args.choices.scored(global)?.report;
-    match args.json {
-        true => print_json(&report)?,
-        false => print(&table(&report))?,
+    if args.json {
+        print_json(&report)?
+    } else {
+        print(&table(&report))?
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
     let report = args.choices.scored(global)?.report;
-    match args.json {
-        true => print_json(&report)?,
-        false => print(&summary_table(&report))?,
+    if args.json {
+        print_json(&report)?
+    } else {
+        print(&summary_table(&report))?
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -301,15 +303,16 @@ pub(crate) fn unseen(
     let is_known = |device: &usize| known.contains(&dataset.devices[*device].unit.as_str());
     if names.is_empty() {
         let unseen: Vec<usize> = (0..dataset.devices.len()).filter(|device| !is_known(device)).collect();
-        return match unseen.is_empty() {
-            false => Ok(unseen),
-            true => Err(Error::Invalid {
+        return if unseen.is_empty() {
+            Err(Error::Invalid {
                 what: "devices to evaluate on".into(),
                 expected: "a dataset with devices that the checkpoint was not trained on".into(),
                 found: "only devices that it was trained on".into(),
                 hint: "Train with --devices, leaving some out, or name them with --devices to score known devices."
                     .into(),
-            }),
+            })
+        } else {
+            Ok(unseen)
         };
     }
     let devices = dataset.resolve_devices(names)?;

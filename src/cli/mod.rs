@@ -157,9 +157,10 @@ impl Global {
 
     /// A progress bar on stderr, hidden where nobody watches. `unit` is `bytes` or the plural of what is counted.
     pub(crate) fn progress(&self, what: &str, unit: &str) -> ProgressBar {
-        let target = match self.quiet || !io::stderr().is_terminal() {
-            true => ProgressDrawTarget::hidden(),
-            false => ProgressDrawTarget::stderr(),
+        let target = if self.quiet || !io::stderr().is_terminal() {
+            ProgressDrawTarget::hidden()
+        } else {
+            ProgressDrawTarget::stderr()
         };
         let counted = match unit {
             "bytes" => "{bytes}/{total_bytes}".to_string(),

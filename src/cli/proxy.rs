@@ -149,16 +149,18 @@ fn matrix(args: &MatrixArgs, global: &Global) -> Result<()> {
     if let Some(path) = &args.svg {
         write_bytes(path, matrix_heatmap(&found).svg()?.as_bytes())?;
     }
-    match args.json {
-        true => print_json(&found),
-        false => print(&matrix_table(&found)),
+    if args.json {
+        print_json(&found)
+    } else {
+        print(&matrix_table(&found))
     }
 }
 
 fn fleet(args: &FleetArgs, dataset: &Dataset) -> Result<Fleet> {
-    let devices = match args.devices.is_empty() {
-        true => (0..dataset.devices.len()).collect(),
-        false => dataset.resolve_devices(&args.devices)?,
+    let devices = if args.devices.is_empty() {
+        (0..dataset.devices.len()).collect()
+    } else {
+        dataset.resolve_devices(&args.devices)?
     };
     let metric = if args.energy { Metric::Energy } else { Metric::Latency };
     Fleet::of(dataset, &devices, metric, args.input)
@@ -265,13 +267,15 @@ fn matrix_table(found: &Monotonicity) -> String {
 
 fn selection(args: &SelectArgs, global: &Global) -> Result<()> {
     let dataset = read_datasets(&args.fleet.dataset, global)?;
-    let candidates = match args.candidates.is_empty() {
-        true => (0..dataset.devices.len()).collect(),
-        false => dataset.resolve_devices(&args.candidates)?,
+    let candidates = if args.candidates.is_empty() {
+        (0..dataset.devices.len()).collect()
+    } else {
+        dataset.resolve_devices(&args.candidates)?
     };
-    let targets = match args.fleet.devices.is_empty() {
-        true => (0..dataset.devices.len()).collect(),
-        false => dataset.resolve_devices(&args.fleet.devices)?,
+    let targets = if args.fleet.devices.is_empty() {
+        (0..dataset.devices.len()).collect()
+    } else {
+        dataset.resolve_devices(&args.fleet.devices)?
     };
     let compared: BTreeSet<usize> = candidates.iter().chain(&targets).copied().collect();
     let metric = if args.fleet.energy {
@@ -296,9 +300,10 @@ fn selection(args: &SelectArgs, global: &Global) -> Result<()> {
         args.fleet.threshold,
         args.further,
     )?;
-    match args.json {
-        true => print_json(&selection),
-        false => print(&selection_table(&selection)),
+    if args.json {
+        print_json(&selection)
+    } else {
+        print(&selection_table(&selection))
     }
 }
 
@@ -324,12 +329,13 @@ fn selection_table(selection: &Selection) -> String {
     for proxy in &selection.further {
         table.add_row(row("further", proxy));
     }
-    let size = match selection.exact {
-        true => format!("no fewer than {} cover as much", selection.at_least),
-        false => format!(
+    let size = if selection.exact {
+        format!("no fewer than {} cover as much", selection.at_least)
+    } else {
+        format!(
             "no fewer than {} cover as much; whether so few do is not known",
             selection.at_least
-        ),
+        )
     };
     let mut text = format!(
         "{table}\n{} proxies cover at SRCC {} or more; {size}",

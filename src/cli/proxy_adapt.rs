@@ -71,9 +71,10 @@ pub(crate) fn run(args: &AdaptArgs, global: &Global) -> Result<()> {
         task.as_ref().and_then(|task| task.input),
     )?;
     let proxy = one_device(&dataset, &args.proxy)?;
-    let targets: Vec<usize> = match args.targets.is_empty() {
-        true => (0..dataset.devices.len()).filter(|&device| device != proxy).collect(),
-        false => dataset.resolve_devices(&args.targets)?,
+    let targets: Vec<usize> = if args.targets.is_empty() {
+        (0..dataset.devices.len()).filter(|&device| device != proxy).collect()
+    } else {
+        dataset.resolve_devices(&args.targets)?
     };
     if targets.is_empty() {
         return Err(Error::Invalid {
@@ -108,9 +109,10 @@ pub(crate) fn run(args: &AdaptArgs, global: &Global) -> Result<()> {
         }
     }
     bar.finish_and_clear();
-    match args.json {
-        true => print_json(&reports),
-        false => print(&adaptation_table(&reports)),
+    if args.json {
+        print_json(&reports)
+    } else {
+        print(&adaptation_table(&reports))
     }
 }
 

@@ -62,9 +62,10 @@ pub(crate) fn run(args: &CompareArgs, global: &Global) -> Result<()> {
     let task = task_with_accuracies(&predictor, &dataset)?;
     let options = ComparisonOptions {
         targets: unseen(&predictor, &dataset, &args.devices, global)?,
-        proxies: match args.proxies.is_empty() {
-            true => (0..dataset.devices.len()).collect(),
-            false => dataset.resolve_devices(&args.proxies)?,
+        proxies: if args.proxies.is_empty() {
+            (0..dataset.devices.len()).collect()
+        } else {
+            dataset.resolve_devices(&args.proxies)?
         },
         measurements: args.measurements.clone(),
         choice: args.probe_choice,
@@ -79,9 +80,10 @@ pub(crate) fn run(args: &CompareArgs, global: &Global) -> Result<()> {
     bar.set_length(options.targets.len() as u64);
     let report = compare(&predictor, Some(&optimizer), &dataset, &task, &options, &|| bar.inc(1))?;
     bar.finish_and_clear();
-    match args.json {
-        true => print_json(&report),
-        false => print(&table(&report)),
+    if args.json {
+        print_json(&report)
+    } else {
+        print(&table(&report))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::predict::Predictor;
 use crate::report::{Page, optimizer_page, predictor_page, proxy_page};
 
 /// Longest comparison that is read, in bytes.
-const LARGEST_COMPARISON: u64 = 256 << 20;
+const MAX_COMPARISON: u64 = 256 << 20;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReportVerb {
@@ -146,7 +146,7 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<()> {
 }
 
 fn proxy(args: &ProxyArgs, global: &Global) -> Result<()> {
-    let bytes = read_bounded(&args.from, LARGEST_COMPARISON)?;
+    let bytes = read_bounded(&args.from, MAX_COMPARISON)?;
     let report: ComparisonReport = serde_json::from_slice(&bytes).map_err(|error| Error::Malformed {
         path: args.from.clone(),
         line: Some(error.line() as u64),
@@ -208,9 +208,10 @@ fn sources(predictor: &Predictor, checkpoint: &Path, datasets: &[PathBuf]) -> Re
     for folder in datasets {
         let manifest = Manifest::read(folder)?;
         let sources: Vec<String> = manifest.sources.iter().map(|source| source.name.clone()).collect();
-        let from = match sources.is_empty() {
-            true => String::new(),
-            false => format!(" (from {})", sources.join(", ")),
+        let from = if sources.is_empty() {
+            String::new()
+        } else {
+            format!(" (from {})", sources.join(", "))
         };
         entries.push(entry("Dataset", format!("{}{from}", folder.display())));
     }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 
 use super::Global;
-use super::design::{AskArgs, print_proposals};
+use super::design::{ConstraintArgs, print_proposals};
 use super::device::resolve;
 use super::predict::Format;
 use crate::checkpoint;
@@ -28,8 +28,8 @@ pub(crate) struct SearchArgs {
     #[arg(long)]
     device: String,
     #[command(flatten)]
-    asked: AskArgs,
-    /// Most architectures evaluated [default: 2000, and all for exhaustive]
+    asked: ConstraintArgs,
+    /// Maximum architectures evaluated [default: 2000, and all for exhaustive]
     #[arg(long)]
     budget: Option<usize>,
     /// How to print

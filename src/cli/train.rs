@@ -67,10 +67,10 @@ pub(crate) struct PredictorArgs {
     /// Known devices, as ids or hardware units, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     devices: Vec<String>,
-    /// Most architectures used per device, drawn at random [default: all]
+    /// Maximum architectures used per device, drawn at random [default: all]
     #[arg(long)]
     samples_per_device: Option<usize>,
-    /// Most architectures whose accuracy is used, drawn at random [default: all]
+    /// Maximum architectures whose accuracy is used, drawn at random [default: all]
     #[arg(long)]
     accuracy_samples: Option<usize>,
     /// Leave the accuracies trained on out of the checkpoint, to publish it; all accuracies are then predicted
@@ -271,14 +271,15 @@ fn begin(state: &Path, name: &str, options: &str, resume: bool) -> Result<()> {
     let noted = state.join(name);
     if resume && noted.exists() {
         let found = fs::read_to_string(&noted).map_err(Error::io("read", &noted))?;
-        return match found == options {
-            true => Ok(()),
-            false => Err(Error::Invalid {
+        return if found == options {
+            Ok(())
+        } else {
+            Err(Error::Invalid {
                 what: "--resume".into(),
                 expected: format!("the options in {}", noted.display()),
                 found: "others".into(),
                 hint: "Repeat the first command, or leave --resume out to start over.".into(),
-            }),
+            })
         };
     }
     if state.exists() {

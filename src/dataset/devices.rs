@@ -54,9 +54,10 @@ fn read_device(row: &Row<'_>) -> Result<Device> {
     let id = row.required(ID)?.to_string();
     let mut fields = Map::from_iter([("unit".to_string(), Value::from(id))]);
     for (column, name) in NAMES.iter().enumerate() {
-        let value = match column < TEXTS {
-            true => row.text(column)?.map(Value::from),
-            false => row.positive(column)?.map(Value::from),
+        let value = if column < TEXTS {
+            row.text(column)?.map(Value::from)
+        } else {
+            row.positive(column)?.map(Value::from)
         };
         fields.extend(value.map(|value| (key_of(name), value)));
     }

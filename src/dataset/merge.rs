@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::build::Builder;
+use super::deduplicate::{Contradictions, Keyed, deduplicate};
 use super::devices::complete;
-use super::fold::{Contradictions, Keyed, fold};
 use super::{AccuracyRow, Dataset, Measurement};
 use crate::error::{Error, Result};
 
@@ -37,8 +37,8 @@ impl Dataset {
         }
         let before = (self.measurements.len(), self.accuracies.len());
         let mut merged = append(self, other, path)?;
-        let known_measurements = fold_merged(&mut merged, path, |dataset| &mut dataset.measurements)?;
-        let known_accuracies = fold_merged(&mut merged, path, |dataset| &mut dataset.accuracies)?;
+        let known_measurements = deduplicate_merged(&mut merged, path, |dataset| &mut dataset.measurements)?;
+        let known_accuracies = deduplicate_merged(&mut merged, path, |dataset| &mut dataset.accuracies)?;
         let added = Added {
             measurements: merged.measurements.len() - before.0,
             accuracies: merged.accuracies.len() - before.1,
@@ -151,13 +151,13 @@ impl Described for AccuracyRow {
     }
 }
 
-fn fold_merged<R: Described>(
+fn deduplicate_merged<R: Described>(
     dataset: &mut Dataset,
     path: &Path,
     rows_of: impl Fn(&mut Dataset) -> &mut Vec<R>,
 ) -> Result<usize> {
     let mut rows = std::mem::take(rows_of(dataset));
-    let folded = fold(&mut rows).map_err(|Contradictions { shown, count }| {
+    let deduplicated = deduplicate(&mut rows).map_err(|Contradictions { shown, count }| {
         let shown: Vec<String> = shown
             .iter()
             .map(|&(known, new)| {
@@ -173,5 +173,5 @@ fn fold_merged<R: Described>(
         contradiction(path, &shown, count)
     })?;
     *rows_of(dataset) = rows;
-    Ok(folded)
+    Ok(deduplicated)
 }

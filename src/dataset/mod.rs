@@ -16,8 +16,8 @@ pub mod simulate;
 pub mod split;
 
 mod build;
+mod deduplicate;
 mod devices;
-mod fold;
 mod manifest;
 mod merge;
 mod read;

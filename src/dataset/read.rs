@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use indicatif::ProgressBar;
 
 use super::build::Builder;
+use super::deduplicate::{Contradictions, Keyed, deduplicate};
 use super::devices::{DEVICES_FILE, read_devices, unknown_device};
-use super::fold::{Contradictions, Keyed, fold};
 use super::manifest::Manifest;
 use super::table::{Columns, Row, Table};
 use super::{AccuracyRow, Dataset, Measurement, Origin};
@@ -157,7 +157,7 @@ pub(super) fn read_measurements(
         lines.push(row.line() as u32);
         Ok(())
     })?;
-    fold_lines(builder.measurements_mut(), path, &lines)
+    deduplicate_lines(builder.measurements_mut(), path, &lines)
 }
 
 fn measurement(row: &Row<'_>, defaults: &Defaults, builder: &mut Builder) -> Result<Measurement> {
@@ -255,7 +255,7 @@ pub(super) fn read_accuracies(
         Ok(())
     })?;
     refuse_fractions(path, builder.dataset())?;
-    fold_lines(builder.accuracies_mut(), path, &lines)
+    deduplicate_lines(builder.accuracies_mut(), path, &lines)
 }
 
 /// An accuracy in percent, which cannot be absent.
@@ -297,9 +297,9 @@ pub(super) fn refuse_fractions(path: &Path, dataset: &Dataset) -> Result<()> {
     Ok(())
 }
 
-fn fold_lines<R: Keyed>(rows: &mut Vec<R>, path: &Path, lines: &[u32]) -> Result<usize> {
+fn deduplicate_lines<R: Keyed>(rows: &mut Vec<R>, path: &Path, lines: &[u32]) -> Result<usize> {
     // Rows that were there before this table have no line here: single tables are read into an empty builder.
-    fold(rows).map_err(|Contradictions { shown, count }| {
+    deduplicate(rows).map_err(|Contradictions { shown, count }| {
         let (first, later) = shown[0];
         let others = match count {
             1 => String::new(),

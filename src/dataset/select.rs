@@ -113,9 +113,10 @@ impl Dataset {
 
     fn sizes(&self) -> String {
         let sizes: Vec<String> = self.inputs.iter().map(ToString::to_string).collect();
-        match sizes.is_empty() {
-            true => "none".into(),
-            false => sizes.join(", "),
+        if sizes.is_empty() {
+            "none".into()
+        } else {
+            sizes.join(", ")
         }
     }
 

@@ -46,9 +46,10 @@ pub fn by_isomorphism(
     let mut twins = twins(space, architectures, among);
     twins.shuffle(rng);
     for group in twins {
-        let part = match split.train.len() + group.len() <= wanted {
-            true => &mut split.train,
-            false => &mut split.held_out,
+        let part = if split.train.len() + group.len() <= wanted {
+            &mut split.train
+        } else {
+            &mut split.held_out
         };
         part.extend(group);
     }

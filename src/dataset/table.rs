@@ -208,9 +208,10 @@ impl Row<'_> {
         let value = self.number(column)?;
         match value {
             Some(value) if value <= 0.0 => {
-                let hint = match value == -1.0 {
-                    true => "-1 often means not measured: leave the cell empty then.",
-                    false => "Leave the cell empty where nothing was measured.",
+                let hint = if value == -1.0 {
+                    "-1 often means not measured: leave the cell empty then."
+                } else {
+                    "Leave the cell empty where nothing was measured."
                 };
                 Err(self.malformed(column, "a number above zero", value, hint))
             }

@@ -14,7 +14,7 @@ const CONSTANT: f64 = 1e-6;
 
 /// The live quantities whose minimum over the space marks a network that computes next to nothing. The last two features
 /// are one where they are at that minimum, else zero.
-const IDLE_QUANTITIES: [&str; 2] = ["kernel_launches", "convolution_layers"];
+const DEGENERATE_QUANTITIES: [&str; 2] = ["kernel_launches", "convolution_layers"];
 
 /// Physical features of one architecture, see [`PHYSICAL_FEATURES`].
 #[derive(Debug, Clone, PartialEq)]
@@ -65,7 +65,7 @@ pub struct Encoder {
     pub input: (u32, u32),
     /// Classes that the architectures are lowered for.
     pub classes: u32,
-    /// Smallest value over the training architectures of each of the idle quantities.
+    /// Smallest value over the training architectures of each of the degenerate quantities.
     fewest: [f64; 2],
     kept: Vec<usize>,
     mean: Vec<f64>,
@@ -85,7 +85,7 @@ impl Encoder {
         };
         let live: Vec<[f64; 2]> = architectures
             .par_iter()
-            .map(|one| idle_quantities(&Physics::of(space, one, input, classes)))
+            .map(|one| degenerate_quantities(&Physics::of(space, one, input, classes)))
             .collect();
         encoder.fewest = [0, 1].map(|quantity| live.iter().map(|row| row[quantity]).fold(f64::INFINITY, f64::min));
         let rows: Vec<Vec<f64>> = architectures.par_iter().map(|one| encoder.raw(space, one)).collect();
@@ -131,8 +131,8 @@ impl Encoder {
         encoded
     }
 
-    /// Positions, in an encoded architecture, of those of the idle features that vary.
-    pub(crate) fn positions_of_idle(&self, space: &dyn SearchSpace) -> Vec<usize> {
+    /// Positions, in an encoded architecture, of those of the degenerate features that vary.
+    pub(crate) fn positions_of_degenerate(&self, space: &dyn SearchSpace) -> Vec<usize> {
         let genes: usize = space.choices().iter().map(|&choices| usize::from(choices)).sum();
         let first = genes + 4 * PHYSICAL_FEATURES.len();
         (0..self.kept.len())
@@ -140,7 +140,7 @@ impl Encoder {
             .collect()
     }
 
-    /// Genes one-hot, then the physical features: written, their logs, live, their logs; last the idle features.
+    /// Genes one-hot, then the physical features: written, their logs, live, their logs; last the degenerate features.
     fn raw(&self, space: &dyn SearchSpace, architecture: &Architecture) -> Vec<f64> {
         let choices = space.choices();
         let genes: usize = choices.iter().map(|&choices| usize::from(choices)).sum();
@@ -154,14 +154,14 @@ impl Encoder {
             raw.extend(features);
             raw.extend(features.iter().map(|value| value.ln_1p()));
         }
-        let quantities = idle_quantities(&physics);
+        let quantities = degenerate_quantities(&physics);
         raw.extend([0, 1].map(|quantity| f64::from(u8::from(quantities[quantity] <= self.fewest[quantity]))));
         raw
     }
 }
 
-fn idle_quantities(physics: &Physics) -> [f64; 2] {
-    IDLE_QUANTITIES.map(|name| {
+fn degenerate_quantities(physics: &Physics) -> [f64; 2] {
+    DEGENERATE_QUANTITIES.map(|name| {
         let position = PHYSICAL_FEATURES.iter().position(|feature| *feature == name);
         position.map_or(0.0, |position| physics.live[position])
     })

@@ -2,7 +2,7 @@
 //!
 //! The samples are a stochastic beam search (Kool, van Hoof & Welling, *Stochastic Beams and Where to Find Them*, ICML
 //! 2019): the designs whose log-probabilities, each with Gumbel noise added, are largest, found from the first gene on by
-//! keeping the best beginnings. They are distributed as samples drawn one after another, none twice, and every one is a
+//! keeping the best hypotheses. They are distributed as samples drawn one after another, none twice, and every one is a
 //! valid design since only the choices of the gene in turn are looked at.
 
 use burn::tensor::{Tensor, TensorData};
@@ -14,12 +14,12 @@ use super::net::{Policy, integers};
 use crate::compute::ComputeDevice;
 use crate::space::Architecture;
 
-/// Beginnings worked on in one pass, few enough to stay in the processor's cache.
+/// Beam hypotheses worked on in one pass, few enough to stay in the processor's cache.
 const ROWS: usize = 1024;
 
 /// The first genes of a design.
 #[derive(Clone)]
-struct Beginning {
+struct BeamHypothesis {
     /// Row of the state that holds what the policy knows after these genes.
     row: usize,
     genes: Vec<u8>,
@@ -31,8 +31,8 @@ struct Beginning {
 /// One query in decoding.
 struct Search {
     rng: StdRng,
-    greedy: Beginning,
-    beams: Vec<Beginning>,
+    greedy: BeamHypothesis,
+    beams: Vec<BeamHypothesis>,
 }
 
 /// For each query, its greedy design and then up to `samples` others drawn from the policy, none twice.
@@ -74,7 +74,7 @@ fn decode_part(
         .collect();
     let mut offset = 0;
     for (position, &choice_count) in choices.iter().enumerate() {
-        let rows: Vec<&Beginning> = searches.iter().flat_map(Search::rows).collect();
+        let rows: Vec<&BeamHypothesis> = searches.iter().flat_map(Search::rows).collect();
         let sources: Vec<usize> = rows.iter().map(|one| one.row).collect();
         let before: Vec<usize> = rows
             .iter()
@@ -99,7 +99,7 @@ fn decode_part(
 
 impl Search {
     fn start(row: usize, rng: StdRng, samples: usize) -> Search {
-        let root = Beginning {
+        let root = BeamHypothesis {
             row,
             genes: Vec::new(),
             log_probability: 0.0,
@@ -112,7 +112,7 @@ impl Search {
         }
     }
 
-    fn rows(&self) -> impl Iterator<Item = &Beginning> {
+    fn rows(&self) -> impl Iterator<Item = &BeamHypothesis> {
         std::iter::once(&self.greedy).chain(&self.beams)
     }
 
@@ -144,7 +144,7 @@ impl Search {
             .map(|(perturbed, log_probability, beam, gene)| {
                 let mut genes = self.beams[beam].genes.clone();
                 genes.push(gene as u8);
-                Beginning {
+                BeamHypothesis {
                     row: row + 1 + beam,
                     genes,
                     log_probability,
@@ -202,7 +202,7 @@ mod tests {
     fn draw(seed: usize, samples: usize) -> Vec<Vec<u8>> {
         let mut search = Search::start(0, Seed(9).child("draw", seed).stream("gumbel"), samples);
         for odds in [[0.7_f32, 0.3], [0.2, 0.8]] {
-            // The same for every beginning.
+            // The same for every hypothesis.
             let logits: Vec<f32> = odds
                 .iter()
                 .map(|odds| odds.ln())

@@ -1,4 +1,4 @@
-//! Devices to train the policy on, drawn around the known ones: mixtures of known and drawn devices, moved along the
+//! Devices to train the policy on, drawn around the known ones: mixtures of known and synthetic devices, moved along the
 //! directions in which devices differ, and known as imprecisely as adapted devices are. Some are given their precision at
 //! random; the others are really adapted to, from a few probes under one setting of [`crate::predict::adapt`].
 
@@ -11,17 +11,17 @@ use crate::predict::Prior;
 use crate::predict::adapt::LEVEL_WIDTH;
 use crate::predict::prior::Coordinate;
 
-/// Shares of the kinds of centres: mixtures of known devices, of known and drawn ones, drawn ones; the rest is around the
+/// Shares of the kinds of centres: mixtures of known devices, of known and synthetic ones, synthetic ones; the rest is around the
 /// mean.
 const MIXED_KNOWN: f64 = 0.55;
-const MIXED_WITH_DRAWN: f64 = 0.2;
-const DRAWN: f64 = 0.15;
+const MIXED_WITH_SYNTHETIC: f64 = 0.2;
+const SYNTHETIC: f64 = 0.15;
 /// Most centres in a mixture.
-const MOST_MIXED: usize = 3;
-/// Width of the idle networks' level, in units of the scale.
-const IDLE_WIDTH: f64 = 1.0;
-/// Drawn directions are this much narrower than known ones.
-const DRAWN_WIDTH: f64 = 0.3;
+const MAX_MIXED: usize = 3;
+/// Width of the degenerate networks' level, in units of the scale.
+const DEGENERATE_WIDTH: f64 = 1.0;
+/// Synthetic directions are this much narrower than known ones.
+const SYNTHETIC_WIDTH: f64 = 0.3;
 /// Features beyond what devices show are as good as still.
 const FEATURE_WIDTH: f64 = 0.05;
 /// Ranges, even in the logarithm: how far devices are from their centre along the directions, how uncertain their weights
@@ -36,11 +36,11 @@ const PRIOR_WIDTH: (f64, f64) = (0.3, 2.0);
 /// Draws from the distribution of the weights that stand for it.
 const DRAWS: usize = 10;
 /// Standard deviations that upper bounds lie above the mean; 2.3 is a confidence of 99 %.
-const MOST_MARGIN: f64 = 2.3;
+const MAX_MARGIN: f64 = 2.3;
 /// Log-spread of the scale around a known device's.
 const SCALE_SPREAD: f64 = 0.2;
 
-/// A drawn device, for one metric: `log y = mean . phi`, known up to `sqrt(noise^2 + |spread phi|^2)`.
+/// A synthetic device, for one metric: `log y = mean . phi`, known up to `sqrt(noise^2 + |spread phi|^2)`.
 pub(super) struct DrawnMetric {
     /// `[rank, 1 + draws]`: the mean, then uncertain directions.
     pub(super) weights: DMatrix<f32>,
@@ -53,7 +53,7 @@ pub(super) struct DrawnMetric {
 /// Which centres a device is mixed from; the same for its latency and its energy.
 pub(super) struct Recipe {
     known: Vec<(String, f64)>,
-    drawn: Vec<(f64, f64)>,
+    synthetic: Vec<(f64, f64)>,
     mean: f64,
 }
 
@@ -61,14 +61,14 @@ impl Recipe {
     /// Draws a recipe over the devices known to `prior`.
     pub(super) fn draw(prior: &Prior, rng: &mut StdRng) -> Recipe {
         let kind: f64 = rng.random();
-        let count = |rng: &mut StdRng| rng.random_range(1..=MOST_MIXED);
-        let (known, drawn) = match kind {
+        let count = |rng: &mut StdRng| rng.random_range(1..=MAX_MIXED);
+        let (known, synthetic) = match kind {
             kind if kind < MIXED_KNOWN => (count(rng), 0),
-            kind if kind < MIXED_KNOWN + MIXED_WITH_DRAWN => (1, 1),
-            kind if kind < MIXED_KNOWN + MIXED_WITH_DRAWN + DRAWN => (0, count(rng)),
+            kind if kind < MIXED_KNOWN + MIXED_WITH_SYNTHETIC => (1, 1),
+            kind if kind < MIXED_KNOWN + MIXED_WITH_SYNTHETIC + SYNTHETIC => (0, count(rng)),
             _ => (0, 0),
         };
-        let shares: Vec<f64> = (0..known + drawn).map(|_| Exp1.sample(rng)).collect();
+        let shares: Vec<f64> = (0..known + synthetic).map(|_| Exp1.sample(rng)).collect();
         let total: f64 = shares.iter().sum::<f64>().max(f64::MIN_POSITIVE);
         let share = |index: usize| shares[index] / total;
         Recipe {
@@ -80,11 +80,11 @@ impl Recipe {
                     )
                 })
                 .collect(),
-            // The position among the drawn centres, as a part of their number.
-            drawn: (known..known + drawn)
+            // The position among the synthetic centres, as a part of their number.
+            synthetic: (known..known + synthetic)
                 .map(|index| (rng.random(), share(index)))
                 .collect(),
-            mean: f64::from(u8::from(known + drawn == 0)),
+            mean: f64::from(u8::from(known + synthetic == 0)),
         }
     }
 
@@ -96,9 +96,9 @@ impl Recipe {
                 None => centre += prior.mean_centre() * *share,
             }
         }
-        for (place, share) in &self.drawn {
-            let index = (place * prior.drawn_centres.ncols() as f64) as usize;
-            centre += prior.drawn_centres.column(index) * *share;
+        for (place, share) in &self.synthetic {
+            let index = (place * prior.synthetic_centres.ncols() as f64) as usize;
+            centre += prior.synthetic_centres.column(index) * *share;
         }
         centre
     }
@@ -132,7 +132,7 @@ impl Recipe {
         DrawnMetric {
             weights: (weights * scale).cast(),
             noise_variance: (noise * scale).powi(2) as f32,
-            margin: (MOST_MARGIN * rng.random::<f64>()) as f32,
+            margin: (MAX_MARGIN * rng.random::<f64>()) as f32,
         }
     }
 }
@@ -150,12 +150,12 @@ struct Adaptation {
 
 impl Adaptation {
     fn draw(prior: &Prior, reference: &DMatrix<f32>, noise: f64, rng: &mut StdRng) -> Adaptation {
-        let (known, drawn) = (log_uniform(PRIOR_WIDTH, rng), log_uniform(PRIOR_WIDTH, rng));
+        let (known, synthetic) = (log_uniform(PRIOR_WIDTH, rng), log_uniform(PRIOR_WIDTH, rng));
         let widths = prior.coordinates.iter().map(|coordinate| match coordinate {
-            Coordinate::Constant | Coordinate::Idle => LEVEL_WIDTH,
+            Coordinate::Constant | Coordinate::Degenerate => LEVEL_WIDTH,
             Coordinate::Mean => 0.0,
             Coordinate::Known => known,
-            Coordinate::Drawn => drawn * DRAWN_WIDTH,
+            Coordinate::Synthetic => synthetic * SYNTHETIC_WIDTH,
             Coordinate::Feature => FEATURE_WIDTH,
         });
         let widths = DVector::from_iterator(prior.rank(), widths);
@@ -187,9 +187,9 @@ impl Adaptation {
     /// A draw from the distribution of the weights around their mean: a draw from the prior, less what probes of it explain
     /// (Matheron's rule).
     fn sample(&self, rng: &mut StdRng) -> DVector<f64> {
-        let drawn = draw(&self.widths, rng);
-        let measured = self.probes.tr_mul(&drawn) + self.errors(rng);
-        drawn - self.explain(&measured)
+        let synthetic = draw(&self.widths, rng);
+        let measured = self.probes.tr_mul(&synthetic) + self.errors(rng);
+        synthetic - self.explain(&measured)
     }
 
     fn errors(&self, rng: &mut StdRng) -> DVector<f64> {
@@ -233,9 +233,9 @@ fn width(coordinate: &Coordinate) -> f64 {
     match coordinate {
         // The level cancels in a query.
         Coordinate::Constant | Coordinate::Mean => 0.0,
-        Coordinate::Idle => IDLE_WIDTH,
+        Coordinate::Degenerate => DEGENERATE_WIDTH,
         Coordinate::Known => 1.0,
-        Coordinate::Drawn => DRAWN_WIDTH,
+        Coordinate::Synthetic => SYNTHETIC_WIDTH,
         Coordinate::Feature => FEATURE_WIDTH,
     }
 }

@@ -6,13 +6,13 @@
 //! trust: [`decode`] draws several designs, the predictor judges each ([`verify`]), and the best are refined and proposed.
 
 mod config;
+mod constraint_queries;
 pub mod decode;
 mod devices;
 pub mod net;
 mod pool;
 mod propose;
 pub mod query;
-mod questions;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -38,10 +38,10 @@ use crate::space::{self, Architecture, SearchSpace};
 use crate::training::module_bytes;
 use net::{Policy, PolicySizes};
 use propose::Candidates;
-use query::{Ask, QueryShape};
+use query::{MetricQuery, QueryShape};
 
 pub use config::OptimizerConfig;
-pub(crate) use propose::HARDLY_LESS_PROBABLE;
+pub(crate) use propose::FEASIBILITY_TOLERANCE;
 pub use propose::{exhaustive, searched};
 pub use request::Request;
 pub use train::fit;
@@ -323,8 +323,8 @@ impl Seen {
         }
     }
 
-    fn ask(&self) -> Ask<'_> {
-        Ask {
+    fn ask(&self) -> MetricQuery<'_> {
+        MetricQuery {
             log_upper: &self.log_upper,
             log_typical: self.log_typical,
             log_limit: self.log_limit,

@@ -26,7 +26,7 @@ pub(super) struct Pool {
 }
 
 /// What a query asks of the pool: one device and its limits and weights, per design.
-pub(super) struct Question<'a> {
+pub(super) struct ConstraintQuery<'a> {
     /// Per limited metric: upper bounds of the logarithm, and the logarithm of the limit.
     pub(super) limits: Vec<(&'a [f32], f32)>,
     /// Per weighted metric: percentage points that a design's value of it costs.
@@ -34,7 +34,7 @@ pub(super) struct Question<'a> {
 }
 
 /// Most near-best designs that an answer is drawn from.
-const MOST_NEAR: usize = 64;
+const MAX_NEAR: usize = 64;
 
 impl Pool {
     /// All architectures of an enumerable space.
@@ -86,11 +86,12 @@ impl Pool {
             if fresh.len() >= renewed {
                 break;
             }
-            let child = match elite.is_empty() {
-                true => predictor.space.sample(rng),
-                false => predictor
+            let child = if elite.is_empty() {
+                predictor.space.sample(rng)
+            } else {
+                predictor
                     .space
-                    .mutate(elite[rng.random_range(0..elite.len())], rate, rng),
+                    .mutate(elite[rng.random_range(0..elite.len())], rate, rng)
             };
             if seen.insert(child.clone()) {
                 fresh.push(child);
@@ -108,8 +109,8 @@ impl Pool {
 
     /// A design within `tolerance` percentage points of the best that meets the limits, better ones more likely; where
     /// none meets them, the one that misses them least.
-    pub(super) fn answer(&self, question: &Question, tolerance: f32, rng: &mut StdRng) -> usize {
-        let cheapest: f32 = question
+    pub(super) fn answer(&self, query: &ConstraintQuery, tolerance: f32, rng: &mut StdRng) -> usize {
+        let cheapest: f32 = query
             .costs
             .iter()
             .map(|costs| costs.iter().copied().fold(f32::INFINITY, f32::min))
@@ -121,10 +122,10 @@ impl Pool {
             if accuracy - cheapest < best - tolerance {
                 break;
             }
-            if question.limits.iter().any(|(upper, limit)| upper[index] > *limit) {
+            if query.limits.iter().any(|(upper, limit)| upper[index] > *limit) {
                 continue;
             }
-            let score = accuracy - question.costs.iter().map(|costs| costs[index]).sum::<f32>();
+            let score = accuracy - query.costs.iter().map(|costs| costs[index]).sum::<f32>();
             if score >= best - tolerance {
                 best = best.max(score);
                 near.push((index, score));
@@ -132,13 +133,13 @@ impl Pool {
         }
         near.retain(|(_, score)| *score >= best - tolerance);
         near.sort_by(|a, b| b.1.total_cmp(&a.1));
-        near.truncate(MOST_NEAR);
-        draw(&near, tolerance, rng).unwrap_or_else(|| self.closest(question))
+        near.truncate(MAX_NEAR);
+        draw(&near, tolerance, rng).unwrap_or_else(|| self.closest(query))
     }
 
-    fn closest(&self, question: &Question) -> usize {
+    fn closest(&self, query: &ConstraintQuery) -> usize {
         let miss = |index: usize| -> f32 {
-            let misses = question
+            let misses = query
                 .limits
                 .iter()
                 .map(|(upper, limit)| (upper[index] - limit).max(0.0));
@@ -206,9 +207,9 @@ mod tests {
         pool
     }
 
-    fn answers(question: &Question, tolerance: f32) -> Vec<usize> {
+    fn answers(query: &ConstraintQuery, tolerance: f32) -> Vec<usize> {
         let mut rng = Seed(1).stream("answers");
-        let mut answers: Vec<usize> = (0..50).map(|_| pool().answer(question, tolerance, &mut rng)).collect();
+        let mut answers: Vec<usize> = (0..50).map(|_| pool().answer(query, tolerance, &mut rng)).collect();
         answers.sort_unstable();
         answers.dedup();
         answers
@@ -217,7 +218,7 @@ mod tests {
     #[test]
     fn answers_are_near_the_best_within_the_limit() {
         let upper = [3.0, 2.0, 1.0];
-        let ask = |limit: f32| Question {
+        let ask = |limit: f32| ConstraintQuery {
             limits: vec![(&upper, limit)],
             costs: Vec::new(),
         };
@@ -232,12 +233,12 @@ mod tests {
     #[test]
     fn a_cost_outweighs_accuracy() {
         // 90 - 15, 89.9 - 10, 80 - 0: the last, though it is the least accurate.
-        let question = Question {
+        let query = ConstraintQuery {
             limits: Vec::new(),
             costs: vec![vec![15.0, 10.0, 0.0]],
         };
-        assert_eq!(answers(&question, 0.0), [2]);
+        assert_eq!(answers(&query, 0.0), [2]);
         // 79.9 is within 0.2 of 80.
-        assert_eq!(answers(&question, 0.2), [1, 2]);
+        assert_eq!(answers(&query, 0.2), [1, 2]);
     }
 }

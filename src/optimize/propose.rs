@@ -16,9 +16,9 @@ use crate::space::{Architecture, SearchSpace};
 const GENES_APART: usize = 2;
 /// Parts of the refinement that the neighbours of one design may take at most, so that spaces with many genes look around
 /// more than one design.
-const LARGEST_PART: usize = 4;
+const MAX_PART: usize = 4;
 /// Probability that the closest design may lack beyond the nearest one, if it is better for it.
-pub(crate) const HARDLY_LESS_PROBABLE: f64 = 0.1;
+pub(crate) const FEASIBILITY_TOLERANCE: f64 = 0.1;
 /// Designs whose neighbours are looked at without finding anything better than the best, after which refinement ends; one
 /// more for every design wanted.
 const PATIENCE: usize = 3;
@@ -75,7 +75,7 @@ impl<'a> Candidates<'a> {
     /// Looks at neighbours of the best designs, one gene away, with at most `budget` evaluations: always at those of the
     /// best design whose neighbours were not looked at yet, until several in a row led to nothing better.
     pub(super) fn refine(&mut self, mut budget: usize, rng: &mut StdRng) {
-        let part = budget.div_ceil(LARGEST_PART);
+        let part = budget.div_ceil(MAX_PART);
         let patience = PATIENCE + self.request.count;
         let mut in_vain = 0;
         while budget > 0 && in_vain < patience {
@@ -138,7 +138,7 @@ impl<'a> Candidates<'a> {
         let probability = |one: &Candidate| one.judged.evaluation.feasible_probability;
         let as_near = |one: &&Candidate| {
             limits.misses(&one.judged.evaluation).is_empty()
-                && probability(one) >= probability(nearest) - HARDLY_LESS_PROBABLE
+                && probability(one) >= probability(nearest) - FEASIBILITY_TOLERANCE
         };
         let found = self.found.iter().filter(as_near);
         found

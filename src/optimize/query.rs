@@ -11,11 +11,11 @@ const EXTRAS: usize = 5;
 /// Standardised limits and logarithms are kept within this.
 const RANGE: f64 = 5.0;
 /// Spreads below this are those of a metric that does not depend on the architecture.
-const SMALLEST_SPREAD: f64 = 1e-3;
+const MIN_SPREAD: f64 = 1e-3;
 
 /// One metric of a device and what is asked of it.
 #[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
+pub struct MetricQuery<'a> {
     /// Logarithm of the value at each anchor that is not exceeded with the confidence asked for.
     pub log_upper: &'a [f64],
     /// Mean over the anchors of the expected logarithm.
@@ -43,14 +43,14 @@ impl QueryShape {
     }
 
     /// Appends a query. A metric that nothing is asked about (`None`) is all zeros.
-    pub fn push(self, query: &mut Vec<f32>, latency: Option<Ask>, energy: Option<Ask>) {
+    pub fn push(self, query: &mut Vec<f32>, latency: Option<MetricQuery>, energy: Option<MetricQuery>) {
         self.push_metric(query, latency);
         if self.energy {
             self.push_metric(query, energy);
         }
     }
 
-    fn push_metric(self, query: &mut Vec<f32>, ask: Option<Ask>) {
+    fn push_metric(self, query: &mut Vec<f32>, ask: Option<MetricQuery>) {
         let Some(ask) = ask else {
             query.extend(std::iter::repeat_n(0.0, self.anchors + EXTRAS));
             return;
@@ -72,7 +72,7 @@ pub(super) fn mean_and_spread(values: &[f64]) -> (f64, f64) {
     let count = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / count;
     let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-    (mean, variance.sqrt().max(SMALLEST_SPREAD))
+    (mean, variance.sqrt().max(MIN_SPREAD))
 }
 
 fn bounded(value: f64) -> f32 {
@@ -83,7 +83,7 @@ fn bounded(value: f64) -> f32 {
 mod tests {
     use super::*;
 
-    fn query(ask: Option<Ask>) -> Vec<f32> {
+    fn query(ask: Option<MetricQuery>) -> Vec<f32> {
         let shape = QueryShape {
             anchors: 2,
             energy: false,
@@ -97,7 +97,7 @@ mod tests {
     #[test]
     fn a_limit_is_counted_in_spreads_of_the_anchors() {
         // Anchors at logs 1 and 3: mean 2, deviation 1. The limit at log 3.5 is 1.5 above the mean; ln 1 = 0.
-        let ask = Ask {
+        let ask = MetricQuery {
             log_upper: &[1.0, 3.0],
             log_typical: 0.0,
             log_limit: Some(3.5),
@@ -110,13 +110,13 @@ mod tests {
     fn the_unit_of_a_metric_does_not_matter() {
         // The same device in microseconds: every log 6.9 higher, the weight a thousandth.
         let thousand = 1000.0_f64;
-        let in_ms = Ask {
+        let in_ms = MetricQuery {
             log_upper: &[1.0, 3.0],
             log_typical: 1.8,
             log_limit: Some(2.5),
             weight: 0.2,
         };
-        let in_us = Ask {
+        let in_us = MetricQuery {
             log_upper: &[1.0 + thousand.ln(), 3.0 + thousand.ln()],
             log_typical: 1.8 + thousand.ln(),
             log_limit: Some(2.5 + thousand.ln()),

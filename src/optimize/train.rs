@@ -1,4 +1,4 @@
-//! Distils search under the predictor into the policy: draw devices and questions, look the answers up, and raise their
+//! Distils search under the predictor into the policy: draw devices and queries, look the answers up, and raise their
 //! likelihood (cross-entropy, AdamW, a cosine learning rate).
 
 use std::collections::BTreeSet;
@@ -13,12 +13,12 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::constraint_queries::MetricOfDevice;
 use super::decode::decode;
 use super::devices::Recipe;
 use super::net::{Policy, PolicySizes};
-use super::pool::{Pool, Question};
+use super::pool::{ConstraintQuery, Pool};
 use super::query::QueryShape;
-use super::questions::MetricOfDevice;
 use super::{Optimizer, OptimizerConfig};
 use crate::error::{Error, Result};
 use crate::predict::Predictor;
@@ -174,12 +174,13 @@ impl<'a> Training<'a> {
             training.descent = training.state.descent(training.descent)?;
         }
         if training.pool.is_none() {
-            let (designs, last) = match training.progress.pool.is_empty() {
-                true => (draw("pool", config.pool), vec![0; config.pool]),
-                false => std::mem::take(&mut training.progress.pool)
+            let (designs, last) = if training.progress.pool.is_empty() {
+                (draw("pool", config.pool), vec![0; config.pool])
+            } else {
+                std::mem::take(&mut training.progress.pool)
                     .into_iter()
                     .map(|(genes, last)| (Architecture(genes), last))
-                    .unzip(),
+                    .unzip()
             };
             training.pool = Some(Pool::of_designs(predictor, designs, last));
         }
@@ -274,7 +275,7 @@ impl<'a> Training<'a> {
         )
     }
 
-    /// Devices, each with several questions and their answers.
+    /// Devices, each with several queries and their answers.
     fn batch(&self, pool: &Pool, seed: Seed) -> Batch {
         let parts: Vec<Batch> = (0..self.config.devices_per_step)
             .into_par_iter()
@@ -310,18 +311,18 @@ impl<'a> Training<'a> {
             let about_latency = about_energy.is_none() || asked >= ENERGY_ONLY;
             let latency = about_latency.then(|| latency.ask(rng));
             let energy = about_energy.map(|energy| energy.ask(rng));
-            let mut question = Question {
+            let mut query = ConstraintQuery {
                 limits: Vec::new(),
                 costs: Vec::new(),
             };
             for asked in latency.iter().chain(&energy) {
-                asked.put(&mut question);
+                asked.put(&mut query);
             }
             let (latency, energy) = (latency.map(|asked| asked.ask), energy.map(|asked| asked.ask));
             self.shape.push(&mut batch.queries, latency, energy);
             batch
                 .answers
-                .push(pool.answer(&question, self.config.tolerance as f32, rng));
+                .push(pool.answer(&query, self.config.tolerance as f32, rng));
         }
         batch
     }

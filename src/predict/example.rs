@@ -3,7 +3,7 @@
 use nalgebra::{DMatrix, DVector};
 
 use super::fit::both_networks;
-use super::prior::{Drawn, KnownDevice, Prior, Reference};
+use super::prior::{KnownDevice, Prior, Reference, SyntheticDevices};
 use crate::encode::Encoder;
 use crate::metric::Metric;
 use crate::seed::Seed;
@@ -28,7 +28,7 @@ pub(super) struct World {
     /// `[rank, architectures]`.
     pub(super) basis: DMatrix<f32>,
     /// Whether an architecture computes next to nothing.
-    pub(super) idle: Vec<bool>,
+    pub(super) degenerate: Vec<bool>,
     pub(super) prior: Prior,
 }
 
@@ -54,21 +54,21 @@ impl World {
         let networks = architectures.iter().map(|one| both_networks(space, one, input, 10));
         let reference = Reference {
             networks: networks.collect(),
-            idle_features: encoder.positions_of_idle(space),
+            degenerate_features: encoder.positions_of_degenerate(space),
             outputs,
             features,
         };
-        let drawn = Drawn::fit(&reference, &mut Seed(3).stream("drawn"));
-        let prior = Prior::build(&known, Metric::Latency, &reference, &drawn);
-        let is_idle = |column| {
+        let synthetic = SyntheticDevices::fit(&reference, &mut Seed(3).stream("synthetic"));
+        let prior = Prior::build(&known, Metric::Latency, &reference, &synthetic);
+        let is_degenerate = |column| {
             reference
-                .idle_features
+                .degenerate_features
                 .iter()
                 .any(|&row| reference.features[(row, column)] > 0.0)
         };
         World {
             basis: prior.basis(&reference.outputs, &reference.features),
-            idle: (0..architectures.len()).map(is_idle).collect(),
+            degenerate: (0..architectures.len()).map(is_degenerate).collect(),
             logs,
             prior,
         }

@@ -2,7 +2,7 @@
 //!
 //! [`fit`] learns from a dataset; [`Predictor::adapt`] turns a few measurements on a new device into a [`DeviceModel`].
 //! The parts: [`net`] the towers and [`train`] their training; [`prior`] what is believed of a device before it is measured
-//! and [`roofline`] the drawn devices that widen it; [`adapt`] the Bayesian head; [`calibrate`] intervals that hold;
+//! and [`roofline`] the synthetic devices that widen it; [`adapt`] the Bayesian head; [`calibrate`] intervals that hold;
 //! [`probes`] which architectures to measure; [`accuracy`].
 
 pub mod accuracy;
@@ -12,12 +12,12 @@ pub mod device_model;
 #[cfg(test)]
 mod example;
 pub mod fit;
-pub mod likeness;
 pub mod net;
 pub mod power;
 pub mod prior;
 pub mod probes;
 pub mod roofline;
+pub mod similarity;
 #[cfg(test)]
 mod tests;
 pub mod train;
@@ -39,15 +39,15 @@ use crate::space::{Architecture, SearchSpace};
 pub use accuracy::{Accuracy, AccuracyModel};
 pub use calibrate::Calibration;
 pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};
-pub use likeness::Likeness;
 pub use net::Ensemble;
 pub use power::KnownPower;
 pub use prior::{KnownDevice, Prior};
+pub use similarity::DeviceSimilarity;
 
 use power::energy_from_latency;
 
 /// Largest search space whose architectures are all encoded once and kept.
-const LARGEST_TABLE: usize = 200_000;
+const MAX_TABLE: usize = 200_000;
 /// Architectures drawn as candidates for probes and as targets of their information.
 const PROBE_CANDIDATES: usize = 20_000;
 const PROBE_TARGETS: usize = 2_000;
@@ -216,7 +216,7 @@ impl Predictor {
 
     /// All architectures of the space with basis and accuracy, computed once; `None` where the space is too large.
     pub fn table(&self) -> Option<&Table> {
-        let size = self.space.size().filter(|&size| size <= LARGEST_TABLE)?;
+        let size = self.space.size().filter(|&size| size <= MAX_TABLE)?;
         Some(self.table.get_or_init(|| {
             let architectures: Vec<Architecture> = (0..size).map(|index| self.space.at(index)).collect();
             let encoded = self.encode(&architectures);
@@ -258,8 +258,8 @@ impl Predictor {
     fn energy_by_power(&self, id: &str, latency: &MetricModel) -> Option<MetricModel> {
         let prior = &self.energy.as_ref()?.prior;
         let known = self.latency.prior.known.iter().find(|device| device.id == id)?;
-        let likeness = Likeness::at(known.datasheet.as_deref(), None, prior);
-        energy_from_latency(latency, &self.powers, &likeness)
+        let similarity = DeviceSimilarity::at(known.datasheet.as_deref(), None, prior);
+        energy_from_latency(latency, &self.powers, &similarity)
     }
 
     /// Adapts to a device from its datasheet and what was measured on it. Either may say nothing: without both the result is
@@ -285,7 +285,8 @@ impl Predictor {
         let energies: Vec<Option<f64>> = probes.iter().map(|probe| probe.energy_mj).collect();
         let energy = match (&self.energy, self.energy_basis(&encoded)) {
             (Some(prior), Some(basis)) => {
-                let from_latency = || energy_from_latency(&latency, &self.powers, &Likeness::of(device, &prior.prior));
+                let from_latency =
+                    || energy_from_latency(&latency, &self.powers, &DeviceSimilarity::of(device, &prior.prior));
                 let unmeasured = energies.iter().all(Option::is_none);
                 match unmeasured.then(from_latency).flatten() {
                     Some(model) => Some(model),
@@ -358,7 +359,7 @@ impl Predictor {
         let prior = &self.latency.prior;
         let basis = |architectures: &[Architecture]| self.latency_basis(&self.encode(architectures));
         let deviations = probes::uncertainty(prior, &basis(probes), &basis(&targets));
-        let scale = Likeness::of(&Device::named(""), prior).typical_scale(prior);
+        let scale = DeviceSimilarity::of(&Device::named(""), prior).typical_scale(prior);
         deviations
             .iter()
             .map(|deviation| (scale * deviation).exp_m1())
@@ -387,7 +388,7 @@ fn adapt_metric(
     Ok(MetricModel {
         posterior: adapt::adapt(
             &metric.prior,
-            &Likeness::of(device, &metric.prior),
+            &DeviceSimilarity::of(device, &metric.prior),
             like,
             &basis,
             &logs,

@@ -6,7 +6,7 @@ use nalgebra::DVector;
 use serde::{Deserialize, Serialize};
 
 use super::device_model::MetricModel;
-use super::likeness::Likeness;
+use super::similarity::DeviceSimilarity;
 
 /// What is believed of the logarithm of power before any is known: its standard deviation, and how many known devices weigh
 /// as much. Meters differ too: some see the whole board, some the chip.
@@ -28,9 +28,9 @@ pub struct KnownPower {
 pub(super) fn energy_from_latency(
     latency: &MetricModel,
     powers: &[KnownPower],
-    likeness: &Likeness,
+    similarity: &DeviceSimilarity,
 ) -> Option<MetricModel> {
-    let weights = DVector::from_iterator(powers.len(), powers.iter().map(|one| likeness.of_known(one.device)));
+    let weights = DVector::from_iterator(powers.len(), powers.iter().map(|one| similarity.of_known(one.device)));
     let total = weights.sum();
     if total <= 0.0 {
         return None;
@@ -70,7 +70,7 @@ mod tests {
     #[test]
     fn energy_is_latency_times_power() {
         let world = World::new();
-        let likeness = Likeness::of(&Device::named("new"), &world.prior);
+        let similarity = DeviceSimilarity::of(&Device::named("new"), &world.prior);
         let rank = world.prior.rank();
         let mut mean = DVector::zeros(rank);
         mean[0] = 2.0_f64.ln();
@@ -85,11 +85,11 @@ mod tests {
             log_power: watts.ln(),
             spread: 0.3,
         });
-        let energy = energy_from_latency(&latency, &powers, &likeness).unwrap();
+        let energy = energy_from_latency(&latency, &powers, &similarity).unwrap();
         let predicted = energy.predict(&world.basis.columns(0, 1).into_owned())[0];
         assert!((f64::from(predicted.mean) - 8.0_f64.ln()).abs() < 1e-5);
         let expected = (0.01 + 0.3_f64.powi(2) + (2.0_f64.ln().powi(2) + 1.2 * 1.2) / 2.0).sqrt();
         assert!((f64::from(predicted.deviation) - expected).abs() < 1e-5);
-        assert!(energy_from_latency(&latency, &[], &likeness).is_none());
+        assert!(energy_from_latency(&latency, &[], &similarity).is_none());
     }
 }

@@ -1,10 +1,10 @@
 //! What is believed about a device before it is measured: `log y = level + scale * (w . phi(x))` with `phi` a small basis of
-//! functions of the architecture, and a prior over `w` that the known devices and drawn roofline devices set.
+//! functions of the architecture, and a prior over `w` that the known devices and synthetic roofline devices set.
 //!
 //! The basis holds the mean of the known devices' functions, the principal directions in which known devices differ from
-//! it, the same two for drawn devices (see [`super::roofline`]), and the networks that compute next to nothing, which are
+//! it, the same two for synthetic devices (see [`super::roofline`]), and the networks that compute next to nothing, which are
 //! outliers on devices that optimise graphs. The prior over `w` is a mixture: around the known mean, around each known
-//! device, and around each drawn device, so that a few probes can tell which of them the new device resembles.
+//! device, and around each synthetic device, so that a few probes can tell which of them the new device resembles.
 
 use nalgebra::{DMatrix, DVector, RowDVector};
 use rand::rngs::StdRng;
@@ -14,14 +14,14 @@ use super::roofline;
 use crate::metric::Metric;
 use crate::space::Network;
 
-/// Drawn roofline devices that are centres of the mixture.
-const DRAWN_CENTRES: usize = 384;
-/// Directions kept of the known devices' differences, and of the drawn devices'.
+/// Synthetic roofline devices that are centres of the mixture.
+const SYNTHETIC_CENTRES: usize = 384;
+/// Directions kept of the known devices' differences, and of the synthetic devices'.
 const KNOWN_DIRECTIONS: usize = 24;
-const DRAWN_DIRECTIONS: usize = 24;
+const SYNTHETIC_DIRECTIONS: usize = 24;
 /// Directions kept of the features themselves.
 const FEATURE_DIRECTIONS: usize = 24;
-/// Ridge of the fit of drawn functions to the features, relative to one reference architecture.
+/// Ridge of the fit of synthetic functions to the features, relative to one reference architecture.
 const RIDGE: f64 = 0.1;
 
 /// A device whose latency or energy function was learned in training.
@@ -41,7 +41,7 @@ pub struct KnownDevice {
     pub noise: f64,
     /// Share of the device's function that is `physics`; the rest is what the towers learned.
     pub physics_share: f64,
-    /// The device's function as weights of the drawn devices' mean, their directions, and one, see [`Drawn::explain`].
+    /// The device's function as weights of the synthetic devices' mean, their directions, and one, see [`SyntheticDevices::explain`].
     pub physics: DVector<f64>,
     /// The datasheet as a point, see [`crate::device::features::coordinates`].
     pub datasheet: Option<Vec<f64>>,
@@ -52,17 +52,17 @@ pub struct KnownDevice {
 pub enum Coordinate {
     /// The level.
     Constant,
-    /// Mean of the known, or of the drawn devices: set by the centre, no variance of its own.
+    /// Mean of the known, or of the synthetic devices: set by the centre, no variance of its own.
     Mean,
     /// A direction in which known devices differ.
     Known,
-    /// A direction in which drawn devices differ.
-    Drawn,
+    /// A direction in which synthetic devices differ.
+    Synthetic,
     /// A direction in which architectures differ, whatever the device: what many probes can still learn where no device,
-    /// known or drawn, shows the way.
+    /// known or synthetic, shows the way.
     Feature,
     /// Networks that compute next to nothing.
-    Idle,
+    Degenerate,
 }
 
 /// A basis and the mixture prior over its weights, for one metric.
@@ -76,10 +76,10 @@ pub struct Prior {
     pub(crate) map: DMatrix<f64>,
     /// `[coordinates, known]`: the known devices as weights.
     pub(crate) known_centres: DMatrix<f64>,
-    /// `[coordinates, drawn]`: the drawn devices as weights.
-    pub(crate) drawn_centres: DMatrix<f64>,
-    /// Which of the drawn devices run networks as written.
-    pub(crate) drawn_eager: Vec<bool>,
+    /// `[coordinates, synthetic]`: the synthetic devices as weights.
+    pub(crate) synthetic_centres: DMatrix<f64>,
+    /// Which of the synthetic devices run networks as written.
+    pub(crate) synthetic_eager: Vec<bool>,
 }
 
 /// Tower outputs and encoded features of the architectures that inner products between functions are taken over.
@@ -88,31 +88,31 @@ pub struct Reference {
     pub outputs: DMatrix<f32>,
     /// `[features, reference]`.
     pub features: DMatrix<f32>,
-    /// What the drawn devices run: the networks as written, and the live ones.
+    /// What the synthetic devices run: the networks as written, and the live ones.
     pub networks: Vec<(Network, Network)>,
     /// Rows of `features` that mark networks which compute next to nothing.
-    pub idle_features: Vec<usize>,
+    pub degenerate_features: Vec<usize>,
 }
 
-/// The drawn roofline devices; the same for every set of known devices.
-pub struct Drawn {
+/// The synthetic roofline devices; the same for every set of known devices.
+pub struct SyntheticDevices {
     directions: Directions,
     eager: Vec<bool>,
 }
 
-impl Drawn {
+impl SyntheticDevices {
     /// Draws the devices and fits their functions over the reference architectures to the features.
-    pub fn fit(reference: &Reference, rng: &mut StdRng) -> Drawn {
-        let (functions, eager) = roofline::draw(&reference.networks, DRAWN_CENTRES, rng);
+    pub fn fit(reference: &Reference, rng: &mut StdRng) -> SyntheticDevices {
+        let (functions, eager) = roofline::draw(&reference.networks, SYNTHETIC_CENTRES, rng);
         let map = fit_to_features(&reference.features, &functions, reference.outputs.nrows());
-        let equal = DVector::from_element(DRAWN_CENTRES, 1.0 / DRAWN_CENTRES as f64);
-        Drawn {
-            directions: Directions::of(&(&map * stacked(reference)), &map, &equal, DRAWN_DIRECTIONS),
+        let equal = DVector::from_element(SYNTHETIC_CENTRES, 1.0 / SYNTHETIC_CENTRES as f64);
+        SyntheticDevices {
+            directions: Directions::of(&(&map * stacked(reference)), &map, &equal, SYNTHETIC_DIRECTIONS),
             eager,
         }
     }
 
-    /// Rows of the map `[1 + directions + 1, width]` that give the mean of the drawn devices, the directions in which they
+    /// Rows of the map `[1 + directions + 1, width]` that give the mean of the synthetic devices, the directions in which they
     /// differ, and one.
     fn rows(&self, width: usize) -> DMatrix<f64> {
         let directions = &self.directions.rows;
@@ -123,14 +123,14 @@ impl Drawn {
         rows
     }
 
-    /// What [`Drawn::explain`] explains a device by: `[1 + directions + 1, architectures]`, from tower outputs and features.
+    /// What [`SyntheticDevices::explain`] explains a device by: `[1 + directions + 1, architectures]`, from tower outputs and features.
     pub fn basis(&self, outputs: &DMatrix<f32>, features: &DMatrix<f32>) -> DMatrix<f64> {
         let stacked = stack(outputs, features);
         self.rows(stacked.nrows()) * stacked
     }
 
     /// Weights over `basis` `[1 + directions + 1, values]` that give back standardised values, by ridge regression with
-    /// directions as wide as the drawn devices differ: few weights, which noise cannot bend as it bends towers.
+    /// directions as wide as the synthetic devices differ: few weights, which noise cannot bend as it bends towers.
     pub fn explain(basis: &DMatrix<f64>, values: &DVector<f64>, noise: f64) -> DVector<f64> {
         let count = basis.nrows();
         let mut gram = basis * basis.transpose();
@@ -146,14 +146,19 @@ impl Drawn {
 impl Prior {
     /// Builds basis and mixture from the known devices' functions over the reference architectures. The basis is that of all
     /// `known` functions, latencies and energies, so that weights over it mean the same for both; the mixture is `metric`'s.
-    pub fn build(known: &[(Metric, KnownDevice)], metric: Metric, reference: &Reference, drawn: &Drawn) -> Prior {
+    pub fn build(
+        known: &[(Metric, KnownDevice)],
+        metric: Metric,
+        reference: &Reference,
+        synthetic: &SyntheticDevices,
+    ) -> Prior {
         let outputs = reference.outputs.nrows();
         let width = outputs + reference.features.nrows() + 1;
 
-        // Known devices: rows of the map that mix their tower output with what drawn devices say of them.
+        // Known devices: rows of the map that mix their tower output with what synthetic devices say of them.
         let devices: Vec<&KnownDevice> = known.iter().map(|(_, device)| device).collect();
         let weights = unit_weights(&devices);
-        let explained = drawn.rows(width);
+        let explained = synthetic.rows(width);
         let mut rows = DMatrix::zeros(known.len(), width);
         for (mut row, device) in rows.row_iter_mut().zip(&devices) {
             if device.physics_share > 0.0 {
@@ -169,21 +174,21 @@ impl Prior {
         one[width - 1] = 1.0;
         builder.push(Coordinate::Constant, one);
         let known_at = builder.directions(&known_part, Coordinate::Known);
-        let drawn_at = builder.directions(&drawn.directions, Coordinate::Drawn);
+        let synthetic_at = builder.directions(&synthetic.directions, Coordinate::Synthetic);
         for row in feature_directions(reference).row_iter() {
             builder.push(Coordinate::Feature, row.into_owned());
         }
-        for &feature in &reference.idle_features {
+        for &feature in &reference.degenerate_features {
             let mut row = RowDVector::zeros(width);
             row[outputs + feature] = 1.0;
-            builder.push(Coordinate::Idle, row);
+            builder.push(Coordinate::Degenerate, row);
         }
         let rank = builder.coordinates.len();
         let of_metric: Vec<usize> = (0..known.len()).filter(|&index| known[index].0 == metric).collect();
         Prior {
             known_centres: known_part.centres(known_at, rank).select_columns(&of_metric),
-            drawn_centres: drawn.directions.centres(drawn_at, rank),
-            drawn_eager: drawn.eager.clone(),
+            synthetic_centres: synthetic.directions.centres(synthetic_at, rank),
+            synthetic_eager: synthetic.eager.clone(),
             map: builder.map(),
             coordinates: builder.coordinates,
             known: of_metric.iter().map(|&index| known[index].1.clone()).collect(),
@@ -273,9 +278,12 @@ fn feature_directions(reference: &Reference) -> DMatrix<f64> {
 fn fit_to_features(features: &DMatrix<f32>, functions: &DMatrix<f64>, outputs: usize) -> DMatrix<f64> {
     let count = features.ncols();
     let width = features.nrows() + 1;
-    let design = DMatrix::from_fn(width, count, |row, column| match row < width - 1 {
-        true => f64::from(features[(row, column)]),
-        false => 1.0,
+    let design = DMatrix::from_fn(width, count, |row, column| {
+        if row < width - 1 {
+            f64::from(features[(row, column)])
+        } else {
+            1.0
+        }
     });
     let gram = &design * design.transpose() + DMatrix::identity(width, width) * RIDGE;
     let right = &design * functions;

@@ -9,10 +9,10 @@ use nalgebra::DMatrix;
 use super::adapt::LEVEL_WIDTH;
 use super::prior::{Coordinate, Prior};
 
-/// Prior standard deviations that probes are chosen under, in units of the scale. Directions of drawn devices count less
+/// Prior standard deviations that probes are chosen under, in units of the scale. Directions of synthetic devices count less
 /// than those of known ones; the means stand for the uncertain scale.
 const KNOWN_WIDTH: f64 = 1.0;
-const DRAWN_WIDTH: f64 = 0.25;
+const SYNTHETIC_WIDTH: f64 = 0.25;
 const FEATURE_WIDTH: f64 = 0.05;
 const MEAN_WIDTH: f64 = 0.5;
 /// Noise of one measurement, chosen pessimistic so that no single probe is relied upon.
@@ -23,10 +23,12 @@ const NOISE: f64 = 0.2;
 /// networks that compute next to nothing are left out, since on some devices they are outliers.
 pub fn choose(prior: &Prior, candidates: &DMatrix<f32>, targets: &DMatrix<f32>, count: usize) -> Vec<usize> {
     let rank = prior.rank();
-    let idle = idle_rows(prior);
-    // Idle features are standardised: above zero where they are one.
-    let is_idle = |column: usize| idle.iter().any(|&row| candidates[(row, column)] > 0.0);
-    let mut usable: Vec<usize> = (0..candidates.ncols()).filter(|&column| !is_idle(column)).collect();
+    let degenerate = degenerate_rows(prior);
+    // Degenerate features are standardised: above zero where they are one.
+    let is_degenerate = |column: usize| degenerate.iter().any(|&row| candidates[(row, column)] > 0.0);
+    let mut usable: Vec<usize> = (0..candidates.ncols())
+        .filter(|&column| !is_degenerate(column))
+        .collect();
     let (candidates, spread) = (scaled(prior, candidates), spread(prior, targets));
     let mut covariance = DMatrix::<f64>::identity(rank, rank);
     let mut chosen = Vec::new();
@@ -90,15 +92,15 @@ fn width(coordinate: &Coordinate) -> f64 {
         Coordinate::Constant => LEVEL_WIDTH,
         Coordinate::Mean => MEAN_WIDTH,
         Coordinate::Known => KNOWN_WIDTH,
-        Coordinate::Drawn => DRAWN_WIDTH,
+        Coordinate::Synthetic => SYNTHETIC_WIDTH,
         Coordinate::Feature => FEATURE_WIDTH,
-        Coordinate::Idle => 0.0,
+        Coordinate::Degenerate => 0.0,
     }
 }
 
-fn idle_rows(prior: &Prior) -> Vec<usize> {
+fn degenerate_rows(prior: &Prior) -> Vec<usize> {
     (0..prior.rank())
-        .filter(|&row| prior.coordinates[row] == Coordinate::Idle)
+        .filter(|&row| prior.coordinates[row] == Coordinate::Degenerate)
         .collect()
 }
 
@@ -164,12 +166,12 @@ mod tests {
     #[test]
     fn as_many_as_asked_for_each_once_and_none_idle() {
         let world = World::new();
-        assert!(world.idle[500] && world.idle.iter().any(|idle| !idle));
-        let usable = world.idle.iter().filter(|idle| !**idle).count();
+        assert!(world.degenerate[500] && world.degenerate.iter().any(|degenerate| !degenerate));
+        let usable = world.degenerate.iter().filter(|degenerate| !**degenerate).count();
         for count in [0, 1, 7, usable, usable + 100] {
             let mut chosen = choose(&world.prior, &world.basis, &world.basis, count);
             assert_eq!(chosen.len(), count.min(usable));
-            assert!(chosen.iter().all(|&one| !world.idle[one]));
+            assert!(chosen.iter().all(|&one| !world.degenerate[one]));
             chosen.sort_unstable();
             chosen.dedup();
             assert_eq!(chosen.len(), count.min(usable));

@@ -1,11 +1,11 @@
 //! Devices that nobody has measured: latency functions drawn at random from a roofline-like cost model, which tell the
 //! prior how a device may differ from all known ones.
 //!
-//! A drawn device runs the layers of a network one after another. A layer takes the time of its arithmetic and of its
+//! A synthetic device runs the layers of a network one after another. A layer takes the time of its arithmetic and of its
 //! traffic, added up or the longer of both (Williams et al., *Roofline*, CACM 2009), and a launch. Arithmetic is slower
 //! where a layer has few channels to fill the machine's lanes with, or too few outputs for its threads. Prices and
 //! saturation points are log-normal around a middling device, with spreads wide enough for each to matter on some device
-//! and for none on others. A drawn device runs either the network as written (eager execution) or the live one (compiled
+//! and for none on others. A synthetic device runs either the network as written (eager execution) or the live one (compiled
 //! graphs). These functions are simulated: they shape the prior and are never shown as measurements.
 
 use std::collections::HashMap;
@@ -42,7 +42,7 @@ const CRITICAL_PATH: LogNormal = (0.15, 1.5);
 /// Time that every network takes, relative to the average network's other time.
 const FIXED: LogNormal = (0.4, 1.0);
 
-/// A set of networks as counts of their distinct layers, so that each layer is priced once per drawn device.
+/// A set of networks as counts of their distinct layers, so that each layer is priced once per synthetic device.
 struct Counts<'a> {
     layers: Vec<&'a Layer>,
     /// For each network, (position in `layers`, count).
@@ -110,7 +110,7 @@ impl<'a> Counts<'a> {
     }
 }
 
-/// Prices and saturation points of one drawn device.
+/// Prices and saturation points of one synthetic device.
 struct DrawnDevice {
     spatial: f64,
     pointwise: f64,
@@ -169,14 +169,15 @@ impl DrawnDevice {
         let arithmetic = arithmetic * (outputs + self.outputs) / outputs;
         let traffic =
             self.activation * layer.activation_elements() as f64 + self.weight * layer.weight_elements() as f64;
-        match self.overlaps {
-            true => arithmetic.max(traffic),
-            false => arithmetic + traffic,
+        if self.overlaps {
+            arithmetic.max(traffic)
+        } else {
+            arithmetic + traffic
         }
     }
 }
 
-/// Latency functions of `count` drawn devices over reference networks, given `(as written, live)`, in log and standardised
+/// Latency functions of `count` synthetic devices over reference networks, given `(as written, live)`, in log and standardised
 /// by median and standard deviation, `[reference, count]`; and which of the devices run networks as written.
 pub fn draw(reference: &[(Network, Network)], count: usize, rng: &mut StdRng) -> (DMatrix<f64>, Vec<bool>) {
     let written = Counts::of(reference.iter().map(|pair| &pair.0));

@@ -28,7 +28,7 @@ const INDIFFERENCE: f64 = 0.05;
 /// Parts of the samples that are held out in turn, each sample once.
 const FOLDS: usize = 10;
 /// With fewer samples nothing is held out, and the proxy is only scaled.
-const FEWEST_TO_VALIDATE: usize = 4;
+const MIN_TO_VALIDATE: usize = 4;
 
 /// What an adaptation came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,12 +112,11 @@ pub fn adapt(
         .map(|step| REACH[0] + (REACH[1] - REACH[0]) * step as f64 / (LAMBDAS - 1) as f64)
         .map(|exponent| (values.len() as f64).powf(-exponent))
         .collect();
-    let (path, validation_spearman) = match values.len() < FEWEST_TO_VALIDATE {
-        true => (samples.path(norm, &[1.0]), None),
-        false => {
-            let (best, spearman) = samples.validate(norm, &shares, seed);
-            (samples.path(norm, &shares[..=best]), spearman)
-        }
+    let (path, validation_spearman) = if values.len() < MIN_TO_VALIDATE {
+        (samples.path(norm, &[1.0]), None)
+    } else {
+        let (best, spearman) = samples.validate(norm, &shares, seed);
+        (samples.path(norm, &shares[..=best]), spearman)
     };
     let Some(fit) = path.into_iter().next_back() else {
         return Err(not_solved());
@@ -251,7 +250,7 @@ impl Samples {
             column.copy_from(&left);
         }
         let problem = LeastSquares::new(&design, &line.residual(&self.values));
-        let largest = problem.largest_lambda(norm);
+        let largest = problem.max_lambda(norm);
         let mut deviations = DVector::zeros(design.ncols());
         shares
             .iter()

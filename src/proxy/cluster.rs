@@ -48,10 +48,7 @@ fn join(group: &mut Vec<Vec<usize>>, removed: Vec<Vec<usize>>, one_cluster: bool
     } else {
         joined.extend(removed);
     }
-    *group = match one_cluster {
-        true => vec![joined.concat()],
-        false => joined,
-    };
+    *group = if one_cluster { vec![joined.concat()] } else { joined };
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::space::Architecture;
 use crate::stats;
 
 /// A rank correlation over fewer samples says nothing about a proxy, however high it is.
-const FEWEST_TO_REUSE: usize = 5;
+const MIN_TO_REUSE: usize = 5;
 
 /// How the Pareto set of a target came about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,20 +135,21 @@ impl<'a> Pairing<'a> {
         let rows: Vec<usize> = (0..fleet.architectures.len())
             .filter(|&row| target.values[row].is_some())
             .collect();
-        match rows.is_empty() {
-            false => Ok(Pairing {
+        if rows.is_empty() {
+            Err(Error::Invalid {
+                what: format!("target {}", target.id),
+                expected: "measured architectures".into(),
+                found: "none".into(),
+                hint: "Measure some, or choose another target.".into(),
+            })
+        } else {
+            Ok(Pairing {
                 fleet,
                 proxy,
                 target,
                 model,
                 rows,
-            }),
-            true => Err(Error::Invalid {
-                what: format!("target {}", target.id),
-                expected: "measured architectures".into(),
-                found: "none".into(),
-                hint: "Measure some, or choose another target.".into(),
-            }),
+            })
         }
     }
 
@@ -164,14 +165,13 @@ impl<'a> Pairing<'a> {
         let first = &order[..options.sampling.first.clamp(1, order.len())];
         let sampled_spearman = self.spearman_over(first, |row| self.proxy.values[row]);
         let common = first.iter().filter(|&&row| self.proxy.values[row].is_some()).count();
-        let enough = common >= FEWEST_TO_REUSE && options.sampling.budget > 0;
+        let enough = common >= MIN_TO_REUSE && options.sampling.budget > 0;
         let reuse = enough && !options.always_adapt && sampled_spearman.is_some_and(|found| found >= threshold);
-        let (decision, samples, adapted) = match reuse {
-            true => (Decision::Reused, first.to_vec(), None),
-            false => {
-                let Sampled { samples, adapted } = self.sampled(options)?;
-                (Decision::Adapted, samples, Some(adapted))
-            }
+        let (decision, samples, adapted) = if reuse {
+            (Decision::Reused, first.to_vec(), None)
+        } else {
+            let Sampled { samples, adapted } = self.sampled(options)?;
+            (Decision::Adapted, samples, Some(adapted))
         };
         let searched: Vec<Option<f64>> = match &adapted {
             None => self.proxy.values.clone(),

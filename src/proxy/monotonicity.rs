@@ -184,14 +184,15 @@ pub fn monotonicity(fleet: &Fleet, threshold: f64, least_common: usize) -> Resul
 /// # Errors
 /// [`Error::Invalid`] outside of -1..=1.
 pub fn check_threshold(threshold: f64) -> Result<()> {
-    match (-1.0..=1.0).contains(&threshold) {
-        true => Ok(()),
-        false => Err(Error::Invalid {
+    if (-1.0..=1.0).contains(&threshold) {
+        Ok(())
+    } else {
+        Err(Error::Invalid {
             what: "threshold".into(),
             expected: "a rank correlation from -1 to 1".into(),
             found: threshold.to_string(),
             hint: "0.9 is usual.".into(),
-        }),
+        })
     }
 }
 

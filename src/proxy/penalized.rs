@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Largest distance from the optimal objective, as a share of the mean square of `y`.
 const GAP: f64 = 1e-7;
 /// Far more steps than the designs of search spaces take.
-const MOST_STEPS: usize = 20_000;
+const MAX_STEPS: usize = 20_000;
 /// The gap is looked at once in so many steps.
 const STEPS_PER_LOOK: usize = 10;
 
@@ -117,7 +117,7 @@ impl LeastSquares {
     }
 
     /// The smallest lambda for which all weights are zero.
-    pub fn largest_lambda(&self, norm: Norm) -> f64 {
+    pub fn max_lambda(&self, norm: Norm) -> f64 {
         norm.dual(&self.linear)
     }
 
@@ -125,7 +125,7 @@ impl LeastSquares {
     pub fn solve(&self, norm: Norm, lambda: f64, start: &DVector<f64>) -> Solution {
         let mut weights = start.clone();
         let mut gap = self.gap(norm, lambda, &weights);
-        if self.curvature <= 0.0 || lambda >= self.largest_lambda(norm) {
+        if self.curvature <= 0.0 || lambda >= self.max_lambda(norm) {
             weights.fill(0.0);
             return Solution {
                 weights,
@@ -135,7 +135,7 @@ impl LeastSquares {
         }
         let step = 1.0 / self.curvature;
         let (mut ahead, mut momentum) = (weights.clone(), 1.0_f64);
-        for round in 0..MOST_STEPS {
+        for round in 0..MAX_STEPS {
             if round % STEPS_PER_LOOK == 0 {
                 gap = self.gap(norm, lambda, &weights);
                 if gap <= GAP * self.square {
@@ -213,10 +213,7 @@ mod tests {
         let values = [1.0, 3.0, 5.0];
         let problem = LeastSquares::new(&design, &DVector::from_column_slice(&values));
         for norm in NORMS {
-            close(
-                &solve(&design, &values, norm, problem.largest_lambda(norm)),
-                &[0.0, 0.0],
-            );
+            close(&solve(&design, &values, norm, problem.max_lambda(norm)), &[0.0, 0.0]);
             close(&solve(&design, &values, norm, 1e-6), &[7.0 / 9.0, 22.0 / 9.0]);
         }
     }
@@ -242,7 +239,7 @@ mod tests {
             let design = DMatrix::from_row_slice(6, 4, &entries);
             let y = DVector::from_column_slice(&values);
             for norm in NORMS {
-                let lambda = share * LeastSquares::new(&design, &y).largest_lambda(norm);
+                let lambda = share * LeastSquares::new(&design, &y).max_lambda(norm);
                 let found = solve(&design, &values, norm, lambda);
                 prop_assert!(found.converged, "{:?}", found);
                 let objective = |b: &DVector<f64>| (&design * b - &y).norm_squared() / 6.0 + lambda * norm.of(b);

@@ -53,10 +53,7 @@ impl Axis {
             .collect();
         let low = places.iter().copied().fold(f64::INFINITY, f64::min);
         let high = places.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        let (low, high) = match places.is_empty() {
-            true => (0.0, 1.0),
-            false => (low, high),
-        };
+        let (low, high) = if places.is_empty() { (0.0, 1.0) } else { (low, high) };
         let padding = match (high > low, scale) {
             (true, _) => PADDING * (high - low),
             (false, Scale::Logarithmic) => 0.5,
@@ -104,9 +101,10 @@ impl Ranged for Axis {
     }
 
     fn key_points<Hint: KeyPointHint>(&self, hint: Hint) -> Vec<f64> {
-        match hint.weight().allow_light_points() {
-            true => Vec::new(),
-            false => self.ticks.clone(),
+        if hint.weight().allow_light_points() {
+            Vec::new()
+        } else {
+            self.ticks.clone()
         }
     }
 

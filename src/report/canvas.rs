@@ -66,9 +66,10 @@ pub(super) fn width_of(text: &str, size: f64) -> i32 {
 /// Words cut to a number of characters, without characters that XML cannot hold.
 pub(super) fn shortened(text: &str, most: usize) -> String {
     let clean: Vec<char> = text.chars().filter(|one| !one.is_control()).collect();
-    match clean.len() <= most {
-        true => clean.into_iter().collect(),
-        false => clean[..most.saturating_sub(1)].iter().chain(&['…']).collect(),
+    if clean.len() <= most {
+        clean.into_iter().collect()
+    } else {
+        clean[..most.saturating_sub(1)].iter().chain(&['…']).collect()
     }
 }
 

@@ -41,9 +41,10 @@ pub(super) fn mixed(from: RGBColor, to: RGBColor, share: f64) -> RGBColor {
 /// Black or white, whichever stands out more on `ground`.
 pub(super) fn text_on(ground: RGBColor) -> RGBColor {
     let (black, white) = (RGBColor(0, 0, 0), RGBColor(255, 255, 255));
-    match contrast(ground, black) >= contrast(ground, white) {
-        true => black,
-        false => white,
+    if contrast(ground, black) >= contrast(ground, white) {
+        black
+    } else {
+        white
     }
 }
 

@@ -48,9 +48,10 @@ impl Dots {
         let left = 2 * MARGIN + names.max().unwrap_or_default();
         let foot = MARGIN + ROW * self.rows.len() as i32;
         let ends = self.rows.iter().flat_map(|(_, one)| [one.mean, one.low, one.high]);
-        let scale = match self.logarithmic {
-            true => Scale::Logarithmic,
-            false => Scale::Linear,
+        let scale = if self.logarithmic {
+            Scale::Logarithmic
+        } else {
+            Scale::Linear
         };
         let axis = Axis::spanning(&self.quantity, scale, ends);
         let limits = (left, WIDTH - VALUES);
@@ -81,15 +82,16 @@ impl Dots {
             LINES[0].stroke_width(3),
         ))?;
         area.draw(&Circle::new(at(value.mean), 5, LINES[0].filled()))?;
-        match value.low < value.high {
-            true => text(
+        if value.low < value.high {
+            text(
                 format!(
                     "{:.digits$} [{:.digits$}, {:.digits$}]",
                     value.mean, value.low, value.high
                 ),
                 BLACK,
-            ),
-            false => text(format!("{:.digits$}", value.mean), BLACK),
+            )
+        } else {
+            text(format!("{:.digits$}", value.mean), BLACK)
         }
     }
 }

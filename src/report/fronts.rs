@@ -10,7 +10,7 @@ use super::series::Style;
 use crate::error::Result;
 use crate::stats;
 
-/// Most points drawn of one front; more would hide each other.
+/// Maximum points drawn of one front; more would hide each other.
 const MOST: usize = 60;
 /// How far the axis of accuracy reaches down from the best, in distances of the best from the median of the true front.
 const SHOWN: f64 = 3.0;

@@ -36,9 +36,10 @@ impl Lines {
     /// # Errors
     /// If the backend refuses.
     pub fn svg(&self) -> Result<String> {
-        let scale = match self.logarithmic {
-            true => Scale::Logarithmic,
-            false => Scale::Linear,
+        let scale = if self.logarithmic {
+            Scale::Logarithmic
+        } else {
+            Scale::Linear
         };
         let all = || {
             self.lines

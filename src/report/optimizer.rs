@@ -182,8 +182,9 @@ fn designs(report: &OptimizerReport) -> Section {
 }
 
 fn interval(one: Estimate) -> String {
-    match one.low < one.high {
-        true => format!("{:.2} [{:.2}, {:.2}]", one.mean, one.low, one.high),
-        false => format!("{:.2}", one.mean),
+    if one.low < one.high {
+        format!("{:.2} [{:.2}, {:.2}]", one.mean, one.low, one.high)
+    } else {
+        format!("{:.2}", one.mean)
     }
 }

@@ -190,9 +190,12 @@ fn scores(report: &PredictorReport) -> Table {
         "within 10 %",
         "coverage of 90 %",
     ];
-    let interval = |one: &Interval, digits: usize| match one.low < one.high {
-        true => format!("{:.digits$} [{:.digits$}, {:.digits$}]", one.mean, one.low, one.high),
-        false => format!("{:.digits$}", one.mean),
+    let interval = |one: &Interval, digits: usize| {
+        if one.low < one.high {
+            format!("{:.digits$} [{:.digits$}, {:.digits$}]", one.mean, one.low, one.high)
+        } else {
+            format!("{:.digits$}", one.mean)
+        }
     };
     let rows = report.rows.iter().map(|row| {
         vec![

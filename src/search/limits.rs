@@ -23,9 +23,10 @@ impl Constraint {
         if limit.is_finite() && limit > 0.0 && limit <= most {
             return Ok(Constraint { metric, limit });
         }
-        let range = match most.is_finite() {
-            true => format!(", at most {most}"),
-            false => String::new(),
+        let range = if most.is_finite() {
+            format!(", at most {most}")
+        } else {
+            String::new()
         };
         Err(Error::Invalid {
             what: format!("{metric} limit"),

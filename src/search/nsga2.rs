@@ -111,9 +111,12 @@ impl Searcher for Nsga2 {
         while archive.evaluations() < budget {
             let wanted = self.parameters.population.min(budget - archive.evaluations());
             let children: Vec<Architecture> = (0..wanted)
-                .map_while(|_| match population.is_empty() {
-                    true => visited.take_random(&mut rng),
-                    false => self.breed(&population, &mut visited, &mut rng),
+                .map_while(|_| {
+                    if population.is_empty() {
+                        visited.take_random(&mut rng)
+                    } else {
+                        self.breed(&population, &mut visited, &mut rng)
+                    }
                 })
                 .collect();
             if children.is_empty() {

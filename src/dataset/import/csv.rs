@@ -32,9 +32,10 @@ impl Importer for OwnCsv {
             (loaded.manifest, loaded.dataset, loaded.repeated_rows)
         } else {
             let mut builder = Builder::new(space);
-            let repeated = match path.is_dir() {
-                true => read_tables(path, Defaults::of(space), &mut builder, progress)?,
-                false => read_table(path, space, &mut builder, progress)?,
+            let repeated = if path.is_dir() {
+                read_tables(path, Defaults::of(space), &mut builder, progress)?
+            } else {
+                read_table(path, space, &mut builder, progress)?
             };
             (
                 Manifest {
@@ -78,8 +79,9 @@ fn read_table(path: &Path, space: &dyn SearchSpace, builder: &mut Builder, progr
     start.read_until(b'\n', &mut header).map_err(Error::io("read", path))?;
     let header = String::from_utf8_lossy(&header);
     let holds = |name: &str| header.split(',').any(|column| column.trim() == name);
-    match holds("task") || holds("accuracy_percent") {
-        true => read_accuracies(path, &Defaults::of(space), builder, progress),
-        false => read_measurements(path, &Defaults::of(space), builder, progress),
+    if holds("task") || holds("accuracy_percent") {
+        read_accuracies(path, &Defaults::of(space), builder, progress)
+    } else {
+        read_measurements(path, &Defaults::of(space), builder, progress)
     }
 }

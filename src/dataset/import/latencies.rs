@@ -59,7 +59,7 @@ impl DeviceLatencies<'_> {
         if absent > 0 {
             notes.push(format!("{id}: {absent} latencies of -1 left out as not measured"));
         }
-        notes.extend(idle_note(id, self.latencies_ms));
+        notes.extend(degenerate_note(id, self.latencies_ms));
         if self.latencies_ms.iter().all(|latency_ms| latency_ms.fract() == 0.0) {
             notes.push(format!("{id}: whole ms only, so differences below 1 ms are not seen"));
         }
@@ -95,14 +95,16 @@ impl DeviceLatencies<'_> {
 
 /// Says how many latencies are too short for any network of the space. Some runtimes fold a network whose output does not
 /// depend on its input into a constant (`pixel3`).
-pub(super) fn idle_note(id: &str, latencies_ms: &[f64]) -> Option<String> {
-    let idle = idle(latencies_ms);
-    (idle > 0).then(|| {
-        format!("{id}: {idle} latencies below 1 % of the median, as of networks of which nothing is computed; kept")
+pub(super) fn degenerate_note(id: &str, latencies_ms: &[f64]) -> Option<String> {
+    let degenerate = degenerate(latencies_ms);
+    (degenerate > 0).then(|| {
+        format!(
+            "{id}: {degenerate} latencies below 1 % of the median, as of networks of which nothing is computed; kept"
+        )
     })
 }
 
-fn idle(latencies_ms: &[f64]) -> usize {
+fn degenerate(latencies_ms: &[f64]) -> usize {
     let mut sorted: Vec<f64> = latencies_ms
         .iter()
         .copied()
@@ -119,7 +121,7 @@ mod tests {
 
     #[test]
     fn networks_that_compute_nothing_are_counted() {
-        assert_eq!(idle(&[10.0, 12.0, 0.003, 11.0, -1.0, 0.2]), 1);
-        assert_eq!(idle(&[]), 0);
+        assert_eq!(degenerate(&[10.0, 12.0, 0.003, 11.0, -1.0, 0.2]), 1);
+        assert_eq!(degenerate(&[]), 0);
     }
 }

@@ -127,9 +127,10 @@ fn locate(path: &Path, places: &[&str], file: &str) -> Result<PathBuf> {
             "." => format!("a folder with {file}"),
             place => format!("a folder with {place}/{file}"),
         },
-        found: match path.exists() {
-            true => "none".into(),
-            false => "nothing at this path".into(),
+        found: if path.exists() {
+            "none".into()
+        } else {
+            "nothing at this path".into()
         },
         hint: "Give the path of a clone of the source's repository.".into(),
     })
@@ -145,15 +146,16 @@ fn files_with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> 
         }
     }
     files.sort();
-    match files.is_empty() {
-        false => Ok(files),
-        true => Err(Error::Malformed {
+    if files.is_empty() {
+        Err(Error::Malformed {
             path: folder.to_path_buf(),
             line: None,
             column: None,
             expected: format!("a file <device>.{extension} for every device"),
             found: "none".into(),
             hint: "Check the path.".into(),
-        }),
+        })
+    } else {
+        Ok(files)
     }
 }

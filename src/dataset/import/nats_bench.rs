@@ -7,7 +7,7 @@ use indicatif::ProgressBar;
 
 use super::{Imported, Importer, locate, only_spaces};
 use crate::dataset::build::Builder;
-use crate::dataset::fold::fold;
+use crate::dataset::deduplicate::deduplicate;
 use crate::dataset::read::{percent, refuse_fractions};
 use crate::dataset::table::{Columns, Table};
 use crate::dataset::{AccuracyRow, Manifest, Origin, Source};
@@ -45,15 +45,16 @@ impl Importer for NatsBench {
 
     fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
         only_spaces(self, &["nasbench201"], space)?;
-        let path = match path.is_file() {
-            true => path.to_path_buf(),
-            false => locate(path, &["."], FILE)?.join(FILE),
+        let path = if path.is_file() {
+            path.to_path_buf()
+        } else {
+            locate(path, &["."], FILE)?.join(FILE)
         };
         progress.set_length(path.metadata().map_or(0, |found| found.len()));
         let mut builder = Builder::new(space);
         read(&path, &mut builder, progress)?;
         refuse_fractions(&path, builder.dataset())?;
-        let repeated = fold(builder.accuracies_mut()).map_err(|contradictions| Error::Malformed {
+        let repeated = deduplicate(builder.accuracies_mut()).map_err(|contradictions| Error::Malformed {
             path: path.clone(),
             line: None,
             column: Some(NAMES[ARCHITECTURE].into()),

@@ -83,7 +83,7 @@ fn default_classes() -> u32 {
 }
 
 /// Noise beyond this is no measuring noise: a factor of 1.6 either way is common at it.
-const MOST_NOISE: f64 = 0.5;
+const MAX_NOISE: f64 = 0.5;
 
 impl FleetConfig {
     /// Reads and checks a configuration. Device files are looked for beside it.
@@ -135,8 +135,8 @@ impl Raw {
         within("architectures", self.architectures, 1, most)?;
         within("architectures-per-device", per_device, 1, self.architectures)?;
         within("classes", self.classes, 2, 100_000)?;
-        within("latency-noise", self.latency_noise, 0.0, MOST_NOISE)?;
-        within("energy-noise", self.energy_noise, 0.0, MOST_NOISE)?;
+        within("latency-noise", self.latency_noise, 0.0, MAX_NOISE)?;
+        within("energy-noise", self.energy_noise, 0.0, MAX_NOISE)?;
         if let Some(accuracy) = &self.accuracy {
             within("accuracy.architectures", accuracy.architectures, 1, most)?;
             within("accuracy.noise-percent", accuracy.noise_percent, 0.0, 20.0)?;

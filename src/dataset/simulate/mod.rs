@@ -26,7 +26,7 @@ pub use config::{AccuracyConfig, FleetConfig};
 pub use cost::{Cost, Simulator};
 
 /// Draws per architecture wanted, in spaces too large to list, before giving up on finding distinct ones.
-const MOST_DRAWS: usize = 100;
+const MAX_DRAWS: usize = 100;
 
 /// Simulates the fleet.
 ///
@@ -55,7 +55,7 @@ fn draw(space: &dyn SearchSpace, count: usize, rng: &mut StdRng) -> Result<Vec<A
     }
     let mut seen = HashSet::new();
     let mut drawn = Vec::new();
-    for _ in 0..count.saturating_mul(MOST_DRAWS) {
+    for _ in 0..count.saturating_mul(MAX_DRAWS) {
         let architecture = space.sample(rng);
         if drawn.len() < count && seen.insert(architecture.clone()) {
             drawn.push(architecture);

@@ -9,8 +9,8 @@ use crate::stats;
 fn adapted(world: &World, device: usize, probes: usize, seed: Seed) -> Posterior {
     let basis: DMatrix<f64> = world.basis.columns(0, probes).into_owned().cast();
     let logs: Vec<f64> = world.logs.row(device).iter().take(probes).copied().collect();
-    let likeness = Likeness::of(&Device::named("new"), &world.prior);
-    adapt(&world.prior, &likeness, None, &basis, &logs, seed)
+    let similarity = DeviceSimilarity::of(&Device::named("new"), &world.prior);
+    adapt(&world.prior, &similarity, None, &basis, &logs, seed)
 }
 
 fn mean_deviation(world: &World, posterior: &Posterior) -> f64 {

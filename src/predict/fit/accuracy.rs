@@ -73,12 +73,13 @@ pub(super) fn fit_accuracy(
         calibration: Calibration::fit(&[errors.iter().map(|error| error / noise).collect()]),
         validation_spearman: stats::spearman(&pick(&predicted), &pick(&table.targets)).unwrap_or(f64::NAN),
     };
-    let measured = match options.forget_accuracies {
-        true => HashMap::new(),
-        false => architectures
+    let measured = if options.forget_accuracies {
+        HashMap::new()
+    } else {
+        architectures
             .into_iter()
             .zip(values.iter().map(|value| value.1 as f32))
-            .collect(),
+            .collect()
     };
     let simulated = dataset
         .accuracies

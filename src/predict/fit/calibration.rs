@@ -9,9 +9,9 @@ use rayon::prelude::*;
 use crate::device::Device;
 use crate::metric::Metric;
 use crate::predict::calibrate::Calibration;
-use crate::predict::prior::{Drawn, KnownDevice, Prior, Reference};
+use crate::predict::prior::{KnownDevice, Prior, Reference, SyntheticDevices};
 use crate::predict::train::Table;
-use crate::predict::{Likeness, MetricPrior, adapt};
+use crate::predict::{DeviceSimilarity, MetricPrior, adapt};
 use crate::seed::Seed;
 use crate::stats;
 
@@ -21,15 +21,15 @@ const CALIBRATION_REPEATS: usize = 4;
 const CALIBRATION_VALUES: usize = 250;
 /// The known devices are few, and the next one may err more than any of them: this many more are made up, whose errors are
 /// normal and this much larger than predicted.
-const MADE_UP: usize = 2;
-const MADE_UP_ERRORS: f64 = 1.5;
+const PSEUDO_OBSERVATIONS: usize = 2;
+const PSEUDO_OBSERVATION_ERRORS: f64 = 1.5;
 
 /// What priors are built from and calibrated on.
 pub(super) struct Rows<'a> {
     pub(super) table: &'a Table,
     pub(super) predicted: &'a DMatrix<f32>,
     pub(super) reference: &'a Reference,
-    pub(super) drawn: &'a Drawn,
+    pub(super) synthetic: &'a SyntheticDevices,
     pub(super) devices: &'a [Device],
     pub(super) known: &'a [(Metric, KnownDevice)],
     pub(super) seed: Seed,
@@ -40,7 +40,7 @@ impl Rows<'_> {
         if !self.known.iter().any(|one| one.0 == metric) {
             return None;
         }
-        let prior = Prior::build(self.known, metric, self.reference, self.drawn);
+        let prior = Prior::build(self.known, metric, self.reference, self.synthetic);
         Some(MetricPrior {
             calibrations: self.calibrations(&prior, metric),
             known_calibration: self.known_calibration(&prior, validation),
@@ -76,7 +76,7 @@ impl Rows<'_> {
         for unit in units {
             let others: Vec<(Metric, KnownDevice)> =
                 self.known.iter().filter(|one| one.1.unit != unit).cloned().collect();
-            let rest = Prior::build(&others, metric, self.reference, self.drawn);
+            let rest = Prior::build(&others, metric, self.reference, self.synthetic);
             let basis: DMatrix<f64> = rest.basis(self.predicted, &self.table.inputs).cast();
             let left_out: Vec<&KnownDevice> = prior.known.iter().filter(|device| device.unit == unit).collect();
             for device in left_out {
@@ -91,8 +91,11 @@ impl Rows<'_> {
             .iter()
             .map(|&probes| {
                 let groups = errors.iter().filter(|one| one.0 == probes).map(|one| one.1.clone());
-                let made_up = std::iter::repeat_n(made_up_errors(), MADE_UP);
-                (probes, Calibration::fit(&groups.chain(made_up).collect::<Vec<_>>()))
+                let pseudo_observations = std::iter::repeat_n(pseudo_observation_errors(), PSEUDO_OBSERVATIONS);
+                (
+                    probes,
+                    Calibration::fit(&groups.chain(pseudo_observations).collect::<Vec<_>>()),
+                )
             })
             .collect()
     }
@@ -110,14 +113,14 @@ impl Rows<'_> {
             .collect();
         let named = Device::named(&device.id);
         let datasheet = self.devices.iter().find(|one| one.id == device.id).unwrap_or(&named);
-        let likeness = Likeness::of(datasheet, prior);
+        let similarity = DeviceSimilarity::of(datasheet, prior);
         let mut errors = Vec::new();
         for repeat in 0..CALIBRATION_REPEATS {
             let seed = self.seed.child(&format!("calibration/{}/{probes}", device.id), repeat);
             measured.shuffle(&mut seed.stream("probes"));
             let (probed, scored) = measured.split_at(probes.min(measured.len() / 2));
             let logs: Vec<f64> = probed.iter().map(|&column| log(column)).collect();
-            let posterior = adapt::adapt(prior, &likeness, None, &basis.select_columns(probed), &logs, seed);
+            let posterior = adapt::adapt(prior, &similarity, None, &basis.select_columns(probed), &logs, seed);
             let scored = &scored[..scored.len().min(CALIBRATION_VALUES)];
             let predictions = posterior.predict(&basis.select_columns(scored).cast());
             errors.extend(scored.iter().zip(predictions).map(|(&column, prediction)| {
@@ -129,9 +132,9 @@ impl Rows<'_> {
 }
 
 /// Normal scores at even probabilities: a sample without sampling error.
-fn made_up_errors() -> Vec<f64> {
+fn pseudo_observation_errors() -> Vec<f64> {
     let count = CALIBRATION_VALUES;
     (0..count)
-        .map(|index| MADE_UP_ERRORS * stats::normal_quantile((index as f64 + 0.5) / count as f64))
+        .map(|index| PSEUDO_OBSERVATION_ERRORS * stats::normal_quantile((index as f64 + 0.5) / count as f64))
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::FEWEST_VALUES;
+use super::MIN_VALUES;
 use crate::error::{Error, Result};
 use crate::predict::train::TrainingConfig;
 
@@ -14,9 +14,9 @@ pub struct FitOptions {
     pub task: Option<String>,
     /// Known devices, as ids or hardware units; all by default.
     pub devices: Vec<String>,
-    /// Most architectures used per device, drawn at random; all by default.
+    /// Maximum architectures used per device, drawn at random; all by default.
     pub samples_per_device: Option<usize>,
-    /// Most architectures whose accuracy is used, drawn at random; all by default.
+    /// Maximum architectures whose accuracy is used, drawn at random; all by default.
     pub accuracy_samples: Option<usize>,
     /// Leave the accuracies trained on out of the checkpoint, so that it can be published where they cannot: every accuracy
     /// is then predicted, where otherwise the measured one is given if there is one.
@@ -75,10 +75,10 @@ impl FitOptions {
             ("samples-per-device", self.samples_per_device),
             ("accuracy-samples", self.accuracy_samples),
         ] {
-            if value.is_some_and(|value| value < FEWEST_VALUES) {
+            if value.is_some_and(|value| value < MIN_VALUES) {
                 return Err(Error::Invalid {
                     what: what.into(),
-                    expected: format!("at least {FEWEST_VALUES}"),
+                    expected: format!("at least {MIN_VALUES}"),
                     found: value.unwrap_or_default().to_string(),
                     hint: "Use more, or adapt to the device with probes instead of training on it.".into(),
                 });

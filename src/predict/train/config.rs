@@ -81,9 +81,10 @@ impl TrainingConfig {
                 return Err(invalid(name, format!("above 0, at most {most}"), value.to_string()));
             }
         }
-        match self.weight_decay >= 0.0 && self.weight_decay < 1.0 {
-            true => Ok(()),
-            false => Err(invalid("weight-decay", "0 to 1".into(), self.weight_decay.to_string())),
+        if self.weight_decay >= 0.0 && self.weight_decay < 1.0 {
+            Ok(())
+        } else {
+            Err(invalid("weight-decay", "0 to 1".into(), self.weight_decay.to_string()))
         }
     }
 }

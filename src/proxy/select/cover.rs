@@ -1,7 +1,7 @@
 //! The smallest set cover.
 
 /// Nodes of the search tree after which the best cover found so far is taken.
-const MOST_NODES: usize = 200_000;
+const MAX_NODES: usize = 200_000;
 
 /// Sets that together cover everything that any set covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(super) fn smallest_cover(sets: &[Vec<bool>]) -> Cover {
     };
     let at_least = search.bound(&wanted);
     search.branch(&wanted, &mut Vec::new());
-    let exact = search.nodes < MOST_NODES || search.best.len() == at_least;
+    let exact = search.nodes < MAX_NODES || search.best.len() == at_least;
     let mut chosen = search.best;
     chosen.sort_unstable();
     Cover {
@@ -56,7 +56,7 @@ impl Search<'_> {
             return;
         }
         self.nodes += 1;
-        if self.nodes >= MOST_NODES || chosen.len() + self.bound(open) >= self.best.len() {
+        if self.nodes >= MAX_NODES || chosen.len() + self.bound(open) >= self.best.len() {
             return;
         }
         // One of the sets that hold the element held by fewest has to be chosen.

@@ -15,9 +15,10 @@ pub(super) fn network(architecture: &Architecture, input: InputSize, classes: u3
     let image = FeatureMap::input(IMAGE_CHANNELS, input);
     let mut map = network.convolve(image, convolution(STEM_CHANNELS, 3, skeleton.stem_stride, 1));
     for (block, site) in FbNet::blocks(architecture).zip(skeleton.sites()) {
-        map = match block.is_skip() {
-            true => append_skip(&mut network, map, site),
-            false => append_block(&mut network, map, block, site),
+        map = if block.is_skip() {
+            append_skip(&mut network, map, site)
+        } else {
+            append_block(&mut network, map, block, site)
         };
     }
     let map = network.convolve(map, convolution(skeleton.header_channels, 1, 1, 1));
@@ -28,9 +29,10 @@ pub(super) fn network(architecture: &Architecture, input: InputSize, classes: u3
 
 /// Appends a `skip`: no layer where the shape stays the same, else a 1x1 convolution.
 fn append_skip(network: &mut Network, input: FeatureMap, site: Site) -> FeatureMap {
-    match site.keeps_shape() {
-        true => input,
-        false => network.convolve(input, convolution(site.output_channels, 1, site.stride, 1)),
+    if site.keeps_shape() {
+        input
+    } else {
+        network.convolve(input, convolution(site.output_channels, 1, site.stride, 1))
     }
 }
 
@@ -42,9 +44,10 @@ fn append_block(network: &mut Network, input: FeatureMap, block: Block, site: Si
     }
     let map = network.convolve(map, convolution(channels, block.kernel, site.stride, channels));
     let map = network.convolve(map, convolution(site.output_channels, 1, 1, block.groups));
-    match site.keeps_shape() {
-        true => network.add(map, input),
-        false => map,
+    if site.keeps_shape() {
+        network.add(map, input)
+    } else {
+        map
     }
 }
 

@@ -13,10 +13,7 @@ const SHOWN_CHARACTERS: usize = 40;
 pub(super) fn architecture(text: &str) -> Result<Architecture> {
     let bare = text.trim();
     let list = bare.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    let separator = match list.is_some() || bare.contains(',') {
-        true => ',',
-        false => '-',
-    };
+    let separator = if list.is_some() || bare.contains(',') { ',' } else { '-' };
     let mut genes = Vec::with_capacity(BLOCKS);
     for (place, word) in list.unwrap_or(bare).split(separator).enumerate() {
         if place == BLOCKS {
@@ -24,13 +21,14 @@ pub(super) fn architecture(text: &str) -> Result<Architecture> {
         }
         genes.push(gene(place, unquoted(word.trim()))?);
     }
-    match genes.len() == BLOCKS {
-        true => Ok(Architecture(genes)),
-        false => Err(malformed(
+    if genes.len() == BLOCKS {
+        Ok(Architecture(genes))
+    } else {
+        Err(malformed(
             &format!("block {}", genes.len() + 1),
             &format!("{BLOCKS} blocks"),
             "",
-        )),
+        ))
     }
 }
 
@@ -64,9 +62,10 @@ fn malformed(place: &str, expected: &str, found: &str) -> Error {
     Error::Invalid {
         what: format!("FBNet architecture, {place}"),
         expected: expected.into(),
-        found: match found.is_empty() {
-            true => "the end".into(),
-            false => quoted(found),
+        found: if found.is_empty() {
+            "the end".into()
+        } else {
+            quoted(found)
         },
         hint: format!("The form is {FORMS}."),
     }

@@ -61,9 +61,10 @@ impl Site {
 impl Skeleton {
     /// The frame used for images of this size.
     pub(crate) fn of(input: InputSize) -> Skeleton {
-        match input.width.max(input.height) <= SMALL_EDGE {
-            true => SMALL,
-            false => LARGE,
+        if input.width.max(input.height) <= SMALL_EDGE {
+            SMALL
+        } else {
+            LARGE
         }
     }
 

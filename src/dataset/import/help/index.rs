@@ -19,9 +19,10 @@ fn bad_index(path: &Path, found: String) -> Error {
 }
 
 fn present(path: &Path) -> Result<()> {
-    match path.is_file() {
-        true => Ok(()),
-        false => Err(bad_index(path, "no such file".into())),
+    if path.is_file() {
+        Ok(())
+    } else {
+        Err(bad_index(path, "no such file".into()))
     }
 }
 

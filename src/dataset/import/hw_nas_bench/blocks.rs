@@ -38,9 +38,10 @@ struct Tables<'a> {
 }
 
 pub(super) fn import(path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
-    let file = match path.is_file() {
-        true => path.to_path_buf(),
-        false => locate(path, &["."], FILE)?.join(FILE),
+    let file = if path.is_file() {
+        path.to_path_buf()
+    } else {
+        locate(path, &["."], FILE)?.join(FILE)
     };
     let tables = Tables::read(&file)?;
     let mut builder = Builder::new(space);
@@ -160,9 +161,10 @@ impl<'a> Tables<'a> {
             }
             sum += value;
         }
-        match sum > 0.0 && sum.is_finite() {
-            true => Ok(sum),
-            false => Err(malformed("values whose sum is above 0".into(), sum.to_string())),
+        if sum > 0.0 && sum.is_finite() {
+            Ok(sum)
+        } else {
+            Err(malformed("values whose sum is above 0".into(), sum.to_string()))
         }
     }
 }
@@ -200,12 +202,13 @@ fn block_name(block: Block, site: Site, edge: u32) -> String {
         stride,
     } = site;
     let shape = format!("H{edge}_W{edge}_Cin{input_channels}_Cout{output_channels}");
-    match block.is_skip() {
-        true => format!("Skip_{shape}_stride{stride}"),
-        false => format!(
+    if block.is_skip() {
+        format!("Skip_{shape}_stride{stride}")
+    } else {
+        format!(
             "ConvBlock_{shape}_exp{}_kernel{}_stride{stride}_group{}",
             block.expansion, block.kernel, block.groups
-        ),
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use indicatif::ProgressBar;
 
-use super::super::latencies::idle_note;
+use super::super::latencies::degenerate_note;
 use super::super::{Imported, locate, precision_on};
 use super::{QUANTITIES, device, manifest, origin};
 use crate::dataset::Measurement;
@@ -197,7 +197,7 @@ fn noticed(file: &Path, missing: &[usize; QUANTITIES.len()], builder: &mut Build
             .filter(|row| row.device as usize == position)
             .filter_map(|row| row.latency_ms)
             .collect();
-        notes.extend(idle_note(&format!("{name}, {id}"), &latencies));
+        notes.extend(degenerate_note(&format!("{name}, {id}"), &latencies));
     }
     notes
 }

@@ -129,9 +129,12 @@ fn places(schema: &Type) -> Option<[usize; COLUMNS.len()]> {
 
 fn other_columns(path: &Path, schema: &Type) -> Error {
     let described = |name: &str, physical: Physical| format!("{name} ({physical})");
-    let found = schema.get_fields().iter().map(|field| match field.is_primitive() {
-        true => described(field.name(), field.get_physical_type()),
-        false => format!("{} (a group)", field.name()),
+    let found = schema.get_fields().iter().map(|field| {
+        if field.is_primitive() {
+            described(field.name(), field.get_physical_type())
+        } else {
+            format!("{} (a group)", field.name())
+        }
     });
     Error::Malformed {
         path: path.to_path_buf(),

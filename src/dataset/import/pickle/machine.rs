@@ -119,9 +119,10 @@ impl Machine {
     /// The top of the stack, above the last mark.
     fn pop(&mut self) -> Result<Value, Refusal> {
         let floor = self.marks.last().copied().unwrap_or_default();
-        match self.stack.len() > floor {
-            true => self.stack.pop().ok_or_else(Refusal::broken),
-            false => Err(Refusal::broken()),
+        if self.stack.len() > floor {
+            self.stack.pop().ok_or_else(Refusal::broken)
+        } else {
+            Err(Refusal::broken())
         }
     }
 
@@ -245,8 +246,9 @@ impl Machine {
 fn nested(depth: u8, items: &[Value]) -> Result<u8, Refusal> {
     let deepest = items.iter().map(Value::depth).max().unwrap_or_default();
     let depth = depth.max(deepest + 1);
-    match depth > LIMIT_DEPTH {
-        true => Err(Refusal::nested()),
-        false => Ok(depth),
+    if depth > LIMIT_DEPTH {
+        Err(Refusal::nested())
+    } else {
+        Ok(depth)
     }
 }

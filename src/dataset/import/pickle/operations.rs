@@ -90,9 +90,10 @@ impl<'a> Arguments<'a> {
     /// Bytes after their number, which is only a claim.
     pub(super) fn counted(&mut self, width: usize) -> Result<&'a [u8], Refusal> {
         let length = self.unsigned(width)? as usize;
-        match length > LIMIT_STRING_BYTES {
-            true => Err(Refusal(format!("a string of {length} bytes"))),
-            false => self.take(length),
+        if length > LIMIT_STRING_BYTES {
+            Err(Refusal(format!("a string of {length} bytes")))
+        } else {
+            self.take(length)
         }
     }
 }

@@ -1,11 +1,11 @@
-//! The questions that the policy is trained on: limits on a metric of a drawn device, and what its units are worth.
+//! The queries that the policy is trained on: limits on a metric of a drawn device, and what its units are worth.
 
 use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::devices::Bounds;
-use super::pool::Question;
-use super::query::{Ask, mean_and_spread};
+use super::pool::ConstraintQuery;
+use super::query::{MetricQuery, mean_and_spread};
 use crate::stats;
 
 /// Share of limits drawn evenly over the range of costs and not over their quantiles, and how far below the least cost
@@ -30,7 +30,7 @@ pub(super) struct MetricOfDevice {
 
 /// What is asked of one metric.
 pub(super) struct Asked<'a> {
-    pub(super) ask: Ask<'a>,
+    pub(super) ask: MetricQuery<'a>,
     designs: &'a Bounds,
 }
 
@@ -60,15 +60,14 @@ impl MetricOfDevice {
         };
         let (_, spread) = mean_and_spread(log_upper);
         let log_limit = limited.then(|| self.limit(spread, rng));
-        let weight = match kind < ONLY_WEIGHT + BOTH {
-            true => {
-                let per_spread = (WEIGHTS.0.ln() + rng.random::<f64>() * (WEIGHTS.1 / WEIGHTS.0).ln()).exp();
-                per_spread / (self.log_typical.exp() * spread)
-            }
-            false => 0.0,
+        let weight = if kind < ONLY_WEIGHT + BOTH {
+            let per_spread = (WEIGHTS.0.ln() + rng.random::<f64>() * (WEIGHTS.1 / WEIGHTS.0).ln()).exp();
+            per_spread / (self.log_typical.exp() * spread)
+        } else {
+            0.0
         };
         Asked {
-            ask: Ask {
+            ask: MetricQuery {
                 log_upper,
                 log_typical: self.log_typical,
                 log_limit,
@@ -90,13 +89,13 @@ impl MetricOfDevice {
 
 impl<'a> Asked<'a> {
     /// Adds the limit and the weight to what an answer has to meet.
-    pub(super) fn put(&self, question: &mut Question<'a>) {
+    pub(super) fn put(&self, query: &mut ConstraintQuery<'a>) {
         if let Some(limit) = self.ask.log_limit {
-            question.limits.push((&self.designs.upper, limit as f32));
+            query.limits.push((&self.designs.upper, limit as f32));
         }
         if self.ask.weight > 0.0 {
             let weight = self.ask.weight as f32;
-            question
+            query
                 .costs
                 .push(self.designs.mean.iter().map(|mean| weight * mean.exp()).collect());
         }

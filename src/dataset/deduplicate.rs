@@ -81,7 +81,7 @@ const SHOWN: usize = 5;
 ///
 /// # Errors
 /// The contradictions; the rows are then as they were, except that some may have been joined in place.
-pub(crate) fn fold<R: Keyed>(rows: &mut Vec<R>) -> Result<usize, Contradictions> {
+pub(crate) fn deduplicate<R: Keyed>(rows: &mut Vec<R>) -> Result<usize, Contradictions> {
     let mut keys: Vec<(u64, u32)> = rows
         .par_iter()
         .enumerate()
@@ -174,7 +174,7 @@ mod tests {
                 ..row(1, 1, Some(9.0), None)
             },
         ];
-        assert_eq!(fold(&mut rows), Ok(2));
+        assert_eq!(deduplicate(&mut rows), Ok(2));
         assert_eq!(
             rows,
             [
@@ -192,7 +192,7 @@ mod tests {
     fn contradictions_are_counted_and_the_first_five_named() {
         let mut rows = vec![row(0, 0, Some(1.0), None); 2];
         rows.extend((0..7).map(|n| row(0, 0, Some(2.0 + f64::from(n)), None)));
-        let contradictions = fold(&mut rows).unwrap_err();
+        let contradictions = deduplicate(&mut rows).unwrap_err();
         assert_eq!(contradictions.count, 7);
         assert_eq!(contradictions.shown, [(0, 2), (0, 3), (0, 4), (0, 5), (0, 6)]);
         assert_eq!(rows.len(), 9);
@@ -204,6 +204,6 @@ mod tests {
             origin: Origin::Simulated,
             ..row(0, 0, Some(1.0), None)
         };
-        assert!(fold(&mut vec![row(0, 0, Some(1.0), None), simulated]).is_err());
+        assert!(deduplicate(&mut vec![row(0, 0, Some(1.0), None), simulated]).is_err());
     }
 }

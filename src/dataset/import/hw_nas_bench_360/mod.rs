@@ -11,10 +11,10 @@ use std::path::Path;
 use indicatif::ProgressBar;
 
 use self::table::{Line, Lines};
-use super::latencies::idle_note;
+use super::latencies::degenerate_note;
 use super::{Imported, Importer, described_device, locate, only_spaces};
 use crate::dataset::build::Builder;
-use crate::dataset::fold::fold;
+use crate::dataset::deduplicate::deduplicate;
 use crate::dataset::{AccuracyRow, Manifest, Measurement, Origin, Source};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -73,9 +73,10 @@ impl Importer for HwNasBench360 {
 
     fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
         only_spaces(self, &["nasbench201"], space)?;
-        let file = match path.is_file() {
-            true => path.to_path_buf(),
-            false => locate(path, &["."], FILE)?.join(FILE),
+        let file = if path.is_file() {
+            path.to_path_buf()
+        } else {
+            locate(path, &["."], FILE)?.join(FILE)
         };
         let mut reading = Reading {
             file: &file,
@@ -204,8 +205,8 @@ impl Reading<'_> {
             found: format!("{count} rows that contradict an earlier one"),
             hint: "Get the file again.".into(),
         };
-        fold(self.builder.measurements_mut()).map_err(|found| contradicted("the values", found.count))?;
-        fold(self.builder.accuracies_mut()).map_err(|found| contradicted("the accuracy", found.count))?;
+        deduplicate(self.builder.measurements_mut()).map_err(|found| contradicted("the values", found.count))?;
+        deduplicate(self.builder.accuracies_mut()).map_err(|found| contradicted("the accuracy", found.count))?;
         let mut notes = Vec::new();
         if self.copies > 0 {
             notes.push(format!(
@@ -222,7 +223,7 @@ impl Reading<'_> {
                 .into(),
         );
         notes.push("darcy: no accuracies, since its score is an error of a regression".into());
-        notes.extend(self.idle_notes());
+        notes.extend(self.degenerate_notes());
         Ok(Imported {
             manifest: manifest(space),
             dataset: self.builder.finish(),
@@ -230,7 +231,7 @@ impl Reading<'_> {
         })
     }
 
-    fn idle_notes(&self) -> Vec<String> {
+    fn degenerate_notes(&self) -> Vec<String> {
         let dataset = self.builder.dataset();
         let mut notes = Vec::new();
         for (position, device) in dataset.devices.iter().enumerate() {
@@ -240,7 +241,7 @@ impl Reading<'_> {
                     .filter(|row| row.device as usize == position && usize::from(row.input) == input)
                     .filter_map(|row| row.latency_ms)
                     .collect();
-                notes.extend(idle_note(&format!("{} at {size}", device.id), &latencies));
+                notes.extend(degenerate_note(&format!("{} at {size}", device.id), &latencies));
             }
         }
         notes

@@ -65,7 +65,7 @@ pub struct Uncovered {
 /// Chooses the fewest of the candidates that cover the targets, both given by device id; none given means all devices.
 ///
 /// A device that is both candidate and target covers itself: chosen for itself alone, it is one that no other stands for.
-/// Targets that no candidate reaches are listed, never an error. `most_further` says how many proxies beyond the cover are
+/// Targets that no candidate reaches are listed, never an error. `max_further` says how many proxies beyond the cover are
 /// described.
 ///
 /// # Errors
@@ -75,7 +75,7 @@ pub fn select(
     candidates: &[String],
     targets: &[String],
     threshold: f64,
-    most_further: usize,
+    max_further: usize,
 ) -> Result<Selection> {
     check_threshold(threshold)?;
     let candidates = rows(matrix, candidates)?;
@@ -118,7 +118,7 @@ pub fn select(
     };
     let rest: Vec<usize> = (0..candidates.len()).filter(|one| !chosen.contains(one)).collect();
     let proxies = steps(chosen, usize::MAX);
-    let further = steps(rest, most_further);
+    let further = steps(rest, max_further);
     let uncovered = (0..targets.len())
         .filter(|&target| covers.iter().all(|row| !row[target]))
         .map(|target| {

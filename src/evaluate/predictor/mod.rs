@@ -253,10 +253,10 @@ fn probed(
 /// Positions of probes drawn at random. Probes that all came out equal, as whole ms can, are refused by adaptation; then
 /// others are measured, as a user would.
 fn random_probes(values: &[f64], probes: usize, seed: Seed) -> Vec<usize> {
-    const MOST_DRAWS: usize = 100;
+    const MAX_DRAWS: usize = 100;
     let mut rng = seed.stream("probes");
     let mut order: Vec<usize> = (0..values.len()).collect();
-    for _ in 0..MOST_DRAWS {
+    for _ in 0..MAX_DRAWS {
         order.shuffle(&mut rng);
         let drawn = &order[..probes.min(order.len())];
         if drawn.len() < 2 || drawn.iter().any(|&index| values[index] != values[drawn[0]]) {

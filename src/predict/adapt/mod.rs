@@ -18,33 +18,33 @@ use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::device_model::Posterior;
-use super::likeness::Likeness;
 use super::prior::{Coordinate, Prior};
+use super::similarity::DeviceSimilarity;
 use crate::seed::Seed;
 
 /// Settings drawn for up to this many probes; fewer for more, since the work grows with the square.
 const SETTINGS: usize = 1500;
-const FEWEST_SETTINGS: usize = 200;
+const MIN_SETTINGS: usize = 200;
 const PROBES_AT_FULL_SETTINGS: usize = 24;
 /// Share of the evidence that the settings kept for the posterior must hold, and how many are kept at most.
 const KEPT_EVIDENCE: f64 = 0.995;
-const MOST_KEPT: usize = 150;
+const MAX_KEPT: usize = 150;
 
-/// Share of the mixture around the mean of the known devices; the rest is around known and drawn ones.
+/// Share of the mixture around the mean of the known devices; the rest is around known and synthetic ones.
 const AROUND_MEAN: f64 = 0.1;
 /// Share around the function that another one is like, where there is one.
 const AROUND_LIKE: f64 = 0.5;
 /// Prior standard deviation of the constant, in units of the scale.
 pub(crate) const LEVEL_WIDTH: f64 = 3.0;
-/// Median and log-spread of the prior widths along known and along drawn directions.
+/// Median and log-spread of the prior widths along known and along synthetic directions.
 const KNOWN_WIDTH: (f64, f64) = (0.2, 0.7);
-const DRAWN_WIDTH: (f64, f64) = (0.4, 0.8);
+const SYNTHETIC_WIDTH: (f64, f64) = (0.4, 0.8);
 /// The same along the features, where the prior expects little and many probes may find something.
 const FEATURE_WIDTH: (f64, f64) = (0.05, 1.0);
-/// Prior standard deviations of idle networks on devices that run them like others, and on those that optimise them away;
+/// Prior standard deviations of degenerate networks on devices that run them like others, and on those that optimise them away;
 /// and the share of the former.
-const IDLE_WIDTHS: (f64, f64) = (0.05, 2.0);
-const IDLE_ORDINARY: f64 = 0.7;
+const DEGENERATE_WIDTHS: (f64, f64) = (0.05, 2.0);
+const DEGENERATE_ORDINARY: f64 = 0.7;
 /// Log-spread of the scale around the known devices' typical scale, and of the noise around that of the known device in
 /// the centre.
 const SCALE_SPREAD: f64 = 0.4;
@@ -58,9 +58,9 @@ struct Setting {
     centre: Centre,
     scale: f64,
     known: f64,
-    drawn: f64,
+    synthetic: f64,
     feature: f64,
-    idle: f64,
+    degenerate: f64,
     noise: f64,
 }
 
@@ -68,22 +68,25 @@ struct Setting {
 enum Centre {
     Mean,
     Known(usize),
-    Drawn(usize),
+    Synthetic(usize),
     Like,
 }
 
 impl Setting {
-    fn draw(prior: &Prior, likeness: &Likeness, like: bool, rng: &mut StdRng) -> Setting {
+    fn draw(prior: &Prior, similarity: &DeviceSimilarity, like: bool, rng: &mut StdRng) -> Setting {
         let which: f64 = rng.random();
         let centre = match which {
             _ if like && rng.random_bool(AROUND_LIKE) => Centre::Like,
             which if which < AROUND_MEAN => Centre::Mean,
-            which if which < AROUND_MEAN + likeness.around_drawn() => Centre::Drawn(likeness.draw_drawn(rng)),
-            _ => Centre::Known(likeness.draw_known(rng)),
+            which if which < AROUND_MEAN + similarity.around_synthetic() => {
+                Centre::Synthetic(similarity.draw_synthetic(rng))
+            }
+            _ => Centre::Known(similarity.draw_known(rng)),
         };
-        let idle = match rng.random::<f64>() < IDLE_ORDINARY {
-            true => IDLE_WIDTHS.0,
-            false => IDLE_WIDTHS.1,
+        let degenerate = if rng.random::<f64>() < DEGENERATE_ORDINARY {
+            DEGENERATE_WIDTHS.0
+        } else {
+            DEGENERATE_WIDTHS.1
         };
         let mut log_normal = |median: f64, spread: f64| {
             let deviation: f64 = StandardNormal.sample(rng);
@@ -91,15 +94,15 @@ impl Setting {
         };
         let noise = match centre {
             Centre::Known(index) => log_normal(prior.known[index].noise, LIKE_NOISE_SPREAD),
-            Centre::Mean | Centre::Drawn(_) | Centre::Like => log_normal(NOISE.0, NOISE.1),
+            Centre::Mean | Centre::Synthetic(_) | Centre::Like => log_normal(NOISE.0, NOISE.1),
         };
         Setting {
             centre,
-            scale: log_normal(likeness.typical_scale(prior), SCALE_SPREAD),
+            scale: log_normal(similarity.typical_scale(prior), SCALE_SPREAD),
             known: log_normal(KNOWN_WIDTH.0, KNOWN_WIDTH.1),
-            drawn: log_normal(DRAWN_WIDTH.0, DRAWN_WIDTH.1),
+            synthetic: log_normal(SYNTHETIC_WIDTH.0, SYNTHETIC_WIDTH.1),
             feature: log_normal(FEATURE_WIDTH.0, FEATURE_WIDTH.1),
-            idle,
+            degenerate,
             noise,
         }
     }
@@ -110,10 +113,10 @@ impl Setting {
             prior.rank(),
             prior.coordinates.iter().map(|coordinate| match coordinate {
                 Coordinate::Constant => LEVEL_WIDTH * LEVEL_WIDTH,
-                Coordinate::Idle => self.idle * self.idle,
+                Coordinate::Degenerate => self.degenerate * self.degenerate,
                 Coordinate::Mean => 0.0,
                 Coordinate::Known => self.known * self.known,
-                Coordinate::Drawn => self.drawn * self.drawn,
+                Coordinate::Synthetic => self.synthetic * self.synthetic,
                 Coordinate::Feature => self.feature * self.feature,
             }),
         )
@@ -128,16 +131,16 @@ struct Centres<'a> {
 }
 
 impl<'a> Centres<'a> {
-    fn new(prior: &'a Prior, likeness: &Likeness, like: Option<&Posterior>) -> Self {
+    fn new(prior: &'a Prior, similarity: &DeviceSimilarity, like: Option<&Posterior>) -> Self {
         let standardised = |like: &Posterior| {
-            let mut weights = like.mean.map(f64::from) / likeness.typical_scale(prior);
+            let mut weights = like.mean.map(f64::from) / similarity.typical_scale(prior);
             // The level is the probes' own.
             weights[0] = 0.0;
             weights
         };
         Centres {
             prior,
-            mean: likeness.mean_centre(prior),
+            mean: similarity.mean_centre(prior),
             like: like.map_or_else(|| DVector::zeros(prior.rank()), standardised),
         }
     }
@@ -147,7 +150,7 @@ impl<'a> Centres<'a> {
             Centre::Mean => self.mean.clone(),
             Centre::Like => self.like.clone(),
             Centre::Known(index) => self.prior.known_centres.column(index).into_owned(),
-            Centre::Drawn(index) => self.prior.drawn_centres.column(index).into_owned(),
+            Centre::Synthetic(index) => self.prior.synthetic_centres.column(index).into_owned(),
         }
     }
 }
@@ -160,23 +163,23 @@ impl<'a> Centres<'a> {
 /// same result.
 pub fn adapt(
     prior: &Prior,
-    likeness: &Likeness,
+    similarity: &DeviceSimilarity,
     like: Option<&Posterior>,
     basis: &DMatrix<f64>,
     logs: &[f64],
     seed: Seed,
 ) -> Posterior {
-    let centres = Centres::new(prior, likeness, like);
+    let centres = Centres::new(prior, similarity, like);
     let mut rng = seed.stream("adapt");
     let crowd = (PROBES_AT_FULL_SETTINGS as f64 / logs.len().max(1) as f64)
         .powi(2)
         .min(1.0);
-    let count = ((SETTINGS as f64 * crowd) as usize).max(FEWEST_SETTINGS);
+    let count = ((SETTINGS as f64 * crowd) as usize).max(MIN_SETTINGS);
     let settings: Vec<Setting> = (0..count)
-        .map(|_| Setting::draw(prior, likeness, like.is_some(), &mut rng))
+        .map(|_| Setting::draw(prior, similarity, like.is_some(), &mut rng))
         .collect();
     if logs.is_empty() {
-        return average(prior, &without_probes(&centres, likeness, &settings));
+        return average(prior, &without_probes(&centres, similarity, &settings));
     }
     let level = logs.iter().sum::<f64>() / logs.len() as f64;
     let probes = Probes::new(&centres, basis, logs, level);
@@ -202,7 +205,7 @@ fn heaviest(log_evidence: &[f64]) -> Vec<(usize, f64)> {
     let mut kept = Vec::new();
     let mut held = 0.0;
     for index in order {
-        if held >= KEPT_EVIDENCE * total || kept.len() == MOST_KEPT {
+        if held >= KEPT_EVIDENCE * total || kept.len() == MAX_KEPT {
             break;
         }
         held += weights[index];
@@ -224,13 +227,13 @@ struct Probes<'a> {
     basis: &'a DMatrix<f64>,
     logs: DVector<f64>,
     known: DMatrix<f64>,
-    drawn: DMatrix<f64>,
+    synthetic: DMatrix<f64>,
     feature: DMatrix<f64>,
     level: DMatrix<f64>,
-    idle: DMatrix<f64>,
+    degenerate: DMatrix<f64>,
     mean_centre: DVector<f64>,
     known_centres: DMatrix<f64>,
-    drawn_centres: DMatrix<f64>,
+    synthetic_centres: DMatrix<f64>,
     like_centre: DVector<f64>,
 }
 
@@ -247,14 +250,14 @@ impl<'a> Probes<'a> {
         let transposed = basis.transpose();
         Probes {
             known: gram(&[Coordinate::Known]),
-            drawn: gram(&[Coordinate::Drawn]),
+            synthetic: gram(&[Coordinate::Synthetic]),
             feature: gram(&[Coordinate::Feature]),
             level: gram(&[Coordinate::Constant]) * (LEVEL_WIDTH * LEVEL_WIDTH),
-            idle: gram(&[Coordinate::Idle]),
+            degenerate: gram(&[Coordinate::Degenerate]),
             mean_centre: &transposed * &centres.mean,
             like_centre: &transposed * &centres.like,
             known_centres: &transposed * &prior.known_centres,
-            drawn_centres: &transposed * &prior.drawn_centres,
+            synthetic_centres: &transposed * &prior.synthetic_centres,
             logs: DVector::from_iterator(logs.len(), logs.iter().map(|log| log - level)),
             basis,
         }
@@ -265,9 +268,9 @@ impl<'a> Probes<'a> {
         let mut covariance = self.level.clone();
         for (width, gram) in [
             (setting.known, &self.known),
-            (setting.drawn, &self.drawn),
+            (setting.synthetic, &self.synthetic),
             (setting.feature, &self.feature),
-            (setting.idle, &self.idle),
+            (setting.degenerate, &self.degenerate),
         ] {
             covariance.zip_apply(gram, |value, part| *value += width * width * part);
         }
@@ -278,7 +281,7 @@ impl<'a> Probes<'a> {
             Centre::Mean => self.mean_centre.as_view::<Dyn, nalgebra::U1, nalgebra::U1, Dyn>(),
             Centre::Like => self.like_centre.as_view::<Dyn, nalgebra::U1, nalgebra::U1, Dyn>(),
             Centre::Known(index) => self.known_centres.column(index),
-            Centre::Drawn(index) => self.drawn_centres.column(index),
+            Centre::Synthetic(index) => self.synthetic_centres.column(index),
         };
         let distance = &self.logs / setting.scale - centre;
         Cholesky::new(covariance).map(|factor| (factor, distance))
@@ -329,10 +332,10 @@ fn scaled(setting: &Setting, level: f64, weight: f64, mean: DVector<f64>, covari
     }
 }
 
-fn without_probes(centres: &Centres, likeness: &Likeness, settings: &[Setting]) -> Vec<Part> {
+fn without_probes(centres: &Centres, similarity: &DeviceSimilarity, settings: &[Setting]) -> Vec<Part> {
     let prior = centres.prior;
-    let (level, deviation) = likeness.level(prior);
-    let settings = &settings[..settings.len().min(MOST_KEPT)];
+    let (level, deviation) = similarity.level(prior);
+    let settings = &settings[..settings.len().min(MAX_KEPT)];
     let weight = 1.0 / settings.len() as f64;
     settings
         .iter()

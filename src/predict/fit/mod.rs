@@ -15,7 +15,7 @@ use rayon::prelude::*;
 
 use super::Predictor;
 use super::power::KnownPower;
-use super::prior::{Drawn, KnownDevice, Reference};
+use super::prior::{KnownDevice, Reference, SyntheticDevices};
 use super::train::{self, Run, Split, Table};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Task};
@@ -34,9 +34,9 @@ pub use options::FitOptions;
 /// Architectures drawn from the space that inner products between functions are taken over.
 const REFERENCE: usize = 1500;
 /// Fewest values from which a device's function can be learned.
-const FEWEST_VALUES: usize = 30;
-/// Targets further than this many spreads from the median are outliers and are brought in to it.
-const MOST_SPREADS: f64 = 5.0;
+const MIN_VALUES: usize = 30;
+/// Targets further than this many spreads from the median are winsorised: set to that bound.
+const MAX_SPREADS: f64 = 5.0;
 
 /// Values of one metric on one device: (position of the architecture in the dataset, value).
 struct Column {
@@ -89,13 +89,13 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
         _ => None,
     };
     let reference = reference(dataset, &encoder, &ensemble, input, classes, run);
-    let drawn = Drawn::fit(&reference, &mut run.seed.stream("drawn"));
-    let known = with_physics(known, &table, &predicted, &drawn, &split.columns(&used));
+    let synthetic = SyntheticDevices::fit(&reference, &mut run.seed.stream("synthetic"));
+    let known = with_physics(known, &table, &predicted, &synthetic, &split.columns(&used));
     let rows = Rows {
         table: &table,
         predicted: &predicted,
         reference: &reference,
-        drawn: &drawn,
+        synthetic: &synthetic,
         devices: &dataset.devices,
         known: &known,
         seed: run.seed,
@@ -160,7 +160,7 @@ fn classes(task: &str) -> u32 {
 fn too_few(dataset: &Dataset) -> Error {
     Error::Invalid {
         what: "latencies to learn from".into(),
-        expected: format!("a device with at least {FEWEST_VALUES} of them at the task's input size"),
+        expected: format!("a device with at least {MIN_VALUES} of them at the task's input size"),
         found: format!("{} devices, none with as many", dataset.devices.len()),
         hint: "Import more measurements, or name another --task.".into(),
     }
@@ -168,9 +168,10 @@ fn too_few(dataset: &Dataset) -> Error {
 
 /// Latency columns of the known devices, then energy columns.
 fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptions, seed: Seed) -> Result<Vec<Column>> {
-    let devices = match options.devices.is_empty() {
-        true => (0..dataset.devices.len()).collect(),
-        false => dataset.resolve_devices(&options.devices)?,
+    let devices = if options.devices.is_empty() {
+        (0..dataset.devices.len()).collect()
+    } else {
+        dataset.resolve_devices(&options.devices)?
     };
     let input = dataset.input_of_rows(task)?;
     let mut columns = Vec::new();
@@ -185,14 +186,15 @@ fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptions, seed: S
                 values.shuffle(&mut seed.stream(&format!("samples/{}", dataset.devices[device].id)));
                 values.truncate(most);
             }
-            if values.len() >= FEWEST_VALUES {
+            if values.len() >= MIN_VALUES {
                 columns.push(Column { device, metric, values });
             }
         }
     }
-    match columns.iter().any(|column| column.metric == Metric::Latency) {
-        true => Ok(columns),
-        false => Err(too_few(dataset)),
+    if columns.iter().any(|column| column.metric == Metric::Latency) {
+        Ok(columns)
+    } else {
+        Err(too_few(dataset))
     }
 }
 
@@ -289,7 +291,7 @@ fn table(
     for (row, (column, (_, device))) in columns.iter().zip(known).enumerate() {
         for (position, value) in &column.values {
             let standardised = (value.ln() - device.level) / device.scale;
-            targets[(row, place[position])] = standardised.clamp(-MOST_SPREADS, MOST_SPREADS) as f32;
+            targets[(row, place[position])] = standardised.clamp(-MAX_SPREADS, MAX_SPREADS) as f32;
         }
     }
     Table {
@@ -298,16 +300,16 @@ fn table(
     }
 }
 
-/// Mixes each device's tower function with what drawn devices say of it, as validation architectures ask for, and adds the
+/// Mixes each device's tower function with what synthetic devices say of it, as validation architectures ask for, and adds the
 /// noise that is left there.
 fn with_physics(
     known: Vec<(Metric, KnownDevice)>,
     table: &Table,
     towers: &DMatrix<f32>,
-    drawn: &Drawn,
+    synthetic: &SyntheticDevices,
     split: &Split,
 ) -> Vec<(Metric, KnownDevice)> {
-    let basis = drawn.basis(towers, &table.inputs);
+    let basis = synthetic.basis(towers, &table.inputs);
     let mixed = |(metric, mut device): (Metric, KnownDevice)| {
         let output = device.output;
         let measured = |columns: &[usize]| -> Vec<usize> {
@@ -320,7 +322,7 @@ fn with_physics(
             .map(|&column| target(column) - f64::from(towers[(output, column)]))
             .collect();
         let values = DVector::from_iterator(training.len(), training.iter().map(|&column| target(column)));
-        device.physics = Drawn::explain(&basis.select_columns(&training), &values, spread(&from_towers));
+        device.physics = SyntheticDevices::explain(&basis.select_columns(&training), &values, spread(&from_towers));
         let explained = basis.select_columns(&validation).tr_mul(&device.physics);
         let from_physics: Vec<f64> = (validation.iter().zip(explained.iter()))
             .map(|(&column, explained)| target(column) - explained)
@@ -340,9 +342,10 @@ fn best_share(first: &[f64], second: &[f64]) -> f64 {
     let pairs = || first.iter().zip(second).map(|(first, second)| (first, first - second));
     let apart: f64 = pairs().map(|(_, apart)| apart * apart).sum();
     let along: f64 = pairs().map(|(first, apart)| first * apart).sum();
-    match apart > 0.0 {
-        true => (along / apart).clamp(0.0, 1.0),
-        false => 0.0,
+    if apart > 0.0 {
+        (along / apart).clamp(0.0, 1.0)
+    } else {
+        0.0
     }
 }
 
@@ -398,6 +401,6 @@ fn reference(
             .par_iter()
             .map(|one| both_networks(dataset.space, one, input, classes))
             .collect(),
-        idle_features: encoder.positions_of_idle(dataset.space),
+        degenerate_features: encoder.positions_of_degenerate(dataset.space),
     }
 }

@@ -20,7 +20,7 @@ use super::truth::Truth;
 use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::optimize::{HARDLY_LESS_PROBABLE, Optimizer, Request};
+use crate::optimize::{FEASIBILITY_TOLERANCE, Optimizer, Request};
 use crate::predict::{Predictor, Probe};
 use crate::proxy::adaproxy::{Norm, adapt};
 use crate::proxy::flow::{FrontPoint, linear_model};
@@ -401,9 +401,10 @@ impl Scene<'_> {
                 .collect();
             // Where nothing is sure enough, the best of those that hardly are less so than any other, as the optimizer does.
             let surest = sure.iter().copied().fold(0.0, f64::max);
-            let enough = match surest >= self.options.confidence {
-                true => self.options.confidence,
-                false => surest - HARDLY_LESS_PROBABLE,
+            let enough = if surest >= self.options.confidence {
+                self.options.confidence
+            } else {
+                surest - FEASIBILITY_TOLERANCE
             };
             let fits = (0..sure.len()).filter(|&position| sure[position] >= enough);
             let best = fits.max_by(|&a, &b| accuracies[a].total_cmp(&accuracies[b]));

@@ -156,9 +156,10 @@ fn unpack(zipped: impl Read + Seek) -> std::result::Result<Vec<u8>, Fault> {
 fn limited(source: impl Read, fault: &dyn Fn(std::io::Error) -> Fault) -> std::result::Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
     source.take(LIMIT_BYTES + 1).read_to_end(&mut bytes).map_err(fault)?;
-    match bytes.len() as u64 > LIMIT_BYTES {
-        true => Err(Fault::Content(format!("a pickle of more than {LIMIT_BYTES} bytes"))),
-        false => Ok(bytes),
+    if bytes.len() as u64 > LIMIT_BYTES {
+        Err(Fault::Content(format!("a pickle of more than {LIMIT_BYTES} bytes")))
+    } else {
+        Ok(bytes)
     }
 }
 

@@ -66,7 +66,7 @@ impl Run<'_> {
 /// same seed gives the same weights everywhere; more than two cost more than they save at these sizes.
 const PARTS: usize = 2;
 /// Fewer rows than this are not worth a part.
-const FEWEST_ROWS: usize = 32;
+const MIN_ROWS: usize = 32;
 
 /// AdamW with clipped gradients and a learning rate that falls to zero along a cosine.
 pub struct Descent {
@@ -101,9 +101,10 @@ impl Descent {
     ) -> (M, Tensor<1>) {
         let done = (step as f64 / self.steps as f64).min(1.0);
         let rate = self.highest_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
-        let parts = match is_cpu(device) {
-            true => PARTS.min(rows / FEWEST_ROWS).max(1),
-            false => 1,
+        let parts = if is_cpu(device) {
+            PARTS.min(rows / MIN_ROWS).max(1)
+        } else {
+            1
         };
         let plain = module.valid();
         let gradients = |part: usize| {

@@ -2,7 +2,7 @@
 //! [`crate::device::features::coordinates`] weighs the known devices, and the runtime says whether dead layers run.
 //!
 //! Without a datasheet all known devices are alike likely. With one that resembles none of them the weights are nearly
-//! equal as well, and drawn devices count more.
+//! equal as well, and synthetic devices count more.
 
 use nalgebra::DVector;
 use rand::Rng;
@@ -11,9 +11,9 @@ use rand::rngs::StdRng;
 use super::prior::Prior;
 use crate::device::{Device, features};
 
-/// Share of the mixture around drawn devices: without a datasheet, with that of a device unlike all known ones, and with
+/// Share of the mixture around synthetic devices: without a datasheet, with that of a device unlike all known ones, and with
 /// that of one just like a known one.
-const AROUND_DRAWN: (f64, f64, f64) = (0.35, 0.6, 0.15);
+const AROUND_SYNTHETIC: (f64, f64, f64) = (0.35, 0.6, 0.15);
 /// Distance at which the kernel has fallen to 1/sqrt(e).
 const BANDWIDTH: f64 = 1.0;
 /// Weight of a known device that is unlike the new one, relative to one just like it.
@@ -25,20 +25,20 @@ const EAGER: (f64, f64) = (0.9, 0.2);
 const LEAST_LEVEL_DEVIATION: f64 = 0.1;
 const UNLIKE_LEVEL_DEVIATION: f64 = 1.0;
 
-/// How likely a new device resembles each known one, and each drawn one.
+/// How likely a new device resembles each known one, and each synthetic one.
 #[derive(Debug, Clone)]
-pub struct Likeness {
+pub struct DeviceSimilarity {
     known: DVector<f64>,
-    drawn: DVector<f64>,
-    around_drawn: f64,
+    synthetic: DVector<f64>,
+    around_synthetic: f64,
     /// Kernel of the most similar known device; 1 without a datasheet, when any of them may be alike.
     nearest: f64,
 }
 
-impl Likeness {
+impl DeviceSimilarity {
     /// What a device's datasheet says; nothing at all when it has no class.
-    pub fn of(device: &Device, prior: &Prior) -> Likeness {
-        Likeness::at(
+    pub fn of(device: &Device, prior: &Prior) -> DeviceSimilarity {
+        DeviceSimilarity::at(
             features::coordinates(device).as_deref(),
             features::is_eager(device),
             prior,
@@ -46,7 +46,7 @@ impl Likeness {
     }
 
     /// What is said by a datasheet as a point, and by whether the runtime is eager.
-    pub(super) fn at(coordinates: Option<&[f64]>, eager: Option<bool>, prior: &Prior) -> Likeness {
+    pub(super) fn at(coordinates: Option<&[f64]>, eager: Option<bool>, prior: &Prior) -> DeviceSimilarity {
         let kernel = |known: &Option<Vec<f64>>| match (coordinates, known) {
             (Some(new), Some(known)) => (-0.5 * squared_distance(new, known) / BANDWIDTH.powi(2)).exp(),
             _ => 0.0,
@@ -64,16 +64,16 @@ impl Likeness {
             Some(false) => EAGER.1,
             None => 0.5,
         };
-        let drawn = prior
-            .drawn_eager
+        let synthetic = prior
+            .synthetic_eager
             .iter()
             .map(|&one| if one { eager } else { 1.0 - eager });
-        Likeness {
+        DeviceSimilarity {
             known: normalised(known),
-            drawn: normalised(DVector::from_iterator(prior.drawn_eager.len(), drawn)),
-            around_drawn: match coordinates {
-                Some(_) => AROUND_DRAWN.1 + nearest * (AROUND_DRAWN.2 - AROUND_DRAWN.1),
-                None => AROUND_DRAWN.0,
+            synthetic: normalised(DVector::from_iterator(prior.synthetic_eager.len(), synthetic)),
+            around_synthetic: match coordinates {
+                Some(_) => AROUND_SYNTHETIC.1 + nearest * (AROUND_SYNTHETIC.2 - AROUND_SYNTHETIC.1),
+                None => AROUND_SYNTHETIC.0,
             },
             nearest,
         }
@@ -84,9 +84,9 @@ impl Likeness {
         self.known[position]
     }
 
-    /// Share of the mixture that is around drawn devices.
-    pub(super) fn around_drawn(&self) -> f64 {
-        self.around_drawn
+    /// Share of the mixture that is around synthetic devices.
+    pub(super) fn around_synthetic(&self) -> f64 {
+        self.around_synthetic
     }
 
     /// Position of a known device.
@@ -94,9 +94,9 @@ impl Likeness {
         draw(&self.known, rng)
     }
 
-    /// Position of a drawn device.
-    pub(super) fn draw_drawn(&self, rng: &mut StdRng) -> usize {
-        draw(&self.drawn, rng)
+    /// Position of a synthetic device.
+    pub(super) fn draw_synthetic(&self, rng: &mut StdRng) -> usize {
+        draw(&self.synthetic, rng)
     }
 
     /// Weights of the mean of the known devices.
@@ -135,12 +135,12 @@ fn normalised(weights: DVector<f64>) -> DVector<f64> {
 /// A position, each as likely as its weight says.
 fn draw(weights: &DVector<f64>, rng: &mut StdRng) -> usize {
     let mut left: f64 = rng.random();
-    let drawn = weights.iter().position(|weight| {
+    let synthetic = weights.iter().position(|weight| {
         left -= weight;
         left < 0.0
     });
     // Rounding can leave a hair of probability beyond the last.
-    drawn.unwrap_or(weights.len() - 1)
+    synthetic.unwrap_or(weights.len() - 1)
 }
 
 #[cfg(test)]
@@ -171,8 +171,8 @@ mod tests {
     fn a_device_is_like_those_of_its_class() {
         let prior = prior();
         let share = |name: &str, positions: std::ops::Range<usize>| {
-            let likeness = Likeness::of(&catalogue::find(name).unwrap(), &prior);
-            likeness.known.rows(positions.start, positions.len()).sum()
+            let similarity = DeviceSimilarity::of(&catalogue::find(name).unwrap(), &prior);
+            similarity.known.rows(positions.start, positions.len()).sum()
         };
         assert!(share("titan_rtx_1", 0..2) > 0.9);
         assert!(share("gold_6226", 2..4) > 0.8);
@@ -183,7 +183,7 @@ mod tests {
     fn without_a_datasheet_every_unit_is_as_likely() {
         let mut prior = prior();
         prior.known[1].unit = prior.known[0].unit.clone();
-        let likeness = Likeness::of(&Device::named("new"), &prior);
+        let similarity = DeviceSimilarity::of(&Device::named("new"), &prior);
         // Six units: two settings share one of the six parts.
         let expected = [
             1.0 / 12.0,
@@ -194,19 +194,19 @@ mod tests {
             1.0 / 6.0,
             1.0 / 6.0,
         ];
-        for (weight, expected) in likeness.known.iter().zip(expected) {
+        for (weight, expected) in similarity.known.iter().zip(expected) {
             assert!((weight - expected).abs() < 1e-12);
         }
-        assert_eq!(likeness.around_drawn(), AROUND_DRAWN.0);
+        assert_eq!(similarity.around_synthetic(), AROUND_SYNTHETIC.0);
     }
 
     #[test]
     fn drawn_devices_run_as_the_runtime_does() {
         let prior = prior();
         let eager = |name: &str| -> f64 {
-            let likeness = Likeness::of(&catalogue::find(name).unwrap(), &prior);
-            let drawn = likeness.drawn.iter().zip(&prior.drawn_eager);
-            drawn.filter(|(_, eager)| **eager).map(|(weight, _)| weight).sum()
+            let similarity = DeviceSimilarity::of(&catalogue::find(name).unwrap(), &prior);
+            let synthetic = similarity.synthetic.iter().zip(&prior.synthetic_eager);
+            synthetic.filter(|(_, eager)| **eager).map(|(weight, _)| weight).sum()
         };
         assert!(eager("titan_rtx_1") > 0.8);
         assert!(eager("edgetpu") < 0.3);
@@ -219,10 +219,10 @@ mod tests {
             known.level = level;
         }
         for name in ["titan_rtx_1", "gold_6226", "pixel2", "edgetpu", "esp32"] {
-            let likeness = Likeness::of(&catalogue::find(name).unwrap(), &prior);
-            assert!((likeness.known.sum() - 1.0).abs() < 1e-12 && (likeness.drawn.sum() - 1.0).abs() < 1e-12);
+            let similarity = DeviceSimilarity::of(&catalogue::find(name).unwrap(), &prior);
+            assert!((similarity.known.sum() - 1.0).abs() < 1e-12 && (similarity.synthetic.sum() - 1.0).abs() < 1e-12);
         }
-        let level = |name: &str| Likeness::of(&catalogue::find(name).unwrap(), &prior).level(&prior);
+        let level = |name: &str| DeviceSimilarity::of(&catalogue::find(name).unwrap(), &prior).level(&prior);
         assert!((level("titan_rtx_1").0 - 1.0).abs() < 0.2 && (level("pixel2").0 - 3.0).abs() < 0.2);
         // An accelerator is like none of them: its level may be any of theirs.
         assert!(level("edgetpu").1 > 0.7, "{:?}", level("edgetpu"));
