@@ -203,7 +203,9 @@ impl<'a> PredictorEvaluator<'a> {
             _ => 0.0,
         };
         let probabilities = limits.constraints().iter().map(|constraint| match constraint.metric() {
-            Metric::Accuracy => f64::from(u8::from(constraint.holds(&judged.evaluation))),
+            Metric::Accuracy | Metric::Macs | Metric::Parameters | Metric::ModelSize | Metric::PeakMemory => {
+                f64::from(u8::from(constraint.holds(&judged.evaluation)))
+            }
             Metric::Latency => below(Some(&self.device.latency), Some(judged.latency), constraint.limit()),
             Metric::Energy => below(self.device.energy.as_ref(), judged.energy, constraint.limit()),
         });

@@ -192,7 +192,7 @@ impl Predictor {
         match metric {
             Metric::Latency => Some(&self.latency),
             Metric::Energy => self.energy.as_ref(),
-            Metric::Accuracy => None,
+            Metric::Accuracy | Metric::Macs | Metric::Parameters | Metric::ModelSize | Metric::PeakMemory => None,
         }
     }
 

@@ -19,7 +19,7 @@ impl Constraint {
     /// # Errors
     /// [`Error::Invalid`] unless the limit is finite, positive and no more than the metric can be.
     pub fn new(metric: Metric, limit: f64) -> Result<Self> {
-        let most = metric.most();
+        let most = metric.maximum();
         if limit.is_finite() && limit > 0.0 && limit <= most {
             return Ok(Constraint { metric, limit });
         }

@@ -70,6 +70,7 @@ impl Evaluation {
             Metric::Accuracy => Some(self.accuracy_percent),
             Metric::Latency => Some(self.latency_ms),
             Metric::Energy => self.energy_mj,
+            Metric::Macs | Metric::Parameters | Metric::ModelSize | Metric::PeakMemory => None,
         }
     }
 }

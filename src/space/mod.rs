@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod design;
 pub(crate) mod fbnet;
 mod nasbench201;
 mod network;
@@ -17,6 +18,7 @@ use rand::rngs::StdRng;
 
 use crate::error::{Error, Result};
 
+pub use design::{Design, Precision, QuantPolicy};
 pub use fbnet::FbNet;
 pub use nasbench201::NasBench201;
 pub use network::{Convolution, FeatureMap, Layer, LayerKind, Network};
