@@ -77,13 +77,12 @@ impl Optimizer for OnePass {
         let done = factors.apply(&mut data, &gradient).is_some();
         let [weights, moment_1, moment_2] = data.map(|data| Tensor::from_data(data, &device));
         let state = |time| AdamWState::new(AdaptiveMomentumState::new(time, moment_1, moment_2));
-        match done {
-            true => (weights, Some(state(time + 1))),
+        if done {
+            (weights, Some(state(time + 1)))
+        } else {
             // Of numbers other than f32, nothing was touched.
-            false => {
-                let gradient = Tensor::from_data(gradient, &device);
-                self.elsewhere.step(rate, weights, gradient, Some(state(time)))
-            }
+            let gradient = Tensor::from_data(gradient, &device);
+            self.elsewhere.step(rate, weights, gradient, Some(state(time)))
         }
     }
 
