@@ -14,6 +14,7 @@ mod pool;
 mod propose;
 pub mod query;
 mod request;
+mod start;
 #[cfg(test)]
 mod tests;
 pub mod train;
@@ -44,6 +45,7 @@ pub use config::OptimizerConfig;
 pub(crate) use propose::FEASIBILITY_TOLERANCE;
 pub use propose::{exhaustive, searched};
 pub use request::Request;
+pub use start::Start;
 pub use train::fit;
 pub use verify::{Design, PredictorEvaluator, Proposal, Proposals};
 
@@ -116,12 +118,7 @@ impl Optimizer {
         seed: Seed,
     ) -> Result<Proposals> {
         let mut proposals = self.propose_batch(predictor, &[(device, request)], seed)?;
-        proposals.pop().ok_or_else(|| Error::Invalid {
-            what: "optimizer".into(),
-            expected: "a design".into(),
-            found: "none".into(),
-            hint: "The search space has no genes.".into(),
-        })
+        proposals.pop().ok_or_else(nothing_proposed)
     }
 
     /// The designs for many queries at once, which takes far less time than one by one. The first of them gets what
@@ -339,6 +336,15 @@ fn sizes(shape: QueryShape, config: &OptimizerConfig, space: &dyn SearchSpace) -
         hidden: config.hidden,
         state: config.state,
         choices: space.choices().iter().map(|&choices| usize::from(choices)).sum(),
+    }
+}
+
+fn nothing_proposed() -> Error {
+    Error::Invalid {
+        what: "optimizer".into(),
+        expected: "a design".into(),
+        found: "none".into(),
+        hint: "The search space has no genes.".into(),
     }
 }
 

@@ -229,6 +229,22 @@ impl Predictor {
         }))
     }
 
+    /// The same predictor with other accuracies: the devices made with the one serve the other.
+    pub fn with_accuracy(&self, accuracy: Option<AccuracyModel>) -> Predictor {
+        Predictor {
+            space: self.space,
+            id: self.id.clone(),
+            encoder: self.encoder.clone(),
+            ensemble: self.ensemble.clone(),
+            latency: self.latency.clone(),
+            energy: self.energy.clone(),
+            powers: self.powers.clone(),
+            accuracy,
+            compute: self.compute.clone(),
+            table: OnceLock::new(),
+        }
+    }
+
     /// Ids of the devices that were trained on.
     pub fn known_devices(&self) -> Vec<String> {
         self.latency

@@ -13,10 +13,10 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::Predictor;
 use super::power::KnownPower;
 use super::prior::{KnownDevice, Reference, SyntheticDevices};
 use super::train::{self, Run, Split, Table};
+use super::{AccuracyModel, Predictor};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Task};
 use crate::device::features;
@@ -117,6 +117,30 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
         compute: run.device.clone(),
         table: OnceLock::new(),
     })
+}
+
+/// Learns the accuracy at one task alone, on the features of a predictor that stays as it is; see
+/// [`Predictor::with_accuracy`]. Of the options, only those of accuracies are looked at.
+///
+/// # Errors
+/// As [`fit`], and [`Error::Invalid`] for fewer than 30 accuracies.
+pub fn accuracy_model(
+    predictor: &Predictor,
+    dataset: &Dataset,
+    task: &Task,
+    options: &FitOptions,
+    run: &Run,
+) -> Result<AccuracyModel> {
+    let values = accuracy_values(dataset, task, options, run.seed);
+    if values.len() < MIN_VALUES {
+        return Err(Error::Invalid {
+            what: format!("accuracies at {} to learn from", task.name),
+            expected: format!("at least {MIN_VALUES}"),
+            found: values.len().to_string(),
+            hint: "Import more of them.".into(),
+        });
+    }
+    fit_accuracy(dataset, task, &values, &predictor.encoder, options, run)
 }
 
 /// Power of every device with both a latency and an energy of the same architectures.
