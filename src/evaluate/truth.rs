@@ -9,6 +9,7 @@ use crate::dataset::{Dataset, Task};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::evaluate::predictor::ProbeChoice;
+use crate::metric::Metric;
 use crate::optimize::Proposal;
 use crate::predict::{Predictor, Probe};
 use crate::search::Tradeoff;
@@ -167,10 +168,10 @@ impl Truth {
     }
 
     pub(super) fn tradeoff(&self) -> Tradeoff<'_> {
-        Tradeoff {
-            accuracies: &self.accuracies,
-            latencies: &self.latencies,
-        }
+        Tradeoff::new([
+            (Metric::Accuracy, &self.accuracies[..]),
+            (Metric::Latency, &self.latencies),
+        ])
     }
 
     /// Hypervolume of some designs over that of the best ones within the same limits, and over that of the true front.

@@ -289,10 +289,7 @@ fn parts_restore_the_same_optimizer() {
 fn a_heavier_weight_buys_latency_with_accuracy() {
     let typical = limits(Some(0.5), None, 0.9).constraints()[0].limit();
     let ask = |points_per_typical: f64| Request {
-        objective: Objective {
-            latency_weight: points_per_typical / typical,
-            energy_weight: 0.0,
-        },
+        objective: Objective::new([(Metric::Latency, points_per_typical / typical)]).unwrap(),
         ..Request::default()
     };
     let requests = [0.0, 0.3, 3.0, 300.0].map(ask);
@@ -304,7 +301,8 @@ fn a_heavier_weight_buys_latency_with_accuracy() {
     }
     for (request, exact) in requests.iter().zip(&exact).take(3) {
         let found = propose(request, 1);
-        let score = |one: &Proposal| one.accuracy.percent.mean - request.objective.latency_weight * one.latency.mean;
+        let score =
+            |one: &Proposal| one.accuracy.percent.mean - request.objective.weight(Metric::Latency) * one.latency.mean;
         let regret = score(exact.best()) - score(found.best());
         assert!((-1e-9..2.0).contains(&regret), "{request:?}: {regret}");
     }
@@ -373,7 +371,10 @@ fn searchers_and_the_pass_over_the_table_agree() {
         .unwrap()
         .unwrap();
     let searched = outcome.answer.feasible().unwrap().evaluation;
-    assert_eq!(searched.accuracy_percent, best[0].best().accuracy.percent.mean);
+    assert_eq!(
+        searched.value(Metric::Accuracy),
+        Some(best[0].best().accuracy.percent.mean)
+    );
 }
 
 #[test]
@@ -395,7 +396,14 @@ fn an_elite_pool_serves_where_the_space_cannot_be_listed() {
         let searched = RandomSearch { seed: Seed(1) }
             .search(predictor().space, &evaluator, &problem, 217)
             .unwrap();
-        drawn += searched.answer.feasible().unwrap().evaluation.accuracy_percent / 4.0;
+        drawn += searched
+            .answer
+            .feasible()
+            .unwrap()
+            .evaluation
+            .value(Metric::Accuracy)
+            .unwrap()
+            / 4.0;
     }
     assert!(found > drawn, "{found} {drawn}");
 }

@@ -439,10 +439,7 @@ impl Scene<'_> {
             .collect();
         let accuracies: Vec<f64> = known.iter().map(|one| self.searched.accuracies[one.0]).collect();
         let latencies: Vec<f64> = known.iter().map(|one| one.1).collect();
-        let table = Tradeoff {
-            accuracies: &accuracies,
-            latencies: &latencies,
-        };
+        let table = Tradeoff::new([(Metric::Accuracy, &accuracies[..]), (Metric::Latency, &latencies)]);
         table.front().into_iter().rev().map(|place| known[place].0).collect()
     }
 
