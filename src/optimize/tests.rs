@@ -1,6 +1,6 @@
 //! What holds for a trained optimizer as a whole, on a small predictor of the bundled fleet.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Tensor, TensorData};
@@ -10,22 +10,39 @@ use crate::compute::Backend;
 use crate::dataset::Dataset;
 use crate::predict::fit::FitOptions;
 use crate::predict::train::{Run, TrainingConfig};
+use crate::progress::Progress;
 use crate::search::{Constraint, ExhaustiveSearch, Limits, Objective, Problem, RandomSearch, Searcher};
 
 fn compute() -> ComputeDevice {
     Backend::Flex.device().unwrap()
 }
 
+/// Stops a training after so many of its messages, one of which comes with every epoch.
+struct StopAt {
+    message: u64,
+    messages: AtomicU64,
+}
+
+impl Progress for StopAt {
+    fn message(&self, _text: &str) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn stopped(&self) -> bool {
+        self.messages.load(Ordering::Relaxed) == self.message
+    }
+}
+
 fn with_run<T>(state: Option<&Path>, resume: bool, stop_at: u64, work: impl FnOnce(&Run) -> T) -> T {
-    let (compute, stop) = (compute(), AtomicBool::new(false));
-    let progress = |done: u64, _: u64, _: &str| stop.store(done == stop_at, Ordering::Relaxed);
     work(&Run {
-        device: &compute,
+        device: &compute(),
         seed: Seed(4),
         state,
         resume,
-        progress: &progress,
-        stop: &stop,
+        progress: &StopAt {
+            message: stop_at,
+            messages: AtomicU64::new(0),
+        },
     })
 }
 

@@ -6,10 +6,10 @@ use std::path::Path;
 use edgefit::dataset::load;
 use edgefit::error::Result;
 use edgefit::metric::Metric;
+use edgefit::progress::Silent;
 use edgefit::search::{Evaluation, Evaluator, ExhaustiveSearch, Limits, Nsga2, Problem, ReferencePoint, Searcher};
 use edgefit::seed::Seed;
 use edgefit::space::{Architecture, NasBench201};
-use indicatif::ProgressBar;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
@@ -152,9 +152,7 @@ fn nsga2_finds_the_front_of_measured_devices() {
     let Some(folder) = imported(&[("help", "HELP"), ("nats-bench", "nats-bench")]) else {
         return;
     };
-    let dataset = load(&folder.path().join("nb201"), &ProgressBar::hidden())
-        .unwrap()
-        .dataset;
+    let dataset = load(&folder.path().join("nb201"), &Silent).unwrap().dataset;
     let task = dataset.resolve_task(Some("cifar100")).unwrap().unwrap();
     let accuracies: HashMap<u32, f64> = dataset.accuracies_of(&task).into_iter().collect();
     let problem = Problem::most_accurate(Limits::none());
