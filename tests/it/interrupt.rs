@@ -26,5 +26,8 @@ fn the_first_one_ends_quickstart_and_says_how_to_go_on() {
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let mut told = String::new();
     child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-    assert!(told.contains("interrupted; quickstart keeps nothing; run it again"), "{told}");
+    assert!(
+        told.contains("interrupted; quickstart keeps nothing; run it again"),
+        "{told}"
+    );
 }
