@@ -7,17 +7,19 @@
 
 use std::path::Path;
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicBool;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use edgefit::compute::Backend;
 use edgefit::dataset;
 use edgefit::device::Device;
+use edgefit::metric::Metric;
 use edgefit::predict::fit::{FitOptions, fit};
 use edgefit::predict::train::{Run, TrainingConfig};
 use edgefit::predict::{DeviceModel, Predictor, Probe};
-use edgefit::progress::Silent;
 use edgefit::seed::Seed;
+use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 /// The device that the predictor does not know.
@@ -27,7 +29,7 @@ const DEVICES: usize = 2;
 
 static LOADED: LazyLock<dataset::Loaded> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/nasbench201-fleet");
-    dataset::load(&folder, &Silent).unwrap()
+    dataset::load(&folder, &ProgressBar::hidden()).unwrap()
 });
 
 static PREDICTOR: LazyLock<Predictor> = LazyLock::new(|| {
@@ -48,7 +50,8 @@ static PREDICTOR: LazyLock<Predictor> = LazyLock::new(|| {
         seed: Seed(1),
         state: None,
         resume: false,
-        progress: &Silent,
+        progress: &|_, _, _| {},
+        stop: &AtomicBool::new(false),
     };
     fit(dataset, &options, &run).unwrap()
 });
@@ -58,7 +61,7 @@ fn main() {
     eprintln!(
         "{} architectures, rank {}, {} rayon threads",
         table.architectures.len(),
-        table.latency.nrows(),
+        table.bases.latency().nrows(),
         rayon::current_num_threads()
     );
     divan::main();
@@ -68,10 +71,14 @@ fn probes(count: usize) -> Vec<Probe> {
     let dataset = &LOADED.dataset;
     let device = dataset.devices.iter().position(|device| device.id == UNSEEN).unwrap();
     let measured = dataset.latencies(device, None);
-    let probe = |&(position, latency): &(u32, f64)| Probe {
-        architecture: dataset.architectures[position as usize].clone(),
-        latency_ms: Some(latency),
-        energy_mj: None,
+    let probe = |&(position, latency): &(u32, f64)| {
+        let architecture = dataset.architectures[position as usize].clone();
+        Probe::new(
+            architecture,
+            unseen(),
+            [(Metric::Latency, latency)].into_iter().collect(),
+        )
+        .unwrap()
     };
     measured.iter().take(count).map(probe).collect()
 }
@@ -99,18 +106,18 @@ fn choose_probes(count: usize) -> usize {
 /// Pairs of every architecture of the space with one device, on one core.
 #[divan::bench(sample_count = 30)]
 fn predict_pairs_one_core(bencher: Bencher) {
-    let (model, basis) = (adapted(), &PREDICTOR.table().unwrap().latency);
+    let (model, basis) = (adapted(), PREDICTOR.table().unwrap().bases.latency());
     bencher
         .counter(ItemsCount::new(basis.ncols()))
-        .bench(|| model.latency.predict(basis));
+        .bench(|| model.metrics.latency().predict(basis));
 }
 
 /// Pairs of every architecture with several devices, one device per core.
 #[divan::bench(sample_count = 30)]
 fn predict_pairs_two_cores(bencher: Bencher) {
-    let (model, basis) = (adapted(), &PREDICTOR.table().unwrap().latency);
+    let (model, basis) = (adapted(), PREDICTOR.table().unwrap().bases.latency());
     bencher.counter(ItemsCount::new(DEVICES * basis.ncols())).bench(|| {
-        let one = |_| model.latency.predict(basis);
+        let one = |_| model.metrics.latency().predict(basis);
         (0..DEVICES).into_par_iter().map(one).collect::<Vec<_>>()
     });
 }
@@ -121,5 +128,5 @@ fn encode(bencher: Bencher) {
     let architectures = &PREDICTOR.table().unwrap().architectures;
     bencher
         .counter(ItemsCount::new(architectures.len()))
-        .bench(|| PREDICTOR.latency_basis(&PREDICTOR.encode(architectures)));
+        .bench(|| PREDICTOR.bases(&PREDICTOR.encode(architectures)));
 }

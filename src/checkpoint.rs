@@ -26,12 +26,12 @@ use crate::files::{Replacement, read_bounded};
 use crate::optimize::Optimizer;
 use crate::predict::accuracy::{AccuracyModel, AccuracyScale};
 use crate::predict::net::{Ensemble, Tower, TowerConfig};
-use crate::predict::{KnownPower, MetricPrior, Predictor};
+use crate::predict::{DeviceMetrics, KnownPower, MetricPrior, Predictor};
 use crate::space::{self, Architecture, SearchSpace};
 use crate::training::{load_module, module_bytes};
 
 /// Version of the format; a checkpoint of another one is refused.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 const MANIFEST: &str = "checkpoint.json";
 const PREDICTOR: &str = "predictor.json";
 const ACCURACIES: &str = "accuracies.csv";
@@ -67,8 +67,7 @@ struct SavedAccuracy {
 struct SavedPredictor {
     encoder: Encoder,
     ensemble: SavedEnsemble,
-    latency: MetricPrior,
-    energy: Option<MetricPrior>,
+    metrics: DeviceMetrics<MetricPrior>,
     powers: Vec<KnownPower>,
     accuracy: Option<SavedAccuracy>,
 }
@@ -118,8 +117,7 @@ pub fn load_predictor(folder: &Path, compute: &ComputeDevice) -> Result<Predicto
         id: manifest.predictor,
         ensemble: load_ensemble(folder, "latency", saved.ensemble, compute)?,
         encoder: saved.encoder,
-        latency: saved.latency,
-        energy: saved.energy,
+        metrics: saved.metrics,
         powers: saved.powers,
         accuracy,
         compute: compute.clone(),
@@ -207,8 +205,7 @@ fn predictor_files(predictor: &Predictor, folder: &Path) -> Result<Files> {
     let saved = SavedPredictor {
         encoder: predictor.encoder.clone(),
         ensemble: save(&mut files, "latency", &predictor.ensemble)?,
-        latency: predictor.latency.clone(),
-        energy: predictor.energy.clone(),
+        metrics: predictor.metrics.clone(),
         powers: predictor.powers.clone(),
         accuracy,
     };

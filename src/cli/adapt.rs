@@ -11,6 +11,7 @@ use crate::checkpoint;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::files::write_bytes;
+use crate::predict::stated_precision;
 use crate::seed::Seed;
 
 #[derive(Debug, Args)]
@@ -110,7 +111,7 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
                 .map_or("device".into(), |stem| stem.to_string_lossy()),
         ),
     };
-    let probes = read_probes(&args.probes, predictor.space)?;
+    let probes = read_probes(&args.probes, predictor.space, stated_precision(&device)?)?;
     let model = predictor.adapt(&device, &probes, Seed(global.seed))?;
     let text = serde_json::to_vec(&model).map_err(|error| Error::Invalid {
         what: format!("device {}", device.id),

@@ -107,7 +107,9 @@ fn import(args: &ImportArgs, global: &Global) -> Result<()> {
         refuse_stray_tables(&args.out)?;
         None
     };
-    let imported = importer.import(&args.path, space, &global.progress())?;
+    let progress = global.progress(&format!("importing {}", importer.name()), importer.progress_unit());
+    let imported = importer.import(&args.path, space, &progress)?;
+    progress.finish_and_clear();
     let Imported {
         mut manifest,
         dataset: found,
@@ -190,7 +192,10 @@ fn size_of(dataset: &Dataset) -> String {
 }
 
 fn read(folder: &Path, global: &Global) -> Result<Loaded> {
-    load(folder, &global.progress())
+    let progress = global.progress("reading", "bytes");
+    let loaded = load(folder, &progress)?;
+    progress.finish_and_clear();
+    Ok(loaded)
 }
 
 fn validate(args: &ValidateArgs, global: &Global) -> Result<()> {

@@ -9,9 +9,10 @@ use super::Global;
 use crate::device::{self, Device, catalogue};
 use crate::error::{Error, Result, did_you_mean};
 use crate::files::read_bounded;
+use crate::metric::{Metric, PerMetric};
 use crate::predict::{DeviceModel, Predictor, Probe};
 use crate::seed::Seed;
-use crate::space::{Architecture, SearchSpace};
+use crate::space::{Architecture, Design, Precision, SearchSpace};
 
 /// Largest device, probe or architecture file that is read.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -100,11 +101,11 @@ fn read_device_json(path: &Path, predictor: &Predictor) -> Result<DeviceModel> {
     }
 }
 
-/// Reads a probe file.
+/// Reads a probe file; `precision` is that of the rows that name none.
 ///
 /// # Errors
 /// [`Error::Malformed`] with the line; rows without any value, and architectures that stand twice, are among them.
-pub(crate) fn read_probes(path: &Path, space: &dyn SearchSpace) -> Result<Vec<Probe>> {
+pub(crate) fn read_probes(path: &Path, space: &dyn SearchSpace, precision: Precision) -> Result<Vec<Probe>> {
     let bytes = read_bounded(path, MAX_FILE_BYTES)?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
     check_columns(path, &mut reader)?;
@@ -119,7 +120,7 @@ pub(crate) fn read_probes(path: &Path, space: &dyn SearchSpace) -> Result<Vec<Pr
             let line = error.position().map(csv::Position::line);
             malformed(path, line, PROBE_COLUMNS_EXPECTED, &error.to_string())
         })?;
-        let architecture = space.parse(&row.architecture).map_err(|error| {
+        let design = Design::parse(&row.architecture, space, precision.into()).map_err(|error| {
             malformed(
                 path,
                 Some(line),
@@ -127,21 +128,18 @@ pub(crate) fn read_probes(path: &Path, space: &dyn SearchSpace) -> Result<Vec<Pr
                 &error.to_string(),
             )
         })?;
-        if row.latency_ms.is_none() && row.energy_mj.is_none() {
+        let values: PerMetric<f64> = [(Metric::Latency, row.latency_ms), (Metric::Energy, row.energy_mj)]
+            .into_iter()
+            .filter_map(|(metric, value)| Some((metric, value?)))
+            .collect();
+        if values.is_empty() {
             return Err(malformed(path, Some(line), "a latency or an energy", "neither"));
         }
-        if let Some((earlier, _)) = probes.iter().find(|(_, probe)| probe.architecture == architecture) {
+        if let Some((earlier, _)) = probes.iter().find(|(_, probe)| probe.design == design) {
             let found = format!("the architecture of line {earlier} again");
             return Err(malformed(path, Some(line), "every architecture once", &found));
         }
-        probes.push((
-            line,
-            Probe {
-                architecture,
-                latency_ms: row.latency_ms,
-                energy_mj: row.energy_mj,
-            },
-        ));
+        probes.push((line, Probe { design, values }));
     }
     if probes.is_empty() {
         Err(malformed(path, None, "at least one probe", "none"))

@@ -170,7 +170,10 @@ impl PredictorChoices {
             choice: self.probe_choice,
             seed: Seed(global.seed),
         };
-        let report = score_predictor(&predictor, &dataset, task.as_ref(), &scoring, &global.progress())?;
+        let bar = global.progress("scoring", "devices");
+        bar.set_length(scoring.devices.len() as u64);
+        let report = score_predictor(&predictor, &dataset, task.as_ref(), &scoring, &|| bar.inc(1))?;
+        bar.finish_and_clear();
         Ok(ScoredPredictor {
             predictor,
             dataset,
@@ -208,7 +211,10 @@ impl OptimizerChoices {
             budget: self.budget,
             seed: Seed(global.seed),
         };
-        let report = score_optimizer(&predictor, &optimizer, &dataset, &task, &scoring, &global.progress())?;
+        let bar = global.progress("scoring", "devices");
+        bar.set_length(scoring.devices.len() as u64);
+        let report = score_optimizer(&predictor, &optimizer, &dataset, &task, &scoring, &|| bar.inc(1))?;
+        bar.finish_and_clear();
         Ok(ScoredOptimizer {
             predictor,
             dataset,
@@ -288,7 +294,8 @@ pub(crate) fn unseen(
     global: &Global,
 ) -> Result<Vec<usize>> {
     let known: Vec<&str> = predictor
-        .latency
+        .metrics
+        .latency()
         .prior
         .known
         .iter()

@@ -5,13 +5,15 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use comfy_table::{Table, presets};
+use nalgebra::DMatrix;
 use serde::Serialize;
 
 use super::device::{read_architectures, resolve};
 use super::{Global, print, print_json};
 use crate::checkpoint;
 use crate::error::{Error, Result};
-use crate::predict::{Accuracy, Estimate, Knowledge};
+use crate::metric::Metric;
+use crate::predict::{Accuracy, Estimate, Knowledge, MetricModel};
 
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
@@ -55,26 +57,17 @@ pub(crate) fn run(args: &PredictArgs, global: &Global) -> Result<ExitCode> {
     let architectures = read_architectures(&args.architectures, predictor.space)?;
     let encoded = predictor.encode(&architectures);
     let accuracies = predictor.accuracies(&architectures, &encoded);
-    let latencies = device.latency.predict(&predictor.latency_basis(&encoded));
-    let energies = device
-        .energy
-        .as_ref()
-        .zip(predictor.energy_basis(&encoded))
-        .map(|(model, basis)| {
-            model
-                .predict(&basis)
-                .into_iter()
-                .map(|one| model.estimate(one, 0.9))
-                .collect::<Vec<Estimate>>()
-        });
+    let bases = predictor.bases(&encoded);
+    let models = device.metrics.zip(&bases);
+    let estimates = models.map(|_, (model, basis)| estimates(model, basis));
     let rows: Vec<Row> = architectures
         .iter()
         .enumerate()
         .map(|(index, architecture)| Row {
             architecture: predictor.space.print(architecture),
             accuracy: accuracies.get(index).copied(),
-            latency_ms: device.latency.estimate(latencies[index], 0.9),
-            energy_mj: energies.as_ref().map(|energies| energies[index]),
+            latency_ms: estimates.latency()[index],
+            energy_mj: estimates.get(Metric::Energy).map(|energies| energies[index]),
         })
         .collect();
     if device.knowledge == Knowledge::Prior {
@@ -86,6 +79,12 @@ pub(crate) fn run(args: &PredictArgs, global: &Global) -> Result<ExitCode> {
         Format::Table => print(&table(&rows))?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Estimates with 90 % intervals, from the basis at the architectures.
+fn estimates(model: &MetricModel, basis: &DMatrix<f32>) -> Vec<Estimate> {
+    let predictions = model.predict(basis).into_iter();
+    predictions.map(|one| model.estimate(one, 0.9)).collect()
 }
 
 const HEADER: [&str; 11] = [

@@ -7,18 +7,18 @@ use std::time::Instant;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::{Global, print};
+use super::train::shown;
+use super::{Global, print, stop_flag};
 use crate::checkpoint;
 use crate::compute::ComputeDevice;
 use crate::dataset::Dataset;
-use crate::dataset::simulate::Simulator;
+use crate::dataset::simulate::{Cost, Simulator};
 use crate::device::{Device, catalogue};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{self, Optimizer, OptimizerConfig, Proposals, Request};
 use crate::predict::fit::{FitOptions, fit};
 use crate::predict::{DeviceModel, Predictor, Probe};
-use crate::progress::Progress;
 use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
 use crate::space::Architecture;
@@ -82,7 +82,10 @@ fn train(dataset: &Dataset, compute: &ComputeDevice, global: &Global) -> Result<
         ..FitOptions::default()
     };
     let started = Instant::now();
-    let mut predictor = fit(dataset, &options, &training(compute, global, &global.progress()))?;
+    let bar = global.progress("training the predictor", "epochs");
+    let progress = shown(&bar);
+    let mut predictor = fit(dataset, &options, &training(compute, global, &progress))?;
+    bar.finish_and_clear();
     predictor.id = "quickstart".into();
     print(&format!(
         "2. A predictor of latency, energy and accuracy, trained on {} of them in {:.0} s; {NEW_DEVICE} is left out.",
@@ -92,13 +95,14 @@ fn train(dataset: &Dataset, compute: &ComputeDevice, global: &Global) -> Result<
     Ok(predictor)
 }
 
-fn training<'a>(compute: &'a ComputeDevice, global: &Global, progress: &'a dyn Progress) -> Run<'a> {
+fn training<'a>(compute: &'a ComputeDevice, global: &Global, progress: &'a (dyn Fn(u64, u64, &str) + Sync)) -> Run<'a> {
     Run {
         device: compute,
         seed: Seed(global.seed),
         state: None,
         resume: false,
         progress,
+        stop: stop_flag(),
     }
 }
 
@@ -109,12 +113,13 @@ fn adapt(predictor: &Predictor, dataset: &Dataset, global: &Global) -> Result<De
     let probes: Vec<Probe> = chosen
         .iter()
         .map(|architecture| {
-            let (latency_ms, energy_mj) = simulate(&simulated, predictor, architecture)?;
-            Ok(Probe {
-                architecture: architecture.clone(),
-                latency_ms: Some(latency_ms),
-                energy_mj,
-            })
+            let cost = simulate(&simulated, predictor, architecture)?;
+            let values = [
+                (Metric::Latency, Some(cost.latency_ms)),
+                (Metric::Energy, cost.energy_mj),
+            ];
+            let values = values.into_iter().filter_map(|(metric, value)| Some((metric, value?)));
+            Probe::new(architecture.clone(), &simulated, values.collect())
         })
         .collect::<Result<_>>()?;
     let started = Instant::now();
@@ -123,8 +128,9 @@ fn adapt(predictor: &Predictor, dataset: &Dataset, global: &Global) -> Result<De
     let (architectures, latencies) = rows(dataset)?;
     let encoded = predictor.encode(&architectures);
     let predicted: Vec<f64> = device
-        .latency
-        .predict(&predictor.latency_basis(&encoded))
+        .metrics
+        .latency()
+        .predict(&predictor.metrics.latency().basis(&encoded))
         .iter()
         .map(|one| f64::from(one.mean))
         .collect();
@@ -137,13 +143,12 @@ fn adapt(predictor: &Predictor, dataset: &Dataset, global: &Global) -> Result<De
     Ok(device)
 }
 
-/// Latency in ms and energy in mJ of one architecture, as simulated.
-fn simulate(device: &Device, predictor: &Predictor, architecture: &Architecture) -> Result<(f64, Option<f64>)> {
+/// Latency and energy of one architecture, as simulated.
+fn simulate(device: &Device, predictor: &Predictor, architecture: &Architecture) -> Result<Cost> {
     let simulator = Simulator::new(device)?;
     let encoder = &predictor.encoder;
     let network = simulator.lower(predictor.space, architecture, encoder.input_size(), encoder.classes);
-    let cost = simulator.cost(&network);
-    Ok((cost.latency_ms, cost.energy_mj))
+    Ok(simulator.cost(&network))
 }
 
 /// The new device's rows of the fleet.
@@ -165,7 +170,10 @@ fn train_optimizer(predictor: &Predictor, compute: &ComputeDevice, global: &Glob
         ..OptimizerConfig::default()
     };
     let started = Instant::now();
-    let optimizer = optimize::fit(predictor, &config, &training(compute, global, &global.progress()))?;
+    let bar = global.progress("training the optimizer", "steps");
+    let progress = shown(&bar);
+    let optimizer = optimize::fit(predictor, &config, &training(compute, global, &progress))?;
+    bar.finish_and_clear();
     print(&format!(
         "4. An optimizer that answers for any device and limits without a search, trained in {:.0} s.",
         started.elapsed().as_secs_f64()
@@ -202,9 +210,9 @@ fn designs(
         let proposals = optimizer.propose(predictor, device, &request, Seed(global.seed))?;
         milliseconds += 1e3 * started.elapsed().as_secs_f64() / LIMIT_QUANTILES.len() as f64;
         let best = proposals.best();
-        let (truth, _) = simulate(&simulated, predictor, &best.design.architecture)?;
+        let truth = simulate(&simulated, predictor, &best.design.architecture)?;
         let mut cells = cells(limit, &proposals, predictor);
-        cells.push(format!("{truth:.2}"));
+        cells.push(format!("{:.2}", truth.latency_ms));
         table.add_row(cells);
     }
     print(&format!(

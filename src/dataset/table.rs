@@ -4,9 +4,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
+use indicatif::ProgressBar;
 
 use crate::error::{Error, Result, did_you_mean};
-use crate::progress::{Counted, Progress};
 
 /// Which columns a table has.
 pub(crate) struct Columns {
@@ -19,11 +19,11 @@ pub(crate) struct Columns {
 }
 
 /// A CSV file opened at its first row.
-pub(crate) struct Table<'a> {
+pub(crate) struct Table {
     path: PathBuf,
     names: &'static [&'static str],
     places: Vec<Option<usize>>,
-    reader: csv::Reader<Counted<'a, File>>,
+    reader: csv::Reader<indicatif::ProgressBarIter<File>>,
 }
 
 /// One row of a [`Table`].
@@ -38,13 +38,13 @@ struct TableHead<'a> {
     places: &'a [Option<usize>],
 }
 
-impl<'a> Table<'a> {
+impl Table {
     /// Opens the file and matches its header; `progress` advances by the bytes read.
-    pub(crate) fn open(path: &Path, columns: &Columns, progress: &'a dyn Progress) -> Result<Table<'a>> {
+    pub(crate) fn open(path: &Path, columns: &Columns, progress: &ProgressBar) -> Result<Table> {
         let file = File::open(path).map_err(Error::io("read", path))?;
         let mut reader = csv::ReaderBuilder::new()
             .buffer_capacity(1 << 18)
-            .from_reader(Counted::new(file, progress));
+            .from_reader(progress.wrap_read(file));
         let header = reader.byte_headers().map_err(|error| csv_error(path, error))?;
         let header: Vec<String> = header
             .iter()

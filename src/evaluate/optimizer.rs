@@ -12,7 +12,6 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{Optimizer, PredictorEvaluator, Request, exhaustive};
 use crate::predict::{DeviceModel, Estimate, Predictor, Probe};
-use crate::progress::{Progress, Unit};
 use crate::search::{Constraint, Limits, Nsga2, Problem, RandomSearch, Searcher};
 use crate::seed::Seed;
 use crate::stats::{self, Interval};
@@ -156,7 +155,7 @@ struct Answers {
     designs: usize,
 }
 
-/// Adapts, asks and looks up.
+/// Adapts, asks and looks up; `progress` is called once per device.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a device without enough architectures of both known latency and known accuracy, for a space too
@@ -167,21 +166,21 @@ pub fn score_optimizer(
     dataset: &Dataset,
     task: &Task,
     scoring: &OptimizerScoring,
-    progress: &dyn Progress,
+    progress: &dyn Fn(),
 ) -> Result<OptimizerReport> {
     let (mut rows, mut fronts) = (Vec::new(), Vec::new());
     let [mut policy, mut all, mut nsga2, mut random, mut proxy] = [(); 5].map(|()| Answers::default());
     // Everything that is computed once and kept is computed before anything is timed.
     let _ = predictor.table();
-    progress.start("scoring", Unit::Count("devices"), Some(scoring.devices.len() as u64));
     for &device in &scoring.devices {
-        progress.check()?;
         let truth = Truth::of(dataset, task, device)?;
         fronts.push(truth.front());
         for repeat in 0..scoring.repeats.max(1) {
             let seed = scoring.seed.child(&format!("designs/{}", truth.device.id), repeat);
             let probed = truth.probes(predictor, scoring.choice, scoring.probes, seed);
-            let probes: Vec<Probe> = probed.iter().map(|&index| truth.probe(index)).collect();
+            let probes = (probed.iter())
+                .map(|&index| truth.probe(index))
+                .collect::<Result<Vec<Probe>>>()?;
             let model = predictor.adapt(&truth.device, &probes, seed)?;
             let limits = truth.limits(scoring.limits);
             let requests = requests(&limits, scoring)?;
@@ -226,9 +225,8 @@ pub fn score_optimizer(
             proxy.time(started, limits.len());
             proxy.add(&truth, &limits, &picks)?;
         }
-        progress.advance(1);
+        progress();
     }
-    progress.finish();
     Ok(OptimizerReport {
         probes: scoring.probes,
         probe_choice: scoring.choice,
@@ -308,7 +306,7 @@ fn proxied(predictor: &Predictor, truth: &Truth, probed: &[usize], limits: &[(f6
         .map(|one| predictor.space.index(one))
         .collect();
     let logs = |model: &DeviceModel| -> Vec<f64> {
-        let predictions = model.latency.predict(&table.latency);
+        let predictions = model.metrics.latency().predict(table.bases.latency());
         places.iter().map(|&place| f64::from(predictions[place].mean)).collect()
     };
     let best = known

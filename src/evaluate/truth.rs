@@ -9,7 +9,7 @@ use crate::dataset::{Dataset, Task};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::evaluate::predictor::ProbeChoice;
-use crate::metric::Metric;
+use crate::metric::{Metric, PerMetric};
 use crate::optimize::Proposal;
 use crate::predict::{Predictor, Probe};
 use crate::search::Tradeoff;
@@ -84,12 +84,9 @@ impl Truth {
         }
     }
 
-    pub(super) fn probe(&self, index: usize) -> Probe {
-        Probe {
-            architecture: self.architectures[index].clone(),
-            latency_ms: Some(self.latencies[index]),
-            energy_mj: None,
-        }
+    pub(super) fn probe(&self, index: usize) -> Result<Probe> {
+        let values = PerMetric::from_iter([(Metric::Latency, self.latencies[index])]);
+        Probe::new(self.architectures[index].clone(), &self.device, values)
     }
 
     /// Quantiles and the latencies there.
@@ -168,10 +165,10 @@ impl Truth {
     }
 
     pub(super) fn tradeoff(&self) -> Tradeoff<'_> {
-        Tradeoff::new([
-            (Metric::Accuracy, &self.accuracies[..]),
-            (Metric::Latency, &self.latencies),
-        ])
+        Tradeoff {
+            accuracies: &self.accuracies,
+            latencies: &self.latencies,
+        }
     }
 
     /// Hypervolume of some designs over that of the best ones within the same limits, and over that of the true front.

@@ -95,7 +95,7 @@ impl Optimizer {
             space: predictor.space,
             shape: QueryShape {
                 anchors: anchors.len(),
-                energy: predictor.energy.is_some(),
+                energy: predictor.metrics.contains(Metric::Energy),
             },
             config,
             anchors,
@@ -170,8 +170,8 @@ impl Optimizer {
         let anchors = self.at_anchors.get_or_init(|| {
             let encoded = predictor.encode(&self.anchors);
             AnchorBasis {
-                latency: predictor.latency_basis(&encoded),
-                energy: predictor.energy_basis(&encoded),
+                latency: predictor.metrics.latency().basis(&encoded),
+                energy: predictor.metrics.get(Metric::Energy).map(|prior| prior.basis(&encoded)),
             }
         });
         let width = self.shape.width();
@@ -210,8 +210,8 @@ impl Optimizer {
         };
         let latency = request
             .asks_about(Metric::Latency)
-            .then(|| seen(Metric::Latency, &device.latency, &anchors.latency));
-        let energy = match (&device.energy, &anchors.energy) {
+            .then(|| seen(Metric::Latency, device.metrics.latency(), &anchors.latency));
+        let energy = match (device.metrics.get(Metric::Energy), &anchors.energy) {
             (Some(model), Some(basis)) if request.asks_about(Metric::Energy) => {
                 Some(seen(Metric::Energy, model, basis))
             }

@@ -9,6 +9,7 @@ use nalgebra::DMatrix;
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use crate::metric::Metric;
 use crate::predict::Predictor;
 use crate::space::Architecture;
 
@@ -48,8 +49,8 @@ impl Pool {
         let last_answer = vec![0; table.architectures.len()];
         Some(sorted(
             table.architectures.clone(),
-            &table.latency,
-            table.energy.as_ref(),
+            table.bases.latency(),
+            table.bases.get(Metric::Energy),
             accuracy,
             last_answer,
         ))
@@ -60,7 +61,10 @@ impl Pool {
         let encoded = predictor.encode(&designs);
         let accuracies = predictor.accuracies(&designs, &encoded);
         let accuracy = accuracies.iter().map(|accuracy| accuracy.percent.mean as f32).collect();
-        let (latency, energy) = (predictor.latency_basis(&encoded), predictor.energy_basis(&encoded));
+        let (latency, energy) = (
+            predictor.metrics.latency().basis(&encoded),
+            predictor.metrics.get(Metric::Energy).map(|prior| prior.basis(&encoded)),
+        );
         sorted(designs, &latency, energy.as_ref(), accuracy, last_answer)
     }
 

@@ -1,6 +1,6 @@
 //! What holds for a trained optimizer as a whole, on a small predictor of the bundled fleet.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Tensor, TensorData};
@@ -8,41 +8,25 @@ use burn::tensor::{Tensor, TensorData};
 use super::*;
 use crate::compute::Backend;
 use crate::dataset::Dataset;
+use crate::predict::DeviceMetrics;
 use crate::predict::fit::FitOptions;
 use crate::predict::train::{Run, TrainingConfig};
-use crate::progress::Progress;
 use crate::search::{Constraint, ExhaustiveSearch, Limits, Objective, Problem, RandomSearch, Searcher};
 
 fn compute() -> ComputeDevice {
     Backend::Flex.device().unwrap()
 }
 
-/// Stops a training after so many of its messages, one of which comes with every epoch.
-struct StopAt {
-    message: u64,
-    messages: AtomicU64,
-}
-
-impl Progress for StopAt {
-    fn message(&self, _text: &str) {
-        self.messages.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn stopped(&self) -> bool {
-        self.messages.load(Ordering::Relaxed) == self.message
-    }
-}
-
 fn with_run<T>(state: Option<&Path>, resume: bool, stop_at: u64, work: impl FnOnce(&Run) -> T) -> T {
+    let (compute, stop) = (compute(), AtomicBool::new(false));
+    let progress = |done: u64, _: u64, _: &str| stop.store(done == stop_at, Ordering::Relaxed);
     work(&Run {
-        device: &compute(),
+        device: &compute,
         seed: Seed(4),
         state,
         resume,
-        progress: &StopAt {
-            message: stop_at,
-            messages: AtomicU64::new(0),
-        },
+        progress: &progress,
+        stop: &stop,
     })
 }
 
@@ -99,8 +83,9 @@ fn limits(latency: Option<f64>, energy: Option<f64>, confidence: f64) -> Limits 
         Constraint::new(metric, crate::stats::quantile(&logs, share).unwrap().exp()).unwrap()
     };
     let mut constraints = Vec::new();
-    constraints.extend(latency.map(|share| limit(Metric::Latency, &device.latency, &table.latency, share)));
-    if let (Some(model), Some(basis)) = (&device.energy, &table.energy) {
+    constraints
+        .extend(latency.map(|share| limit(Metric::Latency, device.metrics.latency(), table.bases.latency(), share)));
+    if let (Some(model), Some(basis)) = (device.metrics.get(Metric::Energy), table.bases.get(Metric::Energy)) {
         constraints.extend(energy.map(|share| limit(Metric::Energy, model, basis, share)));
     }
     Limits::new(constraints, confidence).unwrap()
@@ -121,7 +106,10 @@ fn a_policy_learns_a_handful_of_answers_by_heart() {
     let best = exhaustive(predictor(), &device, &requests).unwrap().unwrap();
     let answers: Vec<Architecture> = best.iter().map(|one| one.best().design.architecture.clone()).collect();
     let anchors = AnchorBasis {
-        latency: predictor().latency_basis(&predictor().encode(&optimizer().anchors)),
+        latency: predictor()
+            .metrics
+            .latency()
+            .basis(&predictor().encode(&optimizer().anchors)),
         energy: None,
     };
     let queries: Vec<f32> = requests
@@ -172,15 +160,12 @@ fn proposals_hold_the_limits_as_surely_as_asked() {
             // From the predictor itself, by way of an encoding and not of the table.
             let design = [proposal.design.architecture.clone()];
             let encoded = predictor().encode(&design);
-            let (latency_basis, energy_basis) =
-                (predictor().latency_basis(&encoded), predictor().energy_basis(&encoded));
+            let bases = predictor().bases(&encoded);
             let mut probability = 1.0;
             for constraint in limits.constraints() {
                 let device = device();
-                let (model, basis) = match constraint.metric() {
-                    Metric::Latency => (device.latency, &latency_basis),
-                    _ => (device.energy.unwrap(), energy_basis.as_ref().unwrap()),
-                };
+                let model = device.metrics.get(constraint.metric()).unwrap();
+                let basis = bases.get(constraint.metric()).unwrap();
                 probability *= model.probability_below(model.predict(basis)[0], constraint.limit());
             }
             assert!((probability - proposal.feasible_probability).abs() < 1e-3);
@@ -306,7 +291,10 @@ fn parts_restore_the_same_optimizer() {
 fn a_heavier_weight_buys_latency_with_accuracy() {
     let typical = limits(Some(0.5), None, 0.9).constraints()[0].limit();
     let ask = |points_per_typical: f64| Request {
-        objective: Objective::new([(Metric::Latency, points_per_typical / typical)]).unwrap(),
+        objective: Objective {
+            latency_weight: points_per_typical / typical,
+            energy_weight: 0.0,
+        },
         ..Request::default()
     };
     let requests = [0.0, 0.3, 3.0, 300.0].map(ask);
@@ -318,8 +306,7 @@ fn a_heavier_weight_buys_latency_with_accuracy() {
     }
     for (request, exact) in requests.iter().zip(&exact).take(3) {
         let found = propose(request, 1);
-        let score =
-            |one: &Proposal| one.accuracy.percent.mean - request.objective.weight(Metric::Latency) * one.latency.mean;
+        let score = |one: &Proposal| one.accuracy.percent.mean - request.objective.latency_weight * one.latency.mean;
         let regret = score(exact.best()) - score(found.best());
         assert!((-1e-9..2.0).contains(&regret), "{request:?}: {regret}");
     }
@@ -330,7 +317,7 @@ fn a_heavier_weight_buys_latency_with_accuracy() {
 #[test]
 fn energy_that_is_not_known_cannot_be_asked_about() {
     let mut device = device();
-    device.energy = None;
+    device.metrics = DeviceMetrics::new(device.metrics.latency().clone());
     let request = Request::within(limits(None, Some(0.5), 0.9));
     let failure = optimizer()
         .propose(predictor(), &device, &request, Seed(1))
@@ -388,10 +375,7 @@ fn searchers_and_the_pass_over_the_table_agree() {
         .unwrap()
         .unwrap();
     let searched = outcome.answer.feasible().unwrap().evaluation;
-    assert_eq!(
-        searched.value(Metric::Accuracy),
-        Some(best[0].best().accuracy.percent.mean)
-    );
+    assert_eq!(searched.accuracy_percent, best[0].best().accuracy.percent.mean);
 }
 
 #[test]
@@ -413,14 +397,7 @@ fn an_elite_pool_serves_where_the_space_cannot_be_listed() {
         let searched = RandomSearch { seed: Seed(1) }
             .search(predictor().space, &evaluator, &problem, 217)
             .unwrap();
-        drawn += searched
-            .answer
-            .feasible()
-            .unwrap()
-            .evaluation
-            .value(Metric::Accuracy)
-            .unwrap()
-            / 4.0;
+        drawn += searched.answer.feasible().unwrap().evaluation.accuracy_percent / 4.0;
     }
     assert!(found > drawn, "{found} {drawn}");
 }

@@ -21,8 +21,8 @@ use super::pool::{ConstraintQuery, Pool};
 use super::query::QueryShape;
 use super::{Optimizer, OptimizerConfig};
 use crate::error::{Error, Result};
+use crate::metric::Metric;
 use crate::predict::Predictor;
-use crate::progress::Unit;
 use crate::seed::Seed;
 use crate::space::Architecture;
 use crate::training::{Descent, Run, StateFolder};
@@ -49,8 +49,12 @@ impl Points {
     fn of(predictor: &Predictor, architectures: &[Architecture]) -> Points {
         let encoded = predictor.encode(architectures);
         Points {
-            latency: predictor.latency_basis(&encoded).transpose(),
-            energy: predictor.energy_basis(&encoded).map(|basis| basis.transpose()),
+            latency: predictor.metrics.latency().basis(&encoded).transpose(),
+            energy: predictor
+                .metrics
+                .get(Metric::Energy)
+                .map(|prior| prior.basis(&encoded))
+                .map(|basis| basis.transpose()),
         }
     }
 }
@@ -91,15 +95,11 @@ pub(super) fn fit_among(
     config.check()?;
     let mut training = Training::start(predictor, whole_space, config, run)?;
     let epochs = config.steps.div_ceil(EPOCH);
-    let steps = Unit::Count("steps");
-    run.progress
-        .start("training the optimizer", steps, Some((epochs * EPOCH) as u64));
-    run.progress.advance((training.progress.epoch * EPOCH) as u64);
     while training.progress.epoch < epochs {
         training.epoch(run)?;
         let progress = &training.progress;
-        run.progress.advance(EPOCH as u64);
-        run.progress.message(&format!("loss {:.4} per gene", progress.loss));
+        let words = format!("loss {:.4} per gene", progress.loss);
+        (run.progress)(progress.epoch as u64, epochs as u64, &words);
         let unfinished = progress.epoch < epochs;
         if run.stopped() || !unfinished || training.state.is_due() {
             training.save()?;
@@ -108,7 +108,6 @@ pub(super) fn fit_among(
             run.interrupt()?;
         }
     }
-    run.progress.finish();
     Ok(Optimizer::new(
         predictor,
         config.clone(),
@@ -150,7 +149,7 @@ impl<'a> Training<'a> {
         let anchors = draw("anchors", config.anchors);
         let shape = QueryShape {
             anchors: config.anchors,
-            energy: predictor.energy.is_some(),
+            energy: predictor.metrics.contains(Metric::Energy),
         };
         let sizes = super::sizes(shape, config, predictor.space);
         let whole = whole_space(predictor);
@@ -296,7 +295,7 @@ impl<'a> Training<'a> {
     }
 
     fn device_batch(&self, pool: &Pool, rng: &mut StdRng) -> Batch {
-        let latency = &self.predictor.latency.prior;
+        let latency = &self.predictor.metrics.latency().prior;
         let recipe = Recipe::draw(latency, rng);
         let bounds = |anchors: &DMatrix<f32>, reference: &DMatrix<f32>, designs: &DMatrix<f32>, prior, rng: &mut _| {
             let metric = recipe.metric(prior, reference, rng);
@@ -304,7 +303,12 @@ impl<'a> Training<'a> {
         };
         let points = (&self.anchor_points, &self.reference);
         let latency = bounds(&points.0.latency, &points.1.latency, &pool.latency, latency, rng);
-        let energy = match (&self.predictor.energy, &points.0.energy, &points.1.energy, &pool.energy) {
+        let energy = match (
+            self.predictor.metrics.get(Metric::Energy),
+            &points.0.energy,
+            &points.1.energy,
+            &pool.energy,
+        ) {
             (Some(energy), Some(anchors), Some(reference), Some(designs)) => {
                 Some(bounds(anchors, reference, designs, &energy.prior, rng))
             }

@@ -15,8 +15,6 @@ use crate::space::Architecture;
 
 /// Share of measurements that the intervals of a proposal hold.
 pub const INTERVAL_SHARE: f64 = 0.9;
-/// The only quantization of spaces that have no bits to choose.
-const UNQUANTIZED: &str = "fp32";
 
 /// What is built: an architecture and how its numbers are stored.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -107,7 +105,7 @@ impl<'a> PredictorEvaluator<'a> {
 
     /// Refuses a request about energy where it is not known.
     pub(super) fn check(&self, request: &Request) -> Result<()> {
-        if self.device.energy.is_some() || !request.asks_about(Metric::Energy) {
+        if self.device.metrics.contains(Metric::Energy) || !request.asks_about(Metric::Energy) {
             return Ok(());
         }
         Err(Error::Invalid {
@@ -126,9 +124,12 @@ impl<'a> PredictorEvaluator<'a> {
                     .map(|one| self.predictor.space.index(one))
                     .collect();
                 let accuracies = columns.iter().map(|&column| table.accuracies[column]).collect();
-                let energy = table.energy.as_ref().map(|energy| energy.select_columns(&columns));
+                let energy = table
+                    .bases
+                    .get(Metric::Energy)
+                    .map(|energy| energy.select_columns(&columns));
                 self.judge_encoded(
-                    &table.latency.select_columns(&columns),
+                    &table.bases.latency().select_columns(&columns),
                     energy.as_ref(),
                     accuracies,
                     limits,
@@ -137,9 +138,13 @@ impl<'a> PredictorEvaluator<'a> {
             None => {
                 let encoded = self.predictor.encode(architectures);
                 let accuracies = self.predictor.accuracies(architectures, &encoded);
-                let energy = self.predictor.energy_basis(&encoded);
+                let energy = self
+                    .predictor
+                    .metrics
+                    .get(Metric::Energy)
+                    .map(|prior| prior.basis(&encoded));
                 self.judge_encoded(
-                    &self.predictor.latency_basis(&encoded),
+                    &self.predictor.metrics.latency().basis(&encoded),
                     energy.as_ref(),
                     accuracies,
                     limits,
@@ -151,7 +156,12 @@ impl<'a> PredictorEvaluator<'a> {
     /// Judges all architectures of an enumerable space, in order.
     pub(super) fn judge_all(&self, limits: &Limits) -> Option<Vec<Judged>> {
         let table = self.predictor.table()?;
-        Some(self.judge_encoded(&table.latency, table.energy.as_ref(), table.accuracies.clone(), limits))
+        Some(self.judge_encoded(
+            table.bases.latency(),
+            table.bases.get(Metric::Energy),
+            table.accuracies.clone(),
+            limits,
+        ))
     }
 
     fn judge_encoded(
@@ -161,8 +171,8 @@ impl<'a> PredictorEvaluator<'a> {
         accuracies: Vec<Accuracy>,
         limits: &Limits,
     ) -> Vec<Judged> {
-        let latencies = self.device.latency.predict(latency);
-        let energies = match (&self.device.energy, energy) {
+        let latencies = self.device.metrics.latency().predict(latency);
+        let energies = match (self.device.metrics.get(Metric::Energy), energy) {
             (Some(model), Some(basis)) => model.predict(basis).into_iter().map(Some).collect(),
             _ => vec![None; latencies.len()],
         };
@@ -181,15 +191,11 @@ impl<'a> PredictorEvaluator<'a> {
         energy: Option<LogPrediction>,
         limits: &Limits,
     ) -> Judged {
-        let value = |prediction: LogPrediction| f64::from(prediction.mean).exp();
-        let expected = [
-            Some((Metric::Accuracy, accuracy.percent.mean)),
-            Some((Metric::Latency, value(latency))),
-            energy.map(|energy| (Metric::Energy, value(energy))),
-        ];
         let mut judged = Judged {
             evaluation: Evaluation {
-                values: expected.into_iter().flatten().collect(),
+                accuracy_percent: accuracy.percent.mean,
+                latency_ms: f64::from(latency.mean).exp(),
+                energy_mj: energy.map(|energy| f64::from(energy.mean).exp()),
                 feasible_probability: 1.0,
             },
             accuracy,
@@ -210,21 +216,29 @@ impl<'a> PredictorEvaluator<'a> {
             Metric::Accuracy | Metric::Macs | Metric::Parameters | Metric::ModelSize | Metric::PeakMemory => {
                 f64::from(u8::from(constraint.holds(&judged.evaluation)))
             }
-            Metric::Latency => below(Some(&self.device.latency), Some(judged.latency), constraint.limit()),
-            Metric::Energy => below(self.device.energy.as_ref(), judged.energy, constraint.limit()),
+            Metric::Latency => below(
+                Some(self.device.metrics.latency()),
+                Some(judged.latency),
+                constraint.limit(),
+            ),
+            Metric::Energy => below(
+                self.device.metrics.get(Metric::Energy),
+                judged.energy,
+                constraint.limit(),
+            ),
         });
         judged.evaluation.feasible_probability = probabilities.product();
     }
 
     pub(super) fn proposal(&self, architecture: Architecture, judged: &Judged) -> Proposal {
-        let energy = self.device.energy.as_ref().zip(judged.energy);
+        let energy = self.device.metrics.get(Metric::Energy).zip(judged.energy);
         Proposal {
             design: Design {
                 architecture,
-                quantization: UNQUANTIZED.into(),
+                quantization: self.device.precision.to_string(),
             },
             accuracy: judged.accuracy,
-            latency: self.device.latency.estimate(judged.latency, INTERVAL_SHARE),
+            latency: self.device.metrics.latency().estimate(judged.latency, INTERVAL_SHARE),
             energy: energy.map(|(model, prediction)| model.estimate(prediction, INTERVAL_SHARE)),
             feasible_probability: judged.evaluation.feasible_probability,
         }

@@ -7,7 +7,7 @@ use super::prior::{KnownDevice, Prior, Reference, SyntheticDevices};
 use crate::encode::Encoder;
 use crate::metric::Metric;
 use crate::seed::Seed;
-use crate::space::{Architecture, InputSize, NasBench201, SearchSpace};
+use crate::space::{Architecture, InputSize, NasBench201, Precision, SearchSpace};
 use crate::stats;
 
 /// Milliseconds per 3x3 convolution, 1x1 convolution and pooling, and for the rest of the network.
@@ -88,6 +88,7 @@ fn known(device: usize, logs: &DMatrix<f64>) -> KnownDevice {
     KnownDevice {
         id: format!("device-{device}"),
         unit: format!("unit-{device}"),
+        precision: Precision::Fp32,
         output: device,
         level,
         scale: 1.4826 * stats::quantile(&away, 0.5).unwrap(),

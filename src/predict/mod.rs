@@ -8,6 +8,7 @@
 pub mod accuracy;
 pub mod adapt;
 pub mod calibrate;
+pub mod device_metrics;
 pub mod device_model;
 #[cfg(test)]
 mod example;
@@ -22,6 +23,7 @@ pub mod similarity;
 mod tests;
 pub mod train;
 
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use nalgebra::DMatrix;
@@ -32,12 +34,13 @@ use crate::compute::ComputeDevice;
 use crate::device::Device;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
-use crate::metric::Metric;
+use crate::metric::{Metric, PerMetric};
 use crate::seed::Seed;
-use crate::space::{Architecture, SearchSpace};
+use crate::space::{Architecture, Design, Precision, QuantPolicy, SearchSpace};
 
 pub use accuracy::{Accuracy, AccuracyModel};
 pub use calibrate::Calibration;
+pub use device_metrics::DeviceMetrics;
 pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};
 pub use net::Ensemble;
 pub use power::KnownPower;
@@ -54,18 +57,37 @@ const PROBE_TARGETS: usize = 2_000;
 /// Probes this many times slower than the slowest known device, or faster than the fastest, are taken for a wrong unit.
 const IMPLAUSIBLE_FACTOR: f64 = 200.0;
 
-/// One architecture measured on a new device.
+/// One design measured on a new device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Probe {
-    /// The architecture.
-    pub architecture: Architecture,
-    /// Latency of one batch, in ms.
-    pub latency_ms: Option<f64>,
-    /// Energy of one batch, in mJ.
-    pub energy_mj: Option<f64>,
+    /// What was measured.
+    pub design: Design,
+    /// What was found, in the units of the metrics, for one batch.
+    pub values: PerMetric<f64>,
 }
 
-/// Prior and calibrations of latency or energy.
+impl Probe {
+    /// An architecture measured at the precision that the device's datasheet names, see [`stated_precision`].
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] for a precision that does not exist.
+    pub fn new(architecture: Architecture, device: &Device, values: PerMetric<f64>) -> Result<Probe> {
+        Ok(Probe {
+            design: Design::uniform(architecture, stated_precision(device)?),
+            values,
+        })
+    }
+}
+
+/// The precision that a device's datasheet names, fp32 where it names none.
+///
+/// # Errors
+/// [`Error::Unknown`] for a precision that does not exist.
+pub fn stated_precision(device: &Device) -> Result<Precision> {
+    device.precision.as_deref().map_or(Ok(Precision::Fp32), str::parse)
+}
+
+/// Prior and calibrations of one metric of devices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MetricPrior {
     /// Basis and mixture.
@@ -90,6 +112,11 @@ impl MetricPrior {
             (Some((_, only)), None) | (None, Some((_, only))) => only.clone(),
             (None, None) => Calibration::default(),
         }
+    }
+
+    /// The basis at encoded architectures: `[rank, architectures]`.
+    pub fn basis(&self, encoded: &Encoded) -> DMatrix<f32> {
+        self.prior.basis(&encoded.outputs, &encoded.features)
     }
 
     fn known(&self, id: &str) -> Option<MetricModel> {
@@ -129,10 +156,17 @@ pub struct DeviceModel {
     pub probes: usize,
     /// Identifies the predictor; another one's basis means something else.
     pub predictor: String,
-    /// Latency in ms.
-    pub latency: MetricModel,
-    /// Energy in mJ, where the predictor learned it.
-    pub energy: Option<MetricModel>,
+    /// The precision that its values are of.
+    pub precision: Precision,
+    /// What is known of each metric that the predictor learned.
+    pub metrics: DeviceMetrics<MetricModel>,
+}
+
+impl DeviceModel {
+    /// An architecture as this device runs it.
+    pub fn design(&self, architecture: Architecture) -> Design {
+        Design::uniform(architecture, self.precision)
+    }
 }
 
 /// Architectures after the towers, from which every prediction is a few dot products.
@@ -154,10 +188,8 @@ pub struct Predictor {
     pub encoder: Encoder,
     /// Towers with one output per known device and metric.
     pub ensemble: Ensemble,
-    /// Latency.
-    pub latency: MetricPrior,
-    /// Energy, where the dataset has it.
-    pub energy: Option<MetricPrior>,
+    /// What was learned of each metric that the dataset has.
+    pub metrics: DeviceMetrics<MetricPrior>,
     /// Power of the devices whose latency and energy are both known.
     pub powers: Vec<KnownPower>,
     /// Accuracy, where the dataset has it.
@@ -171,10 +203,8 @@ pub struct Predictor {
 pub struct Table {
     /// The architectures.
     pub architectures: Vec<Architecture>,
-    /// Latency basis, `[rank, architectures]`.
-    pub latency: DMatrix<f32>,
-    /// Energy basis.
-    pub energy: Option<DMatrix<f32>>,
+    /// The basis of every metric, `[rank, architectures]`.
+    pub bases: DeviceMetrics<DMatrix<f32>>,
     /// Accuracies, empty without an accuracy model.
     pub accuracies: Vec<Accuracy>,
 }
@@ -187,25 +217,9 @@ impl Predictor {
         Encoded { features, outputs }
     }
 
-    /// Prior and basis of a metric.
-    pub fn metric(&self, metric: Metric) -> Option<&MetricPrior> {
-        match metric {
-            Metric::Latency => Some(&self.latency),
-            Metric::Energy => self.energy.as_ref(),
-            Metric::Accuracy | Metric::Macs | Metric::Parameters | Metric::ModelSize | Metric::PeakMemory => None,
-        }
-    }
-
-    /// Latency basis of encoded architectures: `[rank, architectures]`.
-    pub fn latency_basis(&self, encoded: &Encoded) -> DMatrix<f32> {
-        self.latency.prior.basis(&encoded.outputs, &encoded.features)
-    }
-
-    /// Energy basis of encoded architectures, where energy was learned.
-    pub fn energy_basis(&self, encoded: &Encoded) -> Option<DMatrix<f32>> {
-        self.energy
-            .as_ref()
-            .map(|energy| energy.prior.basis(&encoded.outputs, &encoded.features))
+    /// The basis of every metric at encoded architectures: `[rank, architectures]`.
+    pub fn bases(&self, encoded: &Encoded) -> DeviceMetrics<DMatrix<f32>> {
+        self.metrics.map(|_, metric| metric.basis(encoded))
     }
 
     /// Accuracies, where they were learned; else empty.
@@ -221,8 +235,7 @@ impl Predictor {
             let architectures: Vec<Architecture> = (0..size).map(|index| self.space.at(index)).collect();
             let encoded = self.encode(&architectures);
             Table {
-                latency: self.latency_basis(&encoded),
-                energy: self.energy_basis(&encoded),
+                bases: self.bases(&encoded),
                 accuracies: self.accuracies(&architectures, &encoded),
                 architectures,
             }
@@ -236,8 +249,7 @@ impl Predictor {
             id: self.id.clone(),
             encoder: self.encoder.clone(),
             ensemble: self.ensemble.clone(),
-            latency: self.latency.clone(),
-            energy: self.energy.clone(),
+            metrics: self.metrics.clone(),
             powers: self.powers.clone(),
             accuracy,
             compute: self.compute.clone(),
@@ -247,82 +259,91 @@ impl Predictor {
 
     /// Ids of the devices that were trained on.
     pub fn known_devices(&self) -> Vec<String> {
-        self.latency
-            .prior
-            .known
-            .iter()
-            .map(|device| device.id.clone())
-            .collect()
+        let known = self.metrics.latency().prior.known.iter();
+        known.map(|device| device.id.clone()).collect()
     }
 
     /// A device that was trained on.
     pub fn known(&self, id: &str) -> Option<DeviceModel> {
-        let latency = self.latency.known(id)?;
-        let energy =
-            (self.energy.as_ref()).and_then(|energy| energy.known(id).or_else(|| self.energy_by_power(id, &latency)));
+        let known = self.known_device(id)?;
+        let mut metrics = DeviceMetrics::new(self.metrics.latency().known(id)?);
+        for (metric, prior) in self.metrics.iter() {
+            let model = prior.known(id).or_else(|| {
+                let similarity = DeviceSimilarity::at(known.datasheet.as_deref(), None, &prior.prior);
+                self.following_latency(metric, metrics.latency(), &similarity)
+            });
+            if let Some(model) = model {
+                metrics.insert(metric, model);
+            }
+        }
         Some(DeviceModel {
             id: id.into(),
             knowledge: Knowledge::Known,
             probes: 0,
             predictor: self.id.clone(),
-            latency,
-            energy,
+            precision: known.precision,
+            metrics,
         })
     }
 
-    /// Energy of a device whose latency alone was trained on.
-    fn energy_by_power(&self, id: &str, latency: &MetricModel) -> Option<MetricModel> {
-        let prior = &self.energy.as_ref()?.prior;
-        let known = self.latency.prior.known.iter().find(|device| device.id == id)?;
-        let similarity = DeviceSimilarity::at(known.datasheet.as_deref(), None, prior);
-        energy_from_latency(latency, &self.powers, &similarity)
+    fn known_device(&self, id: &str) -> Option<&KnownDevice> {
+        let known = &self.metrics.latency().prior.known;
+        known.iter().find(|device| device.id == id)
+    }
+
+    /// What a device's latency says of another metric where nothing of that was measured.
+    fn following_latency(
+        &self,
+        metric: Metric,
+        latency: &MetricModel,
+        similarity: &DeviceSimilarity,
+    ) -> Option<MetricModel> {
+        match metric {
+            Metric::Energy => energy_from_latency(latency, &self.powers, similarity),
+            Metric::Latency
+            | Metric::Accuracy
+            | Metric::Macs
+            | Metric::Parameters
+            | Metric::ModelSize
+            | Metric::PeakMemory => None,
+        }
     }
 
     /// Adapts to a device from its datasheet and what was measured on it. Either may say nothing: without both the result is
     /// what the known devices have in common. Energies that were not measured follow from latencies, see [`power`]; where a
     /// few were, the function that they are fitted with starts from that of the latencies.
     ///
+    /// The device has the precision of its probes, else that of its datasheet, else fp32.
+    ///
     /// # Errors
     /// [`Error::Invalid`] for values that are not positive numbers, for several probes that are all equal, for probes far
-    /// outside of the range of the known devices, and for an architecture probed with contradicting values.
+    /// outside of the range of the known devices, for an architecture probed with contradicting values, and for probes at
+    /// several precisions; [`Error::Unknown`] for a precision of the datasheet that does not exist.
     pub fn adapt(&self, device: &Device, probes: &[Probe], seed: Seed) -> Result<DeviceModel> {
-        let architectures: Vec<Architecture> = probes.iter().map(|probe| probe.architecture.clone()).collect();
+        let precision = precision(device, probes)?;
+        let architectures: Vec<Architecture> = probes.iter().map(|probe| probe.design.architecture.clone()).collect();
         let encoded = self.encode(&architectures);
-        let latencies: Vec<Option<f64>> = probes.iter().map(|probe| probe.latency_ms).collect();
-        let latency = adapt_metric(
-            device,
-            &self.latency,
-            None,
-            &self.latency_basis(&encoded),
-            &latencies,
-            Metric::Latency,
-            seed,
-        )?;
-        let energies: Vec<Option<f64>> = probes.iter().map(|probe| probe.energy_mj).collect();
-        let energy = match (&self.energy, self.energy_basis(&encoded)) {
-            (Some(prior), Some(basis)) => {
-                let from_latency =
-                    || energy_from_latency(&latency, &self.powers, &DeviceSimilarity::of(device, &prior.prior));
-                let unmeasured = energies.iter().all(Option::is_none);
-                match unmeasured.then(from_latency).flatten() {
-                    Some(model) => Some(model),
-                    None => {
-                        let timed = latencies.iter().any(Option::is_some);
-                        let like = timed.then_some(&latency.posterior);
-                        Some(adapt_metric(
-                            device,
-                            prior,
-                            like,
-                            &basis,
-                            &energies,
-                            Metric::Energy,
-                            seed,
-                        )?)
-                    }
-                }
-            }
-            _ => None,
+        let of = |metric: Metric| -> Vec<Option<f64>> {
+            probes.iter().map(|probe| probe.values.get(metric).copied()).collect()
         };
+        let adapt = |metric: Metric, prior: &MetricPrior, like: Option<&Posterior>| {
+            adapt_metric(device, prior, like, &prior.basis(&encoded), &of(metric), metric, seed)
+        };
+        let latency = adapt(Metric::Latency, self.metrics.latency(), None)?;
+        let timed = of(Metric::Latency).iter().any(Option::is_some);
+        let mut metrics = DeviceMetrics::new(latency);
+        for (metric, prior) in self.metrics.iter().filter(|(metric, _)| *metric != Metric::Latency) {
+            let similarity = DeviceSimilarity::of(device, &prior.prior);
+            let unmeasured = of(metric).iter().all(Option::is_none);
+            let from_latency = unmeasured
+                .then(|| self.following_latency(metric, metrics.latency(), &similarity))
+                .flatten();
+            let model = match from_latency {
+                Some(model) => model,
+                None => adapt(metric, prior, timed.then_some(&metrics.latency().posterior))?,
+            };
+            metrics.insert(metric, model);
+        }
         Ok(DeviceModel {
             id: device.id.clone(),
             knowledge: if probes.is_empty() {
@@ -332,8 +353,8 @@ impl Predictor {
             },
             probes: probes.len(),
             predictor: self.id.clone(),
-            latency,
-            energy,
+            precision,
+            metrics,
         })
     }
 
@@ -344,13 +365,13 @@ impl Predictor {
         let basis = |architectures: &[Architecture]| match self.table() {
             Some(table) => {
                 let positions: Vec<usize> = architectures.iter().map(|one| self.space.index(one)).collect();
-                table.latency.select_columns(&positions)
+                table.bases.latency().select_columns(&positions)
             }
-            None => self.latency_basis(&self.encode(architectures)),
+            None => self.metrics.latency().basis(&self.encode(architectures)),
         };
         let targets = basis(&targets);
         let choose = |architectures: &[Architecture], candidates: &DMatrix<f32>| {
-            let chosen = probes::choose(&self.latency.prior, candidates, &targets, count);
+            let chosen = probes::choose(&self.metrics.latency().prior, candidates, &targets, count);
             chosen
                 .into_iter()
                 .map(|position| architectures[position].clone())
@@ -359,7 +380,7 @@ impl Predictor {
         match (among, self.table()) {
             (Some(among), _) => choose(among, &basis(among)),
             (None, Some(table)) if table.architectures.len() <= PROBE_CANDIDATES => {
-                choose(&table.architectures, &table.latency)
+                choose(&table.architectures, table.bases.latency())
             }
             (None, _) => {
                 let sampled = self.samples(PROBE_CANDIDATES, &mut rng);
@@ -372,8 +393,8 @@ impl Predictor {
     /// and after each; see [`probes::uncertainty`].
     pub fn expected_error(&self, probes: &[Architecture], seed: Seed) -> Vec<f64> {
         let targets = self.samples(PROBE_TARGETS, &mut seed.stream("probes"));
-        let prior = &self.latency.prior;
-        let basis = |architectures: &[Architecture]| self.latency_basis(&self.encode(architectures));
+        let prior = &self.metrics.latency().prior;
+        let basis = |architectures: &[Architecture]| self.metrics.latency().basis(&self.encode(architectures));
         let deviations = probes::uncertainty(prior, &basis(probes), &basis(&targets));
         let scale = DeviceSimilarity::of(&Device::named(""), prior).typical_scale(prior);
         deviations
@@ -384,6 +405,30 @@ impl Predictor {
 
     fn samples(&self, count: usize, rng: &mut StdRng) -> Vec<Architecture> {
         (0..count).map(|_| self.space.sample(rng)).collect()
+    }
+}
+
+/// The one precision of a device's probes, else that of its datasheet.
+fn precision(device: &Device, probes: &[Probe]) -> Result<Precision> {
+    let found: BTreeSet<Precision> = (probes.iter())
+        .map(|probe| match probe.design.policy {
+            QuantPolicy::Uniform(precision) => precision,
+        })
+        .collect();
+    let mut precisions = found.iter().copied();
+    match (precisions.next(), precisions.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => stated_precision(device),
+        (Some(_), Some(_)) => Err(Error::Invalid {
+            what: format!("probes of {}", device.id),
+            expected: "all at one precision".into(),
+            found: found
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<String>>()
+                .join(", "),
+            hint: "A device in another precision is another device: adapt to each by itself.".into(),
+        }),
     }
 }
 

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::roofline;
 use crate::metric::Metric;
-use crate::space::Network;
+use crate::space::{Network, Precision};
 
 /// Synthetic roofline devices that are centres of the mixture.
 const SYNTHETIC_CENTRES: usize = 384;
@@ -31,6 +31,8 @@ pub struct KnownDevice {
     pub id: String,
     /// Hardware unit.
     pub unit: String,
+    /// The precision that its values were measured at.
+    pub precision: Precision,
     /// Row of the tower's outputs.
     pub output: usize,
     /// Median of the logarithm over the training architectures.

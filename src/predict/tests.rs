@@ -1,13 +1,13 @@
 //! What holds for a trained predictor as a whole, on the bundled fleet with one unit left out.
 
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 
 use super::fit::{FitOptions, fit};
 use super::train::{Run, TrainingConfig};
 use super::*;
 use crate::compute::Backend;
 use crate::dataset::Dataset;
-use crate::progress::Silent;
 use crate::stats;
 
 const LEFT_OUT: &str = "raspi4";
@@ -43,7 +43,8 @@ fn fleet() -> &'static Fleet {
             seed: Seed(3),
             state: None,
             resume: false,
-            progress: &Silent,
+            progress: &|_, _, _| {},
+            stop: &AtomicBool::new(false),
         };
         let latencies = dataset.latencies(left_out, None);
         let architecture = |row: &(u32, f64)| dataset.architectures[row.0 as usize].clone();
@@ -63,15 +64,21 @@ fn energy_scores(latencies: usize, energies: usize) -> (f64, f64) {
     let fleet = fleet();
     let probes: Vec<Probe> = (0..latencies.max(energies))
         .map(|row| Probe {
-            architecture: fleet.architectures[row].clone(),
-            latency_ms: (row < latencies).then_some(fleet.latencies[row]),
-            energy_mj: (row < energies).then_some(fleet.energies[row]),
+            design: Design::uniform(fleet.architectures[row].clone(), Precision::Fp32),
+            values: [
+                (Metric::Latency, row < latencies, fleet.latencies[row]),
+                (Metric::Energy, row < energies, fleet.energies[row]),
+            ]
+            .into_iter()
+            .filter(|one| one.1)
+            .map(|one| (one.0, one.2))
+            .collect(),
         })
         .collect();
     let model = fleet.predictor.adapt(&fleet.device, &probes, Seed(1)).unwrap();
     let encoded = fleet.predictor.encode(&fleet.architectures[20..]);
-    let basis = fleet.predictor.energy_basis(&encoded).unwrap();
-    let predicted = model.energy.unwrap().predict(&basis);
+    let bases = fleet.predictor.bases(&encoded);
+    let predicted = (model.metrics.get(Metric::Energy).unwrap()).predict(bases.get(Metric::Energy).unwrap());
     let predicted: Vec<f64> = predicted.iter().map(|one| f64::from(one.mean)).collect();
     let truth: Vec<f64> = fleet.energies[20..].iter().map(|value| value.ln()).collect();
     let errors: Vec<f64> = predicted.iter().zip(&truth).map(|(a, b)| (a - b).abs()).collect();
@@ -105,13 +112,11 @@ fn latencies_help_a_few_energies() {
 #[test]
 fn a_datasheet_ranks_before_anything_is_measured() {
     let fleet = fleet();
-    let basis = fleet
-        .predictor
-        .latency_basis(&fleet.predictor.encode(&fleet.architectures));
+    let bases = fleet.predictor.bases(&fleet.predictor.encode(&fleet.architectures));
     let truth = &fleet.latencies;
     let score = |device: &Device| {
         let model = fleet.predictor.adapt(device, &[], Seed(1)).unwrap();
-        let means: Vec<f64> = (model.latency.predict(&basis).iter())
+        let means: Vec<f64> = (model.metrics.latency().predict(bases.latency()).iter())
             .map(|one| f64::from(one.mean))
             .collect();
         let level = stats::quantile(&means, 0.5).unwrap() - stats::quantile(truth, 0.5).unwrap().ln();

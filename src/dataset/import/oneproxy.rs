@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use indicatif::ProgressBar;
+
 use super::latencies::DeviceLatencies;
 use super::pickle::{Numbers, Rows, read_pickle};
 use super::{Imported, Importer, described_device, files_with_extension, locate, only_spaces, precision_on};
@@ -11,7 +13,6 @@ use crate::dataset::build::Builder;
 use crate::dataset::{Manifest, Origin, Source};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::progress::{Progress, Unit};
 use crate::space::{Architecture, InputSize, SearchSpace};
 
 const INDEX_FILE: &str = "encode.pickle";
@@ -35,17 +36,21 @@ impl Importer for OneProxy {
         "a clone of Ren-Research/OneProxy: latencies of nasbench201"
     }
 
-    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
+    fn progress_unit(&self) -> &'static str {
+        "devices"
+    }
+
+    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
         only_spaces(self, &["nasbench201"], space)?;
         let folder = locate(path, &["."], INDEX_FILE)?;
         let mut builder = Builder::new(space);
         let architectures = read_index(&folder.join(INDEX_FILE), &mut builder)?;
         let files = files_with_extension(&folder.join(LATENCY_FOLDER), "pickle")?;
-        progress.start("importing oneproxy", Unit::Count("devices"), Some(files.len() as u64));
+        progress.set_length(files.len() as u64);
         let mut notes = Vec::new();
         for file in &files {
             let device = device_of(file);
-            progress.message(&device.id);
+            progress.set_message(device.id.clone());
             let Numbers(latencies_ms) = read_pickle(file, "a list of latencies in ms")?;
             let column = DeviceLatencies {
                 file,
@@ -57,9 +62,8 @@ impl Importer for OneProxy {
                 origin: Origin::Measured,
             };
             notes.extend(column.add(device, &mut builder)?);
-            progress.advance(1);
+            progress.inc(1);
         }
-        progress.finish();
         if REPEATED.iter().all(|id| builder.device(id).is_some()) {
             let [first, second] = REPEATED;
             notes.push(format!(

@@ -22,7 +22,6 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{FEASIBILITY_TOLERANCE, Optimizer, Request};
 use crate::predict::{Predictor, Probe};
-use crate::progress::{Progress, Unit};
 use crate::proxy::adaproxy::{Norm, adapt};
 use crate::proxy::flow::{FrontPoint, linear_model};
 use crate::proxy::linear::LinearModel;
@@ -92,7 +91,7 @@ struct Answer {
     front: Vec<usize>,
 }
 
-/// Runs every method on every target. Without an optimizer, and for targets whose
+/// Runs every method on every target; `progress` is called once per target. Without an optimizer, and for targets whose
 /// table is not that of the whole space, the amortized optimizer is left out: its designs could not be looked up.
 ///
 /// # Errors
@@ -104,7 +103,7 @@ pub fn compare(
     dataset: &Dataset,
     task: &Task,
     options: &ComparisonOptions,
-    progress: &dyn Progress,
+    progress: &dyn Fn(),
 ) -> Result<ComparisonReport> {
     check(predictor, options)?;
     let devices = involved(options);
@@ -128,9 +127,7 @@ pub fn compare(
     let mut searched: Option<Searched> = None;
     let mut runs = Vec::new();
     let mut fronts = Vec::new();
-    progress.start("comparing", Unit::Count("targets"), Some(options.targets.len() as u64));
     for &target in &options.targets {
-        progress.check()?;
         let truth = Truth::of(dataset, task, target)?;
         let known = match searched.take() {
             Some(known) if known.architectures == truth.architectures => known,
@@ -157,9 +154,8 @@ pub fn compare(
         };
         scene.run(optimizer, &fleet.columns[proxy], &mut runs, &mut fronts)?;
         searched = Some(known);
-        progress.advance(1);
+        progress();
     }
-    progress.finish();
     Ok(ComparisonReport {
         space: dataset.space.id().into(),
         task: task.name.clone(),
@@ -238,7 +234,7 @@ impl Searched {
         let accuracies = predictor.accuracies(&architectures, &encoded);
         Searched {
             accuracies: accuracies.iter().map(|one| one.percent.mean).collect(),
-            basis: predictor.latency_basis(&encoded),
+            basis: predictor.metrics.latency().basis(&encoded),
             features: encoded.features.cast(),
             architectures,
         }
@@ -354,10 +350,10 @@ impl Scene<'_> {
     }
 
     fn few_shot(&self, measurements: usize, seed: Seed) -> Result<Answer> {
-        let model = self
+        let device = self
             .predictor
-            .adapt(&self.truth.device, &self.probes(measurements, seed), seed)?
-            .latency;
+            .adapt(&self.truth.device, &self.probes(measurements, seed)?, seed)?;
+        let model = device.metrics.latency();
         let predictions = model.predict(&self.searched.basis);
         let means: Vec<f64> = predictions.iter().map(|one| f64::from(one.mean)).collect();
         Ok(self.answer(&means, |position, limit| {
@@ -368,7 +364,7 @@ impl Scene<'_> {
     fn amortized(&self, optimizer: &Optimizer, measurements: usize, seed: Seed) -> Result<Answer> {
         let device = self
             .predictor
-            .adapt(&self.truth.device, &self.probes(measurements, seed), seed)?;
+            .adapt(&self.truth.device, &self.probes(measurements, seed)?, seed)?;
         let picks = self.limits.iter().map(|&(_, limit)| {
             let limits = Limits::new(vec![Constraint::new(Metric::Latency, limit)?], self.options.confidence)?;
             let request = Request {
@@ -384,7 +380,7 @@ impl Scene<'_> {
         })
     }
 
-    fn probes(&self, count: usize, seed: Seed) -> Vec<Probe> {
+    fn probes(&self, count: usize, seed: Seed) -> Result<Vec<Probe>> {
         let probed = self.truth.probes(self.predictor, self.options.choice, count, seed);
         probed.into_iter().map(|position| self.truth.probe(position)).collect()
     }
@@ -443,7 +439,10 @@ impl Scene<'_> {
             .collect();
         let accuracies: Vec<f64> = known.iter().map(|one| self.searched.accuracies[one.0]).collect();
         let latencies: Vec<f64> = known.iter().map(|one| one.1).collect();
-        let table = Tradeoff::new([(Metric::Accuracy, &accuracies[..]), (Metric::Latency, &latencies)]);
+        let table = Tradeoff {
+            accuracies: &accuracies,
+            latencies: &latencies,
+        };
         table.front().into_iter().rev().map(|place| known[place].0).collect()
     }
 

@@ -12,7 +12,6 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::predict::Predictor;
-use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 use crate::space::Architecture;
 use crate::stats::{self, Interval};
@@ -138,7 +137,7 @@ struct Measured {
     basis: DMatrix<f32>,
 }
 
-/// Adapts and scores.
+/// Adapts and scores; `progress` is called once per device.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a device with fewer than two measurements beyond its probes, or probes that cannot be adapted to.
@@ -147,22 +146,19 @@ pub fn score_predictor(
     dataset: &Dataset,
     task: Option<&Task>,
     scoring: &PredictorScoring,
-    progress: &dyn Progress,
+    progress: &dyn Fn(),
 ) -> Result<PredictorReport> {
     let mut rows = Vec::new();
     let mut groups: Vec<Vec<Vec<Scores>>> = vec![Vec::new(); scoring.probes.len()];
-    progress.start("scoring", Unit::Count("devices"), Some(scoring.devices.len() as u64));
     for &device in &scoring.devices {
-        progress.check()?;
         let measured = Measured::of(predictor, dataset, task, scoring.metric, device)?;
         for (index, &probes) in scoring.probes.iter().enumerate() {
             let scores = repeats(predictor, &measured, scoring, probes)?;
             rows.push(row(&measured.device.id, probes, &scores, scoring.seed));
             groups[index].push(scores);
         }
-        progress.advance(1);
+        progress();
     }
-    progress.finish();
     let mean = scoring
         .probes
         .iter()
@@ -197,21 +193,23 @@ impl Measured {
             .map(|row| dataset.architectures[row.0 as usize].clone())
             .collect();
         let encoded = predictor.encode(&architectures);
-        let basis = match metric {
-            Metric::Energy => predictor.energy_basis(&encoded).ok_or_else(|| Error::Invalid {
-                what: "metric".into(),
-                expected: "latency".into(),
-                found: "energy".into(),
-                hint: "This checkpoint was trained without energy.".into(),
-            })?,
-            _ => predictor.latency_basis(&encoded),
-        };
+        let prior = predictor.metrics.get(metric).ok_or_else(|| not_learned(metric))?;
         Ok(Measured {
             device: dataset.devices[device].clone(),
             architectures,
             values: rows.iter().map(|row| row.1).collect(),
-            basis,
+            basis: prior.basis(&encoded),
         })
+    }
+}
+
+/// A metric that the predictor did not learn.
+fn not_learned(metric: Metric) -> Error {
+    Error::Invalid {
+        what: "metric".into(),
+        expected: "one that the predictor learned".into(),
+        found: metric.name().into(),
+        hint: format!("Train the predictor on a dataset with {}.", metric.key()),
     }
 }
 

@@ -1,11 +1,10 @@
 //! Predictions beside what was measured, row by row.
 
-use super::{Measured, PredictorScoring, Protocol, probed, repeat_seed};
+use super::{Measured, PredictorScoring, Protocol, not_learned, probed, repeat_seed};
 use crate::dataset::{Dataset, Task};
 use crate::error::Result;
-use crate::metric::Metric;
+use crate::metric::PerMetric;
 use crate::predict::{Estimate, Predictor, Probe};
-use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 
 /// Share of measurements that the intervals of predictions are to hold.
@@ -33,7 +32,8 @@ pub struct DevicePredictions {
     pub rows: Vec<PredictedRow>,
 }
 
-/// The rows behind the first repeat of [`super::score_predictor`], at one number of probes.
+/// The rows behind the first repeat of [`super::score_predictor`], at one number of probes; `progress` is called once per
+/// device.
 ///
 /// # Errors
 /// As [`super::score_predictor`], except that any number of rows will do.
@@ -43,25 +43,21 @@ pub fn predict_devices(
     task: Option<&Task>,
     scoring: &PredictorScoring,
     probes: usize,
-    progress: &dyn Progress,
+    progress: &dyn Fn(),
 ) -> Result<Vec<DevicePredictions>> {
-    progress.start("predicting", Unit::Count("devices"), Some(scoring.devices.len() as u64));
     let one = |&device: &usize| {
-        progress.check()?;
         let measured = Measured::of(predictor, dataset, task, scoring.metric, device)?;
         let seed = repeat_seed(&measured, scoring, probes, 0);
         let probed = probed(predictor, &measured, scoring, probes, seed);
         let rows = predictions(predictor, &measured, scoring, &probed, seed)?;
-        progress.advance(1);
+        progress();
         Ok(DevicePredictions {
             device: measured.device.id,
             probes: probed.len(),
             rows,
         })
     };
-    let predicted = scoring.devices.iter().map(one).collect::<Result<Vec<_>>>()?;
-    progress.finish();
-    Ok(predicted)
+    scoring.devices.iter().map(one).collect()
 }
 
 /// Adapts to the probes and predicts what else is scored.
@@ -72,23 +68,16 @@ pub(super) fn predictions(
     probed: &[usize],
     seed: Seed,
 ) -> Result<Vec<PredictedRow>> {
-    let latency = scoring.metric != Metric::Energy;
-    let probes: Vec<Probe> = probed
-        .iter()
-        .map(|&index| {
-            let value = Some(measured.values[index]);
-            Probe {
-                architecture: measured.architectures[index].clone(),
-                latency_ms: value.filter(|_| latency),
-                energy_mj: value.filter(|_| !latency),
-            }
-        })
-        .collect();
-    let device = predictor.adapt(&measured.device, &probes, seed)?;
-    let model = match (scoring.metric, device.energy) {
-        (Metric::Energy, Some(energy)) => energy,
-        _ => device.latency,
+    let probe = |&index: &usize| {
+        let values = PerMetric::from_iter([(scoring.metric, measured.values[index])]);
+        Probe::new(measured.architectures[index].clone(), &measured.device, values)
     };
+    let probes = probed.iter().map(probe).collect::<Result<Vec<Probe>>>()?;
+    let device = predictor.adapt(&measured.device, &probes, seed)?;
+    let model = device
+        .metrics
+        .get(scoring.metric)
+        .ok_or_else(|| not_learned(scoring.metric))?;
     let scored = scored(measured, scoring.protocol, probed);
     let predictions = model.predict(&measured.basis.select_columns(&scored));
     Ok(predictions

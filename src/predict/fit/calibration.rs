@@ -36,16 +36,13 @@ pub(super) struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    pub(super) fn metric_prior(&self, metric: Metric, validation: &[usize]) -> Option<MetricPrior> {
-        if !self.known.iter().any(|one| one.0 == metric) {
-            return None;
-        }
+    pub(super) fn metric_prior(&self, metric: Metric, validation: &[usize]) -> MetricPrior {
         let prior = Prior::build(self.known, metric, self.reference, self.synthetic);
-        Some(MetricPrior {
+        MetricPrior {
             calibrations: self.calibrations(&prior, metric),
             known_calibration: self.known_calibration(&prior, validation),
             prior,
-        })
+        }
     }
 
     /// Of the known devices themselves, on validation architectures.

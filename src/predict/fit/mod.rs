@@ -3,6 +3,7 @@
 
 mod accuracy;
 mod calibration;
+mod columns;
 mod options;
 
 use std::collections::{BTreeSet, HashMap};
@@ -16,7 +17,7 @@ use rayon::prelude::*;
 use super::power::KnownPower;
 use super::prior::{KnownDevice, Reference, SyntheticDevices};
 use super::train::{self, Run, Split, Table};
-use super::{AccuracyModel, Predictor};
+use super::{AccuracyModel, DeviceMetrics, Predictor};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Task};
 use crate::device::features;
@@ -28,6 +29,7 @@ use crate::space::{Architecture, InputSize, Network, SearchSpace};
 use crate::stats;
 use accuracy::fit_accuracy;
 use calibration::Rows;
+use columns::{Column, columns};
 
 pub use options::FitOptions;
 
@@ -38,17 +40,11 @@ const MIN_VALUES: usize = 30;
 /// Targets further than this many spreads from the median are winsorised: set to that bound.
 const MAX_SPREADS: f64 = 5.0;
 
-/// Values of one metric on one device: (position of the architecture in the dataset, value).
-struct Column {
-    device: usize,
-    metric: Metric,
-    values: Vec<(u32, f64)>,
-}
-
 /// Learns a predictor.
 ///
 /// # Errors
-/// [`Error::Invalid`] when no device has enough values, [`Error::Unknown`] for devices and tasks that the dataset lacks,
+/// [`Error::Invalid`] when no device has enough values, or one has values at several precisions of which none was chosen,
+/// [`Error::Unknown`] for devices and tasks that the dataset lacks,
 /// and what [`train::fit`] returns.
 pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predictor> {
     let task = dataset.resolve_task(options.task.as_deref())?;
@@ -100,19 +96,20 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
         known: &known,
         seed: run.seed,
     };
-    let latency = rows.metric_prior(Metric::Latency, &split.columns(&used).validation);
-    let energy = rows.metric_prior(Metric::Energy, &split.columns(&used).validation);
-    let Some(latency) = latency else {
-        return Err(too_few(dataset));
-    };
+    let validation = split.columns(&used).validation;
+    let mut metrics = DeviceMetrics::new(rows.metric_prior(Metric::Latency, &validation));
+    for metric in Metric::OF_DEVICE {
+        if metric != Metric::Latency && known.iter().any(|one| one.0 == metric) {
+            metrics.insert(metric, rows.metric_prior(metric, &validation));
+        }
+    }
     Ok(Predictor {
         space: dataset.space,
         id: String::new(),
         encoder,
         ensemble,
         powers: known_powers(&known, &table),
-        latency,
-        energy,
+        metrics,
         accuracy,
         compute: run.device.clone(),
         table: OnceLock::new(),
@@ -181,47 +178,6 @@ fn classes(task: &str) -> u32 {
     }
 }
 
-fn too_few(dataset: &Dataset) -> Error {
-    Error::Invalid {
-        what: "latencies to learn from".into(),
-        expected: format!("a device with at least {MIN_VALUES} of them at the task's input size"),
-        found: format!("{} devices, none with as many", dataset.devices.len()),
-        hint: "Import more measurements, or name another --task.".into(),
-    }
-}
-
-/// Latency columns of the known devices, then energy columns.
-fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptions, seed: Seed) -> Result<Vec<Column>> {
-    let devices = if options.devices.is_empty() {
-        (0..dataset.devices.len()).collect()
-    } else {
-        dataset.resolve_devices(&options.devices)?
-    };
-    let input = dataset.input_of_rows(task)?;
-    let mut columns = Vec::new();
-    for metric in [Metric::Latency, Metric::Energy] {
-        for &device in &devices {
-            let mut values = match metric {
-                Metric::Latency => dataset.latencies(device, input),
-                _ => dataset.energies(device, input),
-            };
-            if let Some(most) = options.samples_per_device {
-                // The same architectures for both metrics of a device.
-                values.shuffle(&mut seed.stream(&format!("samples/{}", dataset.devices[device].id)));
-                values.truncate(most);
-            }
-            if values.len() >= MIN_VALUES {
-                columns.push(Column { device, metric, values });
-            }
-        }
-    }
-    if columns.iter().any(|column| column.metric == Metric::Latency) {
-        Ok(columns)
-    } else {
-        Err(too_few(dataset))
-    }
-}
-
 fn accuracy_values(dataset: &Dataset, task: &Task, options: &FitOptions, seed: Seed) -> Vec<(u32, f64)> {
     let mut values = dataset.accuracies_of(task);
     if let Some(most) = options.accuracy_samples {
@@ -284,6 +240,7 @@ fn standardisation(dataset: &Dataset, column: &Column, output: usize, split: &Pa
     KnownDevice {
         id: device.id.clone(),
         unit: device.unit.clone(),
+        precision: column.precision,
         output,
         level,
         scale: median.max(0.3 * mean).max(1e-4),

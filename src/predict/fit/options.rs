@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::MIN_VALUES;
 use crate::error::{Error, Result};
 use crate::predict::train::TrainingConfig;
+use crate::space::Precision;
 
 /// What to learn from a dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -14,6 +15,8 @@ pub struct FitOptions {
     pub task: Option<String>,
     /// Known devices, as ids or hardware units; all by default.
     pub devices: Vec<String>,
+    /// The precision that counts on devices measured at several; a device measured at one is known at that one.
+    pub precision: Option<Precision>,
     /// Maximum architectures used per device, drawn at random; all by default.
     pub samples_per_device: Option<usize>,
     /// Maximum architectures whose accuracy is used, drawn at random; all by default.
@@ -56,6 +59,7 @@ impl Default for FitOptions {
         FitOptions {
             task: None,
             devices: Vec::new(),
+            precision: None,
             samples_per_device: None,
             accuracy_samples: None,
             forget_accuracies: false,

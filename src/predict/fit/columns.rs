@@ -1,0 +1,181 @@
+//! Which rows of a dataset a predictor learns from: per known device and metric those of one precision.
+
+use std::collections::BTreeSet;
+
+use rand::seq::SliceRandom;
+
+use super::{FitOptions, MIN_VALUES};
+use crate::dataset::{Dataset, Measurement, Task};
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::seed::Seed;
+use crate::space::{InputSize, Precision};
+
+/// Values of one metric on one device, all at one precision.
+pub(super) struct Column {
+    /// Position of the device in the dataset.
+    pub(super) device: usize,
+    pub(super) metric: Metric,
+    pub(super) precision: Precision,
+    /// (Position of the architecture in the dataset, value).
+    pub(super) values: Vec<(u32, f64)>,
+}
+
+/// The columns of the known devices, metric by metric, latency first.
+pub(super) fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptions, seed: Seed) -> Result<Vec<Column>> {
+    let devices = if options.devices.is_empty() {
+        (0..dataset.devices.len()).collect()
+    } else {
+        dataset.resolve_devices(&options.devices)?
+    };
+    let input = dataset.input_of_rows(task)?;
+    let precisions = (devices.iter())
+        .map(|&device| precision_of(dataset, device, input, options.precision))
+        .collect::<Result<Vec<Option<Precision>>>>()?;
+    let mut columns = Vec::new();
+    for metric in Metric::OF_DEVICE {
+        for (&device, precision) in devices.iter().zip(&precisions) {
+            let Some(precision) = *precision else { continue };
+            let mut values = values(dataset, device, input, metric, precision)?;
+            if let Some(most) = options.samples_per_device {
+                // The same architectures for every metric of a device.
+                values.shuffle(&mut seed.stream(&format!("samples/{}", dataset.devices[device].id)));
+                values.truncate(most);
+            }
+            if values.len() >= MIN_VALUES {
+                columns.push(Column {
+                    device,
+                    metric,
+                    precision,
+                    values,
+                });
+            }
+        }
+    }
+    if columns.iter().any(|column| column.metric == Metric::Latency) {
+        Ok(columns)
+    } else {
+        Err(too_few(dataset))
+    }
+}
+
+fn rows(dataset: &Dataset, device: usize, input: Option<InputSize>) -> impl Iterator<Item = &Measurement> {
+    let of_input = move |row: &&Measurement| input.is_none_or(|input| dataset.inputs[usize::from(row.input)] == input);
+    let of_device = move |row: &&Measurement| row.device as usize == device;
+    dataset.measurements.iter().filter(of_device).filter(of_input)
+}
+
+/// The precision whose rows of a device are used: its only one, else the one chosen; none without rows.
+fn precision_of(
+    dataset: &Dataset,
+    device: usize,
+    input: Option<InputSize>,
+    chosen: Option<Precision>,
+) -> Result<Option<Precision>> {
+    let named: BTreeSet<u16> = rows(dataset, device, input).map(|row| row.precision).collect();
+    let found = (named.into_iter())
+        .map(|position| dataset.precisions[usize::from(position)].parse())
+        .collect::<Result<Vec<Precision>>>()?;
+    match (found.as_slice(), chosen) {
+        ([], _) => Ok(None),
+        ([only], _) => Ok(Some(*only)),
+        (several, Some(chosen)) if several.contains(&chosen) => Ok(Some(chosen)),
+        (several, _) => Err(Error::Invalid {
+            what: format!("measurements of {}", dataset.devices[device].id),
+            expected: "one precision".into(),
+            found: several
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<String>>()
+                .join(", "),
+            hint: "Choose one precision, or give each an id of its own in devices.csv.".into(),
+        }),
+    }
+}
+
+fn values(
+    dataset: &Dataset,
+    device: usize,
+    input: Option<InputSize>,
+    metric: Metric,
+    precision: Precision,
+) -> Result<Vec<(u32, f64)>> {
+    let value = |row: &Measurement| match metric {
+        Metric::Latency => row.latency_ms,
+        Metric::Energy => row.energy_mj,
+        Metric::Accuracy | Metric::Macs | Metric::Parameters | Metric::ModelSize | Metric::PeakMemory => None,
+    };
+    let of_precision = |row: &&Measurement| dataset.precisions[usize::from(row.precision)] == precision.name();
+    Ok(rows(dataset, device, input)
+        .filter(of_precision)
+        .filter_map(|row| Some((row.architecture, value(row)?)))
+        .collect())
+}
+
+fn too_few(dataset: &Dataset) -> Error {
+    Error::Invalid {
+        what: "latencies to learn from".into(),
+        expected: format!("a device with at least {MIN_VALUES} of them at the task's input size"),
+        found: format!("{} devices, none with as many", dataset.devices.len()),
+        hint: "Import more measurements, or name another task.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Origin;
+    use crate::device::Device;
+    use crate::space::{Architecture, NasBench201};
+
+    /// One device with 40 rows in fp32 and, twice as fast, in int8.
+    fn dataset() -> Dataset {
+        let mut dataset = Dataset::new(&NasBench201);
+        dataset.devices = vec![Device::named("board")];
+        dataset.precisions = vec!["fp32".into(), "int8".into()];
+        dataset.inputs = vec![InputSize { width: 32, height: 32 }];
+        dataset.architectures = (0..40)
+            .map(|one| Architecture(vec![one % 5, one / 5 % 5, 0, 0, 0, 1]))
+            .collect();
+        for (precision, factor) in [(0, 1.0), (1, 0.5)] {
+            dataset.measurements.extend((0..40).map(|architecture| Measurement {
+                device: 0,
+                architecture,
+                precision,
+                input: 0,
+                latency_ms: Some(factor * f64::from(1 + architecture)),
+                energy_mj: None,
+                origin: Origin::Measured,
+            }));
+        }
+        dataset
+    }
+
+    #[test]
+    fn precisions_are_not_mixed() {
+        let dataset = dataset();
+        let chosen = |precision| {
+            let options = FitOptions {
+                precision,
+                ..FitOptions::default()
+            };
+            columns(&dataset, None, &options, Seed(0))
+        };
+        let message = chosen(None).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(message.contains("board") && message.contains("fp32, int8"), "{message}");
+        assert!(chosen(Some(Precision::Fp16)).is_err());
+        let column = chosen(Some(Precision::Int8)).unwrap().remove(0);
+        assert_eq!(column.precision, Precision::Int8);
+        assert_eq!(column.values[..2], [(0, 0.5), (1, 1.0)]);
+        assert_eq!(column.values.len(), 40);
+    }
+
+    #[test]
+    fn the_only_precision_of_a_device_needs_no_choice() {
+        let mut dataset = dataset();
+        dataset.measurements.retain(|row| row.precision == 1);
+        let options = FitOptions::default();
+        let column = columns(&dataset, None, &options, Seed(0)).unwrap().remove(0);
+        assert_eq!(column.precision, Precision::Int8);
+    }
+}
