@@ -7,7 +7,6 @@
 
 use std::path::Path;
 use std::sync::LazyLock;
-use std::sync::atomic::AtomicBool;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
@@ -18,8 +17,8 @@ use edgefit::metric::Metric;
 use edgefit::predict::fit::{FitOptions, fit};
 use edgefit::predict::train::{Run, TrainingConfig};
 use edgefit::predict::{DeviceModel, Predictor, Probe};
+use edgefit::progress::Silent;
 use edgefit::seed::Seed;
-use indicatif::ProgressBar;
 use rayon::prelude::*;
 
 /// The device that the predictor does not know.
@@ -29,7 +28,7 @@ const DEVICES: usize = 2;
 
 static LOADED: LazyLock<dataset::Loaded> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/nasbench201-fleet");
-    dataset::load(&folder, &ProgressBar::hidden()).unwrap()
+    dataset::load(&folder, &Silent).unwrap()
 });
 
 static PREDICTOR: LazyLock<Predictor> = LazyLock::new(|| {
@@ -50,8 +49,7 @@ static PREDICTOR: LazyLock<Predictor> = LazyLock::new(|| {
         seed: Seed(1),
         state: None,
         resume: false,
-        progress: &|_, _, _| {},
-        stop: &AtomicBool::new(false),
+        progress: &Silent,
     };
     fit(dataset, &options, &run).unwrap()
 });

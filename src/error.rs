@@ -73,11 +73,11 @@ pub enum Error {
         /// What to do next.
         hint: String,
     },
-    /// The user stopped long work; what was done is kept.
-    #[error("interrupted; continue with `--resume` (state kept in {state})", state = state.display())]
+    /// Long work was stopped from outside.
+    #[error("interrupted; {}", kept(.state.as_deref()))]
     Interrupted {
-        /// Where the state was saved.
-        state: PathBuf,
+        /// Where the state is kept that the work can be resumed from, if it is kept.
+        state: Option<PathBuf>,
     },
 }
 
@@ -112,6 +112,17 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
         io::ErrorKind::PermissionDenied => ". Check who may use it, or name another place.",
         io::ErrorKind::IsADirectory => ". Name a file, not a folder.",
         _ => "",
+    }
+}
+
+/// What is left of work that was interrupted, and how it goes on.
+fn kept(state: Option<&Path>) -> String {
+    match state {
+        Some(state) => format!(
+            "continue with `--resume` (state kept in {state})",
+            state = state.display()
+        ),
+        None => "nothing of it is kept: run it again".into(),
     }
 }
 

@@ -30,6 +30,7 @@ pub mod files;
 pub mod metric;
 pub mod optimize;
 pub mod predict;
+pub mod progress;
 pub mod proxy;
 pub mod report;
 pub mod search;

@@ -6,8 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::train::shown;
-use super::{Global, print, print_json, stop_flag};
+use super::{Global, print, print_json};
 use crate::compute::ComputeDevice;
 use crate::dataset::{Dataset, load};
 use crate::error::{Error, Result};
@@ -74,20 +73,14 @@ fn scored(
     global: &Global,
 ) -> Result<BenchmarkReport> {
     let dataset = dataset_of(benchmark, &args.dataset, global)?;
-    let bar = global.progress(&format!("{}: training", benchmark.name), "epochs");
-    let progress = shown(&bar);
     let run = Run {
         device: compute,
         seed: Seed(global.seed),
         state: None,
         resume: false,
-        progress: &progress,
-        stop: stop_flag(),
+        progress: &global.progress(),
     };
-    let report = benchmark.run(dataset, &run, &|| {
-        bar.set_prefix(format!("{}: scoring", benchmark.name))
-    })?;
-    bar.finish_and_clear();
+    let report = benchmark.run(dataset, &run)?;
     if !args.json {
         print(&described(&report, args.by_device))?;
     }
@@ -112,9 +105,7 @@ fn asked(name: &str, args: &BenchmarkArgs) -> Result<Benchmark> {
 fn dataset_of(benchmark: &Benchmark, folders: &[PathBuf], global: &Global) -> Result<Dataset> {
     let mut merged: Option<Dataset> = None;
     for folder in folders {
-        let bar = global.progress(&format!("reading {}", folder.display()), "bytes");
-        let loaded = load(folder, &bar)?.dataset;
-        bar.finish_and_clear();
+        let loaded = load(folder, &global.progress())?.dataset;
         if loaded.space.id() != benchmark.space {
             continue;
         }

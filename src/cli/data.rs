@@ -107,9 +107,7 @@ fn import(args: &ImportArgs, global: &Global) -> Result<()> {
         refuse_stray_tables(&args.out)?;
         None
     };
-    let progress = global.progress(&format!("importing {}", importer.name()), importer.progress_unit());
-    let imported = importer.import(&args.path, space, &progress)?;
-    progress.finish_and_clear();
+    let imported = importer.import(&args.path, space, &global.progress())?;
     let Imported {
         mut manifest,
         dataset: found,
@@ -192,10 +190,7 @@ fn size_of(dataset: &Dataset) -> String {
 }
 
 fn read(folder: &Path, global: &Global) -> Result<Loaded> {
-    let progress = global.progress("reading", "bytes");
-    let loaded = load(folder, &progress)?;
-    progress.finish_and_clear();
-    Ok(loaded)
+    load(folder, &global.progress())
 }
 
 fn validate(args: &ValidateArgs, global: &Global) -> Result<()> {

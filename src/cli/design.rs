@@ -77,19 +77,6 @@ impl ConstraintArgs {
             .into_iter()
             .filter_map(|(metric, limit)| Some(Constraint::new(metric, limit?)))
             .collect::<Result<Vec<_>>>()?;
-        for (name, weight) in [
-            ("--latency-weight", self.latency_weight),
-            ("--energy-weight", self.energy_weight),
-        ] {
-            if !(weight.is_finite() && weight >= 0.0) {
-                return Err(Error::Invalid {
-                    what: name.into(),
-                    expected: "0 or more".into(),
-                    found: weight.to_string(),
-                    hint: "0.5 gives up half a percentage point of accuracy for one unit less.".into(),
-                });
-            }
-        }
         if self.count == 0 {
             return Err(Error::Invalid {
                 what: "--count".into(),
@@ -100,10 +87,10 @@ impl ConstraintArgs {
         }
         Ok(Request {
             limits: Limits::new(constraints, self.confidence)?,
-            objective: Objective {
-                latency_weight: self.latency_weight,
-                energy_weight: self.energy_weight,
-            },
+            objective: Objective::new([
+                (Metric::Latency, self.latency_weight),
+                (Metric::Energy, self.energy_weight),
+            ])?,
             count: self.count,
             samples,
             ..Request::default()

@@ -170,10 +170,7 @@ impl PredictorChoices {
             choice: self.probe_choice,
             seed: Seed(global.seed),
         };
-        let bar = global.progress("scoring", "devices");
-        bar.set_length(scoring.devices.len() as u64);
-        let report = score_predictor(&predictor, &dataset, task.as_ref(), &scoring, &|| bar.inc(1))?;
-        bar.finish_and_clear();
+        let report = score_predictor(&predictor, &dataset, task.as_ref(), &scoring, &global.progress())?;
         Ok(ScoredPredictor {
             predictor,
             dataset,
@@ -211,10 +208,7 @@ impl OptimizerChoices {
             budget: self.budget,
             seed: Seed(global.seed),
         };
-        let bar = global.progress("scoring", "devices");
-        bar.set_length(scoring.devices.len() as u64);
-        let report = score_optimizer(&predictor, &optimizer, &dataset, &task, &scoring, &|| bar.inc(1))?;
-        bar.finish_and_clear();
+        let report = score_optimizer(&predictor, &optimizer, &dataset, &task, &scoring, &global.progress())?;
         Ok(ScoredOptimizer {
             predictor,
             dataset,

@@ -6,7 +6,9 @@ mod data;
 mod design;
 mod device;
 mod evaluate;
+mod interrupt;
 mod predict;
+mod progress;
 mod proxy;
 mod proxy_adapt;
 mod proxy_compare;
@@ -18,13 +20,11 @@ mod train;
 use std::io::{self, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Once;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{Args, Parser, Subcommand};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
+use self::progress::Bars;
 use crate::compute::Backend;
 use crate::dataset::{Dataset, load};
 use crate::error::{Error, Result};
@@ -129,6 +129,7 @@ impl Cli {
     /// # Errors
     /// Whatever went wrong, to be printed for the user; see [`Error::exit_code`].
     pub fn run(&self) -> Result<ExitCode> {
+        interrupt::handle(self.verb.kept());
         match &self.verb {
             Verb::Quickstart(args) => quickstart::run(args, &self.global),
             Verb::Data(verb) => data::run(verb, &self.global),
@@ -146,6 +147,20 @@ impl Cli {
     }
 }
 
+impl Verb {
+    /// What is there after the command was interrupted, and how to go on, unless it keeps a state to resume from.
+    fn kept(&self) -> &'static str {
+        match self {
+            Verb::Quickstart(_) => "quickstart keeps nothing; run it again",
+            Verb::Benchmark(_) => "what was printed is complete; run the other benchmarks again by their names",
+            Verb::Report(_) => "no report was written; run the command again",
+            Verb::Data(_) => "datasets are as they were; run the command again",
+            Verb::Train(_) => "training had not begun; run the command again",
+            _ => "files are as they were; run the command again",
+        }
+    }
+}
+
 impl Global {
     /// A message for the user on stderr.
     pub(crate) fn say(&self, message: impl AsRef<str>) {
@@ -155,22 +170,9 @@ impl Global {
         }
     }
 
-    /// A progress bar on stderr, hidden where nobody watches. `unit` is `bytes` or the plural of what is counted.
-    pub(crate) fn progress(&self, what: &str, unit: &str) -> ProgressBar {
-        let target = if self.quiet || !io::stderr().is_terminal() {
-            ProgressDrawTarget::hidden()
-        } else {
-            ProgressDrawTarget::stderr()
-        };
-        let counted = match unit {
-            "bytes" => "{bytes}/{total_bytes}".to_string(),
-            unit => format!("{{pos}}/{{len}} {unit}"),
-        };
-        let template = format!("{{prefix}} {{wide_bar}} {counted}, {{eta}} left {{msg}}");
-        let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
-        ProgressBar::with_draw_target(None, target)
-            .with_style(style)
-            .with_prefix(what.to_string())
+    /// Progress bars on stderr, hidden where nobody watches.
+    pub(crate) fn progress(&self) -> Bars {
+        Bars::new(!self.quiet && io::stderr().is_terminal())
     }
 }
 
@@ -197,9 +199,7 @@ pub(crate) fn print_json<T: Serialize>(value: &T) -> Result<()> {
 pub(crate) fn read_datasets(folders: &[PathBuf], global: &Global) -> Result<Dataset> {
     let mut merged: Option<Dataset> = None;
     for folder in folders {
-        let bar = global.progress(&format!("reading {}", folder.display()), "bytes");
-        let loaded = load(folder, &bar)?.dataset;
-        bar.finish_and_clear();
+        let loaded = load(folder, &global.progress())?.dataset;
         merged = Some(match merged {
             Some(earlier) => earlier.merged(loaded, folder)?.0,
             None => loaded,
@@ -211,20 +211,4 @@ pub(crate) fn read_datasets(folders: &[PathBuf], global: &Global) -> Result<Data
         found: "none".into(),
         hint: "Name one.".into(),
     })
-}
-
-/// Set by the first Ctrl-C, which long work notices at its next step; a second one ends the program at once.
-pub(crate) fn stop_flag() -> &'static AtomicBool {
-    static STOP: AtomicBool = AtomicBool::new(false);
-    static HANDLER: Once = Once::new();
-    HANDLER.call_once(|| {
-        // Without a handler Ctrl-C just ends the program, which loses no more than the work since the last state.
-        let _ = ctrlc::set_handler(|| {
-            if STOP.swap(true, Ordering::Relaxed) {
-                #[expect(clippy::exit, reason = "the user asked twice")]
-                std::process::exit(130);
-            }
-        });
-    });
-    &STOP
 }

@@ -10,6 +10,7 @@ use super::{Global, print, print_json, read_datasets};
 use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
+use crate::progress::{Progress, Unit};
 use crate::proxy::Fleet;
 use crate::proxy::adaproxy::{Norm, Sampling};
 use crate::proxy::flow::{Decision, FlowOptions, FlowReport, Pairing, linear_model};
@@ -86,8 +87,12 @@ pub(crate) fn run(args: &AdaptArgs, global: &Global) -> Result<()> {
     }
     let accuracies = accuracies(&dataset, &fleet, task.as_ref());
     let model = linear_model(&fleet, &fleet.columns[proxy])?;
-    let bar = global.progress("adapting", "targets");
-    bar.set_length((targets.len() * args.repeats) as u64);
+    let progress = global.progress();
+    progress.start(
+        "adapting",
+        Unit::Count("adaptations"),
+        Some((targets.len() * args.repeats) as u64),
+    );
     let mut reports = Vec::new();
     for &target in &targets {
         let pairing = Pairing::new(&fleet, &fleet.columns[proxy], &model, &fleet.columns[target])?;
@@ -105,10 +110,10 @@ pub(crate) fn run(args: &AdaptArgs, global: &Global) -> Result<()> {
                 seed: Seed(global.seed).child(&dataset.devices[target].id, repeat),
             };
             reports.push(pairing.run(&accuracies, &options)?);
-            bar.inc(1);
+            progress.advance(1);
         }
     }
-    bar.finish_and_clear();
+    progress.finish();
     if args.json {
         print_json(&reports)
     } else {

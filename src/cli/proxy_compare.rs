@@ -76,10 +76,14 @@ pub(crate) fn run(args: &CompareArgs, global: &Global) -> Result<()> {
         norm: args.norm,
         seed: Seed(global.seed),
     };
-    let bar = global.progress("comparing", "targets");
-    bar.set_length(options.targets.len() as u64);
-    let report = compare(&predictor, Some(&optimizer), &dataset, &task, &options, &|| bar.inc(1))?;
-    bar.finish_and_clear();
+    let report = compare(
+        &predictor,
+        Some(&optimizer),
+        &dataset,
+        &task,
+        &options,
+        &global.progress(),
+    )?;
     if args.json {
         print_json(&report)
     } else {

@@ -7,8 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::train::shown;
-use super::{Global, print, stop_flag};
+use super::{Global, print};
 use crate::checkpoint;
 use crate::compute::ComputeDevice;
 use crate::dataset::Dataset;
@@ -19,6 +18,7 @@ use crate::metric::Metric;
 use crate::optimize::{self, Optimizer, OptimizerConfig, Proposals, Request};
 use crate::predict::fit::{FitOptions, fit};
 use crate::predict::{DeviceModel, Predictor, Probe};
+use crate::progress::Progress;
 use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
 use crate::space::Architecture;
@@ -82,10 +82,7 @@ fn train(dataset: &Dataset, compute: &ComputeDevice, global: &Global) -> Result<
         ..FitOptions::default()
     };
     let started = Instant::now();
-    let bar = global.progress("training the predictor", "epochs");
-    let progress = shown(&bar);
-    let mut predictor = fit(dataset, &options, &training(compute, global, &progress))?;
-    bar.finish_and_clear();
+    let mut predictor = fit(dataset, &options, &training(compute, global, &global.progress()))?;
     predictor.id = "quickstart".into();
     print(&format!(
         "2. A predictor of latency, energy and accuracy, trained on {} of them in {:.0} s; {NEW_DEVICE} is left out.",
@@ -95,14 +92,13 @@ fn train(dataset: &Dataset, compute: &ComputeDevice, global: &Global) -> Result<
     Ok(predictor)
 }
 
-fn training<'a>(compute: &'a ComputeDevice, global: &Global, progress: &'a (dyn Fn(u64, u64, &str) + Sync)) -> Run<'a> {
+fn training<'a>(compute: &'a ComputeDevice, global: &Global, progress: &'a dyn Progress) -> Run<'a> {
     Run {
         device: compute,
         seed: Seed(global.seed),
         state: None,
         resume: false,
         progress,
-        stop: stop_flag(),
     }
 }
 
@@ -170,10 +166,7 @@ fn train_optimizer(predictor: &Predictor, compute: &ComputeDevice, global: &Glob
         ..OptimizerConfig::default()
     };
     let started = Instant::now();
-    let bar = global.progress("training the optimizer", "steps");
-    let progress = shown(&bar);
-    let optimizer = optimize::fit(predictor, &config, &training(compute, global, &progress))?;
-    bar.finish_and_clear();
+    let optimizer = optimize::fit(predictor, &config, &training(compute, global, &global.progress()))?;
     print(&format!(
         "4. An optimizer that answers for any device and limits without a search, trained in {:.0} s.",
         started.elapsed().as_secs_f64()

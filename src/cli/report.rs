@@ -97,10 +97,7 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<()> {
     } = &scored;
     // The parser takes at least one.
     let probes = scoring.probes.last().copied().unwrap_or_default();
-    let bar = global.progress("predicting", "devices");
-    bar.set_length(scoring.devices.len() as u64);
-    let predictions = predict_devices(predictor, dataset, task.as_ref(), scoring, probes, &|| bar.inc(1))?;
-    bar.finish_and_clear();
+    let predictions = predict_devices(predictor, dataset, task.as_ref(), scoring, probes, &global.progress())?;
     let mut provenance = sources(predictor, &args.choices.checkpoint, &args.choices.dataset)?;
     provenance.push(entry("Devices", ids(dataset, &scoring.devices)));
     provenance.push(entry("Values", origins(dataset, &scoring.devices, None)));

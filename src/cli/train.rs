@@ -5,10 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::{Global, read_datasets, stop_flag};
+use super::{Global, interrupt, read_datasets};
 use crate::checkpoint;
 use crate::compute::ComputeDevice;
 use crate::error::{Error, Result};
@@ -121,9 +120,7 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
     let run_file = run_file(args, &options, global, &state)?;
     let at = (global, args.resume, args.out.as_path());
     let options_file = ("run.toml", run_file.as_str());
-    let predictor = trained(at, options_file, &compute, ("training towers", "epochs"), |run| {
-        fit(&dataset, &options, run)
-    })?;
+    let predictor = trained(at, options_file, &compute, |run| fit(&dataset, &options, run))?;
     let predictor = checkpoint::save_predictor(&args.out, predictor)?;
     write_bytes(&args.out.join("run.toml"), run_file.as_bytes())?;
     fs::remove_dir_all(&state).map_err(Error::io("remove", &state))?;
@@ -159,7 +156,7 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
     )?;
     let at = (global, args.resume, args.out.as_path());
     let options_file = ("optimizer.toml", options.as_str());
-    let optimizer = trained(at, options_file, &compute, ("training optimizer", "steps"), |run| {
+    let optimizer = trained(at, options_file, &compute, |run| {
         optimize::fit(&predictor, &config, run)
     })?;
     checkpoint::save_optimizer(&args.predictor, &args.out, &optimizer)?;
@@ -171,31 +168,24 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What `train` learns, with a progress bar and a state inside of the checkpoint folder, where the options are noted.
+/// What `train` learns, with a state inside of the checkpoint folder, where the options are noted.
 fn trained<T>(
     (global, resume, out): (&Global, bool, &Path),
     (name, options): (&str, &str),
     compute: &ComputeDevice,
-    (what, unit): (&str, &str),
     train: impl FnOnce(&Run) -> Result<T>,
 ) -> Result<T> {
     let state = out.join(STATE);
-    // From here on Ctrl-C keeps the state that is begun next.
-    let stop = stop_flag();
     begin(&state, name, options, resume)?;
-    let bar = global.progress(what, unit);
-    let progress = shown(&bar);
+    interrupt::state_is_kept();
     let run = Run {
         device: compute,
         seed: Seed(global.seed),
         state: Some(&state),
         resume,
-        progress: &progress,
-        stop,
+        progress: &global.progress(),
     };
-    let learned = train(&run).map_err(|error| discard(error, out))?;
-    bar.finish_and_clear();
-    Ok(learned)
+    train(&run).map_err(|error| discard(error, out))
 }
 
 /// Leaves nothing behind of training that what was asked for made impossible; after an interruption or a full disk the
@@ -207,15 +197,6 @@ fn discard(error: Error, out: &Path) -> Error {
         let _ = fs::remove_dir(out);
     }
     error
-}
-
-/// Shows the progress of training on a bar.
-pub(crate) fn shown(bar: &ProgressBar) -> impl Fn(u64, u64, &str) + Sync {
-    |done, total, message| {
-        bar.set_length(total);
-        bar.set_position(done);
-        bar.set_message(message.to_string());
-    }
 }
 
 /// Defaults, then the file, then flags.

@@ -3,13 +3,13 @@
 use std::io;
 use std::path::Path;
 
-use indicatif::ProgressBar;
 use serde_json::{Map, Value};
 
 use super::build::Builder;
 use super::table::{Columns, Row, Table};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::progress::Silent;
 
 /// Name of the file in a dataset folder.
 pub const DEVICES_FILE: &str = "devices.csv";
@@ -40,7 +40,7 @@ const COLUMNS: Columns = Columns {
 
 /// Adds every device of the file.
 pub(crate) fn read_devices(path: &Path, builder: &mut Builder) -> Result<()> {
-    Table::open(path, &COLUMNS, &ProgressBar::hidden())?.visit(|row| {
+    Table::open(path, &COLUMNS, &Silent)?.visit(|row| {
         let device = read_device(row)?;
         if builder.device(&device.id).is_some() {
             return Err(row.malformed(ID, "each device once", &device.id, "Remove one of the two lines."));

@@ -2,8 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use indicatif::ProgressBar;
-
 use super::build::Builder;
 use super::deduplicate::{Contradictions, Keyed, deduplicate};
 use super::devices::{DEVICES_FILE, read_devices, unknown_device};
@@ -12,6 +10,7 @@ use super::table::{Columns, Row, Table};
 use super::{AccuracyRow, Dataset, Measurement, Origin};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::progress::{Progress, Silent, Unit};
 use crate::space::{InputSize, SearchSpace, by_id};
 
 /// Name of the table of latencies and energies in a dataset folder.
@@ -76,15 +75,15 @@ impl Dataset {
     /// # Errors
     /// [`Error::Malformed`] with file, line and column; [`Error::Io`].
     pub fn read(folder: &Path) -> Result<Dataset> {
-        Ok(load(folder, &ProgressBar::hidden())?.dataset)
+        Ok(load(folder, &Silent)?.dataset)
     }
 }
 
-/// Reads a dataset folder; `progress` counts bytes.
+/// Reads a dataset folder.
 ///
 /// # Errors
 /// [`Error::Malformed`] with file, line and column; [`Error::Io`].
-pub fn load(folder: &Path, progress: &ProgressBar) -> Result<Loaded> {
+pub fn load(folder: &Path, progress: &dyn Progress) -> Result<Loaded> {
     let manifest = Manifest::read(folder)?;
     let space = by_id(&manifest.space)?;
     let mut defaults = Defaults {
@@ -108,7 +107,7 @@ pub(super) fn read_tables(
     folder: &Path,
     mut defaults: Defaults,
     builder: &mut Builder,
-    progress: &ProgressBar,
+    progress: &dyn Progress,
 ) -> Result<usize> {
     let [devices, measurements, accuracy] =
         [DEVICES_FILE, MEASUREMENTS_FILE, ACCURACY_FILE].map(|name| folder.join(name));
@@ -123,7 +122,8 @@ pub(super) fn read_tables(
         });
     }
     let bytes = [&measurements, &accuracy].map(|path| path.metadata().map_or(0, |found| found.len()));
-    progress.set_length(bytes.iter().sum());
+    let what = format!("reading {}", folder.display());
+    progress.start(&what, Unit::Bytes, Some(bytes.iter().sum()));
     if devices.is_file() {
         read_devices(&devices, builder)?;
         defaults.devices_are_known = true;
@@ -135,6 +135,7 @@ pub(super) fn read_tables(
     if accuracy.is_file() {
         repeated += read_accuracies(&accuracy, &defaults, builder, progress)?;
     }
+    progress.finish();
     Ok(repeated)
 }
 
@@ -143,7 +144,7 @@ pub(super) fn read_measurements(
     path: &Path,
     defaults: &Defaults,
     builder: &mut Builder,
-    progress: &ProgressBar,
+    progress: &dyn Progress,
 ) -> Result<usize> {
     const COLUMNS: Columns = Columns {
         known: MEASUREMENT_COLUMNS,
@@ -234,7 +235,7 @@ pub(super) fn read_accuracies(
     path: &Path,
     defaults: &Defaults,
     builder: &mut Builder,
-    progress: &ProgressBar,
+    progress: &dyn Progress,
 ) -> Result<usize> {
     const COLUMNS: Columns = Columns {
         known: ACCURACY_COLUMNS,

@@ -4,9 +4,9 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use csv::ByteRecord;
-use indicatif::ProgressBar;
 
 use crate::error::{Error, Result, did_you_mean};
+use crate::progress::{Counted, Progress};
 
 /// Which columns a table has.
 pub(crate) struct Columns {
@@ -19,11 +19,11 @@ pub(crate) struct Columns {
 }
 
 /// A CSV file opened at its first row.
-pub(crate) struct Table {
+pub(crate) struct Table<'a> {
     path: PathBuf,
     names: &'static [&'static str],
     places: Vec<Option<usize>>,
-    reader: csv::Reader<indicatif::ProgressBarIter<File>>,
+    reader: csv::Reader<Counted<'a, File>>,
 }
 
 /// One row of a [`Table`].
@@ -38,13 +38,13 @@ struct TableHead<'a> {
     places: &'a [Option<usize>],
 }
 
-impl Table {
+impl<'a> Table<'a> {
     /// Opens the file and matches its header; `progress` advances by the bytes read.
-    pub(crate) fn open(path: &Path, columns: &Columns, progress: &ProgressBar) -> Result<Table> {
+    pub(crate) fn open(path: &Path, columns: &Columns, progress: &'a dyn Progress) -> Result<Table<'a>> {
         let file = File::open(path).map_err(Error::io("read", path))?;
         let mut reader = csv::ReaderBuilder::new()
             .buffer_capacity(1 << 18)
-            .from_reader(progress.wrap_read(file));
+            .from_reader(Counted::new(file, progress));
         let header = reader.byte_headers().map_err(|error| csv_error(path, error))?;
         let header: Vec<String> = header
             .iter()

@@ -147,12 +147,11 @@ impl Benchmark {
         }
     }
 
-    /// Trains, adapts and scores on what `dataset` holds of the devices; accuracies in it are not looked at. `told` is
-    /// called when scoring begins.
+    /// Trains, adapts and scores on what `dataset` holds of the devices; accuracies in it are not looked at.
     ///
     /// # Errors
     /// [`Error::Invalid`] when all known or all unseen devices are absent, and what [`fit`] and [`score_predictor`] return.
-    pub fn run(&self, dataset: Dataset, run: &Run, scored: &dyn Fn()) -> Result<BenchmarkReport> {
+    pub fn run(&self, dataset: Dataset, run: &Run) -> Result<BenchmarkReport> {
         let dataset = dataset.latencies_only(self.input_size()?);
         let present = |names: &[String]| -> (Vec<String>, Vec<String>) {
             names
@@ -188,7 +187,7 @@ impl Benchmark {
                     choice,
                     seed: run.seed,
                 };
-                reports.push(score_predictor(&predictor, &dataset, None, &scoring, scored)?);
+                reports.push(score_predictor(&predictor, &dataset, None, &scoring, run.progress)?);
             }
         }
         Ok(BenchmarkReport {

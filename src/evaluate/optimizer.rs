@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{Optimizer, PredictorEvaluator, Request, exhaustive};
 use crate::predict::{DeviceModel, Estimate, Predictor, Probe};
+use crate::progress::{Progress, Unit};
 use crate::search::{Constraint, Limits, Nsga2, Problem, RandomSearch, Searcher};
 use crate::seed::Seed;
 use crate::stats::{self, Interval};
@@ -155,7 +156,7 @@ struct Answers {
     designs: usize,
 }
 
-/// Adapts, asks and looks up; `progress` is called once per device.
+/// Adapts, asks and looks up.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a device without enough architectures of both known latency and known accuracy, for a space too
@@ -166,13 +167,15 @@ pub fn score_optimizer(
     dataset: &Dataset,
     task: &Task,
     scoring: &OptimizerScoring,
-    progress: &dyn Fn(),
+    progress: &dyn Progress,
 ) -> Result<OptimizerReport> {
     let (mut rows, mut fronts) = (Vec::new(), Vec::new());
     let [mut policy, mut all, mut nsga2, mut random, mut proxy] = [(); 5].map(|()| Answers::default());
     // Everything that is computed once and kept is computed before anything is timed.
     let _ = predictor.table();
+    progress.start("scoring", Unit::Count("devices"), Some(scoring.devices.len() as u64));
     for &device in &scoring.devices {
+        progress.check()?;
         let truth = Truth::of(dataset, task, device)?;
         fronts.push(truth.front());
         for repeat in 0..scoring.repeats.max(1) {
@@ -225,8 +228,9 @@ pub fn score_optimizer(
             proxy.time(started, limits.len());
             proxy.add(&truth, &limits, &picks)?;
         }
-        progress();
+        progress.advance(1);
     }
+    progress.finish();
     Ok(OptimizerReport {
         probes: scoring.probes,
         probe_choice: scoring.choice,

@@ -165,10 +165,10 @@ impl Truth {
     }
 
     pub(super) fn tradeoff(&self) -> Tradeoff<'_> {
-        Tradeoff {
-            accuracies: &self.accuracies,
-            latencies: &self.latencies,
-        }
+        Tradeoff::new([
+            (Metric::Accuracy, &self.accuracies[..]),
+            (Metric::Latency, &self.latencies),
+        ])
     }
 
     /// Hypervolume of some designs over that of the best ones within the same limits, and over that of the true front.

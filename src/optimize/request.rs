@@ -46,11 +46,7 @@ impl Request {
     }
 
     pub(super) fn weight(&self, metric: Metric) -> f64 {
-        match metric {
-            Metric::Accuracy | Metric::Macs | Metric::Parameters | Metric::ModelSize | Metric::PeakMemory => 0.0,
-            Metric::Latency => self.objective.latency_weight,
-            Metric::Energy => self.objective.energy_weight,
-        }
+        self.objective.weight(metric)
     }
 
     pub(super) fn asks_about(&self, metric: Metric) -> bool {

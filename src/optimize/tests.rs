@@ -1,6 +1,6 @@
 //! What holds for a trained optimizer as a whole, on a small predictor of the bundled fleet.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Tensor, TensorData};
@@ -11,22 +11,39 @@ use crate::dataset::Dataset;
 use crate::predict::DeviceMetrics;
 use crate::predict::fit::FitOptions;
 use crate::predict::train::{Run, TrainingConfig};
+use crate::progress::Progress;
 use crate::search::{Constraint, ExhaustiveSearch, Limits, Objective, Problem, RandomSearch, Searcher};
 
 fn compute() -> ComputeDevice {
     Backend::Flex.device().unwrap()
 }
 
+/// Stops a training after so many of its messages, one of which comes with every epoch.
+struct StopAt {
+    message: u64,
+    messages: AtomicU64,
+}
+
+impl Progress for StopAt {
+    fn message(&self, _text: &str) {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn stopped(&self) -> bool {
+        self.messages.load(Ordering::Relaxed) == self.message
+    }
+}
+
 fn with_run<T>(state: Option<&Path>, resume: bool, stop_at: u64, work: impl FnOnce(&Run) -> T) -> T {
-    let (compute, stop) = (compute(), AtomicBool::new(false));
-    let progress = |done: u64, _: u64, _: &str| stop.store(done == stop_at, Ordering::Relaxed);
     work(&Run {
-        device: &compute,
+        device: &compute(),
         seed: Seed(4),
         state,
         resume,
-        progress: &progress,
-        stop: &stop,
+        progress: &StopAt {
+            message: stop_at,
+            messages: AtomicU64::new(0),
+        },
     })
 }
 
@@ -291,10 +308,7 @@ fn parts_restore_the_same_optimizer() {
 fn a_heavier_weight_buys_latency_with_accuracy() {
     let typical = limits(Some(0.5), None, 0.9).constraints()[0].limit();
     let ask = |points_per_typical: f64| Request {
-        objective: Objective {
-            latency_weight: points_per_typical / typical,
-            energy_weight: 0.0,
-        },
+        objective: Objective::new([(Metric::Latency, points_per_typical / typical)]).unwrap(),
         ..Request::default()
     };
     let requests = [0.0, 0.3, 3.0, 300.0].map(ask);
@@ -306,7 +320,8 @@ fn a_heavier_weight_buys_latency_with_accuracy() {
     }
     for (request, exact) in requests.iter().zip(&exact).take(3) {
         let found = propose(request, 1);
-        let score = |one: &Proposal| one.accuracy.percent.mean - request.objective.latency_weight * one.latency.mean;
+        let score =
+            |one: &Proposal| one.accuracy.percent.mean - request.objective.weight(Metric::Latency) * one.latency.mean;
         let regret = score(exact.best()) - score(found.best());
         assert!((-1e-9..2.0).contains(&regret), "{request:?}: {regret}");
     }
@@ -375,7 +390,10 @@ fn searchers_and_the_pass_over_the_table_agree() {
         .unwrap()
         .unwrap();
     let searched = outcome.answer.feasible().unwrap().evaluation;
-    assert_eq!(searched.accuracy_percent, best[0].best().accuracy.percent.mean);
+    assert_eq!(
+        searched.value(Metric::Accuracy),
+        Some(best[0].best().accuracy.percent.mean)
+    );
 }
 
 #[test]
@@ -397,7 +415,14 @@ fn an_elite_pool_serves_where_the_space_cannot_be_listed() {
         let searched = RandomSearch { seed: Seed(1) }
             .search(predictor().space, &evaluator, &problem, 217)
             .unwrap();
-        drawn += searched.answer.feasible().unwrap().evaluation.accuracy_percent / 4.0;
+        drawn += searched
+            .answer
+            .feasible()
+            .unwrap()
+            .evaluation
+            .value(Metric::Accuracy)
+            .unwrap()
+            / 4.0;
     }
     assert!(found > drawn, "{found} {drawn}");
 }

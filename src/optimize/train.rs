@@ -23,6 +23,7 @@ use super::{Optimizer, OptimizerConfig};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::predict::Predictor;
+use crate::progress::Unit;
 use crate::seed::Seed;
 use crate::space::Architecture;
 use crate::training::{Descent, Run, StateFolder};
@@ -95,11 +96,15 @@ pub(super) fn fit_among(
     config.check()?;
     let mut training = Training::start(predictor, whole_space, config, run)?;
     let epochs = config.steps.div_ceil(EPOCH);
+    let steps = Unit::Count("steps");
+    run.progress
+        .start("training the optimizer", steps, Some((epochs * EPOCH) as u64));
+    run.progress.advance((training.progress.epoch * EPOCH) as u64);
     while training.progress.epoch < epochs {
         training.epoch(run)?;
         let progress = &training.progress;
-        let words = format!("loss {:.4} per gene", progress.loss);
-        (run.progress)(progress.epoch as u64, epochs as u64, &words);
+        run.progress.advance(EPOCH as u64);
+        run.progress.message(&format!("loss {:.4} per gene", progress.loss));
         let unfinished = progress.epoch < epochs;
         if run.stopped() || !unfinished || training.state.is_due() {
             training.save()?;
@@ -108,6 +113,7 @@ pub(super) fn fit_among(
             run.interrupt()?;
         }
     }
+    run.progress.finish();
     Ok(Optimizer::new(
         predictor,
         config.clone(),

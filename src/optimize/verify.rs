@@ -191,11 +191,15 @@ impl<'a> PredictorEvaluator<'a> {
         energy: Option<LogPrediction>,
         limits: &Limits,
     ) -> Judged {
+        let value = |prediction: LogPrediction| f64::from(prediction.mean).exp();
+        let expected = [
+            Some((Metric::Accuracy, accuracy.percent.mean)),
+            Some((Metric::Latency, value(latency))),
+            energy.map(|energy| (Metric::Energy, value(energy))),
+        ];
         let mut judged = Judged {
             evaluation: Evaluation {
-                accuracy_percent: accuracy.percent.mean,
-                latency_ms: f64::from(latency.mean).exp(),
-                energy_mj: energy.map(|energy| f64::from(energy.mean).exp()),
+                values: expected.into_iter().flatten().collect(),
                 feasible_probability: 1.0,
             },
             accuracy,

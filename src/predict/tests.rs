@@ -1,13 +1,13 @@
 //! What holds for a trained predictor as a whole, on the bundled fleet with one unit left out.
 
 use std::path::Path;
-use std::sync::atomic::AtomicBool;
 
 use super::fit::{FitOptions, fit};
 use super::train::{Run, TrainingConfig};
 use super::*;
 use crate::compute::Backend;
 use crate::dataset::Dataset;
+use crate::progress::Silent;
 use crate::stats;
 
 const LEFT_OUT: &str = "raspi4";
@@ -43,8 +43,7 @@ fn fleet() -> &'static Fleet {
             seed: Seed(3),
             state: None,
             resume: false,
-            progress: &|_, _, _| {},
-            stop: &AtomicBool::new(false),
+            progress: &Silent,
         };
         let latencies = dataset.latencies(left_out, None);
         let architecture = |row: &(u32, f64)| dataset.architectures[row.0 as usize].clone();

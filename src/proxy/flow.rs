@@ -12,6 +12,7 @@ use super::fleet::{Column, Fleet};
 use super::linear::LinearModel;
 use super::monotonicity::check_threshold;
 use crate::error::{Error, Result};
+use crate::metric::Metric;
 use crate::search::Tradeoff;
 use crate::seed::Seed;
 use crate::space::Architecture;
@@ -279,15 +280,9 @@ impl<'a> Pairing<'a> {
         let expected: Vec<f64> = known.iter().map(|one| one.1).collect();
         let latencies: Vec<f64> = known.iter().map(|one| one.2).collect();
         let accuracies: Vec<f64> = known.iter().map(|one| one.3).collect();
-        let returned = Tradeoff {
-            accuracies: &accuracies,
-            latencies: &expected,
-        }
-        .layers(layers.max(1));
-        let measured = Tradeoff {
-            accuracies: &accuracies,
-            latencies: &latencies,
-        };
+        let returned =
+            Tradeoff::new([(Metric::Accuracy, &accuracies[..]), (Metric::Latency, &expected)]).layers(layers.max(1));
+        let measured = Tradeoff::new([(Metric::Accuracy, &accuracies[..]), (Metric::Latency, &latencies)]);
         let kept = measured.front_among(&returned);
         let truth = measured.front();
         let points = |positions: &[usize]| -> Vec<FrontPoint> {

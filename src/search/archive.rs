@@ -3,10 +3,11 @@
 use super::pareto::non_dominated;
 use super::{Answer, Candidate, Evaluation, Evaluator, Outcome, Problem, StopReason};
 use crate::error::{Error, Result};
+use crate::metric::Metric;
 use crate::space::{Architecture, SearchSpace};
 
 /// Axes that a front can have at most, one per metric.
-pub(super) const MAX_AXES: usize = 3;
+pub(super) const MAX_AXES: usize = Metric::ALL.len();
 
 /// Puts every evaluation to the evaluator, counts it and files it, so that no generation is ever lost.
 pub(super) struct Archive<'a> {
@@ -22,15 +23,18 @@ pub(super) struct Archive<'a> {
 type Merit = [f64; 2];
 
 impl<'a> Archive<'a> {
-    pub(super) fn new(evaluator: &'a dyn Evaluator, problem: &'a Problem) -> Self {
-        Archive {
+    /// # Errors
+    /// [`Error::Invalid`] for a front that names a metric twice.
+    pub(super) fn new(evaluator: &'a dyn Evaluator, problem: &'a Problem) -> Result<Self> {
+        problem.check_front()?;
+        Ok(Archive {
             evaluator,
             problem,
             evaluations: 0,
             best: None,
             front: Vec::new(),
             front_costs: Vec::new(),
-        }
+        })
     }
 
     /// Architectures evaluated so far.

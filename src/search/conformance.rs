@@ -49,21 +49,34 @@ const TOY: Toy = Toy { listed: true };
 /// 1, so the front is the 81 points f2 = 1 - sqrt(f1).
 #[derive(Default)]
 struct ToyEvaluator {
-    asked: RefCell<Vec<Architecture>>,
+    evaluated: RefCell<Vec<Architecture>>,
 }
 
 impl Evaluator for ToyEvaluator {
     fn evaluate(&self, architectures: &[Architecture], limits: &Limits) -> Result<Vec<Evaluation>> {
-        self.asked.borrow_mut().extend_from_slice(architectures);
+        self.evaluated.borrow_mut().extend_from_slice(architectures);
         let judge = |Architecture(genes): &Architecture| {
             let number = genes[..4].iter().fold(0, |number, &gene| 3 * number + u32::from(gene));
             let f1 = f64::from(number) / 80.0;
             let g = 1.0 + genes[4..].iter().filter(|&&gene| gene != 0).count() as f64;
             let f2 = g * (1.0 - (f1 / g).sqrt());
-            Evaluation::certain(100.0 - 10.0 * f2, 1.0 + f1, None, limits)
+            Evaluation::certain(values(100.0 - 10.0 * f2, 1.0 + f1), limits)
         };
         Ok(architectures.iter().map(judge).collect())
     }
+}
+
+fn values(accuracy_percent: f64, latency_ms: f64) -> PerMetric<f64> {
+    let values = [(Metric::Accuracy, accuracy_percent), (Metric::Latency, latency_ms)];
+    values.into_iter().collect()
+}
+
+fn accuracy(evaluation: &Evaluation) -> f64 {
+    evaluation.value(Metric::Accuracy).unwrap()
+}
+
+fn latency(evaluation: &Evaluation) -> f64 {
+    evaluation.value(Metric::Latency).unwrap()
 }
 
 fn known_front() -> Vec<[f64; 2]> {
@@ -75,9 +88,7 @@ fn known_front() -> Vec<[f64; 2]> {
 
 fn found_front(outcome: &Outcome) -> Vec<[f64; 2]> {
     let values = outcome.front.iter().map(|candidate| candidate.evaluation);
-    values
-        .map(|values| [values.accuracy_percent, values.latency_ms])
-        .collect()
+    values.map(|values| [accuracy(&values), latency(&values)]).collect()
 }
 
 /// Part of the known front's hypervolume, up to 80 % and 2.1 ms.
@@ -98,17 +109,17 @@ fn latency_limit(limit_ms: f64) -> Limits {
 }
 
 #[test]
-fn budgets_are_kept_exactly_and_nothing_is_asked_twice() {
+fn budgets_are_kept_exactly_and_nothing_is_evaluated_twice() {
     for searcher in all(Seed(1)) {
         for budget in [0, 1, 2, 99, 100, 101, 250, 6_560, 6_561, 10_000] {
             let evaluator = ToyEvaluator::default();
             let problem = Problem::most_accurate(Limits::none());
             let outcome = searcher.search(&TOY, &evaluator, &problem, budget).unwrap();
-            let asked = evaluator.asked.into_inner();
+            let evaluated = evaluator.evaluated.into_inner();
             assert_eq!(outcome.evaluations, budget.min(6_561), "{} of {budget}", searcher.id());
-            assert_eq!(asked.len(), outcome.evaluations, "{}", searcher.id());
-            let distinct: HashSet<&Architecture> = asked.iter().collect();
-            assert_eq!(distinct.len(), asked.len(), "{}", searcher.id());
+            assert_eq!(evaluated.len(), outcome.evaluations, "{}", searcher.id());
+            let distinct: HashSet<&Architecture> = evaluated.iter().collect();
+            assert_eq!(distinct.len(), evaluated.len(), "{}", searcher.id());
             let expected = match budget {
                 ..6_561 => StopReason::BudgetSpent,
                 _ => StopReason::SpaceExhausted,
@@ -142,13 +153,13 @@ fn every_answer_meets_the_limit_and_the_last_generation_counts() {
         let problem = Problem::most_accurate(latency_limit(1.5));
         let outcome = searcher.search(&TOY, &evaluator, &problem, 730).unwrap();
         let best = outcome.answer.feasible().unwrap().evaluation;
-        // Everything asked about, judged again.
-        let asked = evaluator.asked.borrow().clone();
-        let seen = evaluator.evaluate(&asked, &problem.limits).unwrap();
-        let feasible = seen.iter().filter(|seen| seen.latency_ms <= 1.5);
-        let most_accurate = feasible.map(|seen| seen.accuracy_percent).fold(f64::MIN, f64::max);
-        assert_eq!(best.accuracy_percent, most_accurate, "{}", searcher.id());
-        assert!(outcome.front.iter().all(|member| member.evaluation.latency_ms <= 1.5));
+        // Everything evaluated, judged again.
+        let evaluated = evaluator.evaluated.borrow().clone();
+        let seen = evaluator.evaluate(&evaluated, &problem.limits).unwrap();
+        let feasible = seen.iter().filter(|seen| latency(seen) <= 1.5);
+        let most_accurate = feasible.map(accuracy).fold(f64::MIN, f64::max);
+        assert_eq!(accuracy(&best), most_accurate, "{}", searcher.id());
+        assert!(outcome.front.iter().all(|member| latency(&member.evaluation) <= 1.5));
         assert_eq!(outcome.front[0].evaluation, best, "{}", searcher.id());
     }
 }
@@ -202,20 +213,20 @@ fn evolution_finds_its_way_to_rare_feasible_designs() {
 }
 
 #[test]
-fn the_same_seed_finds_the_same_and_another_asks_about_others() {
+fn the_same_seed_finds_the_same_and_another_evaluates_others() {
     for (first, second) in all(Seed(6)).iter().zip(all(Seed(6))) {
         let run = |searcher: &dyn Searcher| search(searcher, latency_limit(1.7), 350);
         assert_eq!(run(&**first), run(&*second), "{}", first.id());
     }
     for id in ["random", "nsga2"] {
-        let asked = |seed| {
+        let evaluated = |seed| {
             let evaluator = ToyEvaluator::default();
             let searcher = by_id(id, Seed(seed)).unwrap();
             let problem = Problem::most_accurate(Limits::none());
             searcher.search(&TOY, &evaluator, &problem, 50).unwrap();
-            evaluator.asked.into_inner()
+            evaluator.evaluated.into_inner()
         };
-        assert_ne!(asked(6), asked(7), "{id}");
+        assert_ne!(evaluated(6), evaluated(7), "{id}");
     }
 }
 
@@ -253,7 +264,7 @@ fn weights_trade_accuracy_for_latency() {
     // -accuracy + 10 f1 is -90 - 10 sqrt(f1) + 10 f1 on the front, least where 1 / (2 sqrt(f1)) = 1: f1 = 1/4 = 20/80,
     // which is 0202 in base three.
     let mut problem = Problem::most_accurate(Limits::none());
-    problem.objective.latency_weight = 10.0;
+    problem.objective = Objective::new([(Metric::Latency, 10.0)]).unwrap();
     let outcome = ExhaustiveSearch
         .search(&TOY, &ToyEvaluator::default(), &problem, 6_561)
         .unwrap();
@@ -264,15 +275,82 @@ fn weights_trade_accuracy_for_latency() {
 }
 
 #[test]
-fn energy_is_asked_of_evaluators_that_know_it() {
-    let limits = Limits::new(vec![Constraint::new(Metric::Energy, 3.0).unwrap()], 0.9).unwrap();
-    let problem = Problem::most_accurate(limits);
+fn a_metric_that_the_evaluator_does_not_know_is_refused() {
+    let limit = |metric| Limits::new(vec![Constraint::new(metric, 3.0).unwrap()], 0.9).unwrap();
+    let weighted = Objective::new([(Metric::Energy, 1.0)]).unwrap();
+    let problems = [
+        ("energy", Problem::most_accurate(limit(Metric::Energy))),
+        ("peak memory", Problem::most_accurate(limit(Metric::PeakMemory))),
+        (
+            "energy",
+            Problem {
+                objective: weighted,
+                ..Problem::most_accurate(Limits::none())
+            },
+        ),
+        (
+            "MACs",
+            Problem {
+                front: vec![Metric::Accuracy, Metric::Macs],
+                ..Problem::most_accurate(Limits::none())
+            },
+        ),
+        (
+            "accuracy twice",
+            Problem {
+                front: vec![Metric::Accuracy, Metric::Latency, Metric::Accuracy],
+                ..Problem::most_accurate(Limits::none())
+            },
+        ),
+    ];
     for searcher in all(Seed(9)) {
-        let error = searcher
-            .search(&TOY, &ToyEvaluator::default(), &problem, 10)
-            .unwrap_err();
-        assert!(error.to_string().contains("energy"), "{error}");
+        for (named, problem) in &problems {
+            let error = searcher
+                .search(&TOY, &ToyEvaluator::default(), problem, 10)
+                .unwrap_err();
+            assert!(error.to_string().contains(named), "{error}");
+        }
     }
+}
+
+/// Every gene is worth so many of its own metric, so that no design beats another: a front of as many axes as genes.
+struct SevenMetrics;
+
+impl Evaluator for SevenMetrics {
+    fn evaluate(&self, architectures: &[Architecture], limits: &Limits) -> Result<Vec<Evaluation>> {
+        let judge = |Architecture(genes): &Architecture| {
+            let total: u8 = genes[..6].iter().sum();
+            let mut values: PerMetric<f64> = Metric::ALL[1..]
+                .iter()
+                .zip(genes)
+                .map(|(&metric, &gene)| (metric, f64::from(1 + gene)))
+                .collect();
+            values.insert(Metric::Accuracy, f64::from(1 + total));
+            Evaluation::certain(values, limits)
+        };
+        Ok(architectures.iter().map(judge).collect())
+    }
+}
+
+#[test]
+fn a_front_has_as_many_axes_as_there_are_metrics() {
+    let problem = Problem {
+        front: Metric::ALL.to_vec(),
+        ..Problem::most_accurate(Limits::none())
+    };
+    // Six genes of three choices decide; the other two change nothing, and of equal designs the first stands.
+    let outcome = ExhaustiveSearch.search(&TOY, &SevenMetrics, &problem, 6_561).unwrap();
+    assert_eq!(outcome.front.len(), 729);
+    let outcome = Nsga2::usual(Seed(11))
+        .search(&TOY, &SevenMetrics, &problem, 500)
+        .unwrap();
+    assert!(outcome.front.len() > 200, "{}", outcome.front.len());
+    // A hard limit on a computed metric holds in every member of the front.
+    let limits = Limits::new(vec![Constraint::new(Metric::PeakMemory, 1.5).unwrap()], 0.9).unwrap();
+    let problem = Problem { limits, ..problem };
+    let outcome = ExhaustiveSearch.search(&TOY, &SevenMetrics, &problem, 6_561).unwrap();
+    assert_eq!(outcome.front.len(), 243);
+    assert!(outcome.front.iter().all(|member| member.architecture.0[5] == 0));
 }
 
 /// The same accuracy for everything, and so many evaluations too few.
@@ -280,7 +358,7 @@ struct Faulty(f64, usize);
 
 impl Evaluator for Faulty {
     fn evaluate(&self, architectures: &[Architecture], limits: &Limits) -> Result<Vec<Evaluation>> {
-        let evaluation = Evaluation::certain(self.0, 1.0, None, limits);
+        let evaluation = Evaluation::certain(values(self.0, 1.0), limits);
         Ok(vec![evaluation; architectures.len() - self.1])
     }
 }

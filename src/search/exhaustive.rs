@@ -30,7 +30,7 @@ impl Searcher for ExhaustiveSearch {
             found: format!("`{}`, which is not", space.id()),
             hint: "Use nsga2 or random instead.".into(),
         })?;
-        let mut archive = Archive::new(evaluator, problem);
+        let mut archive = Archive::new(evaluator, problem)?;
         let end = size.min(budget);
         for start in (0..end).step_by(BATCH) {
             let batch: Vec<Architecture> = (start..end.min(start + BATCH)).map(|index| space.at(index)).collect();

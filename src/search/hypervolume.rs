@@ -1,6 +1,7 @@
 //! How good is a whole front? The volume between it and a reference point that every design should beat
 //! (Zitzler & Thiele, *Multiobjective Evolutionary Algorithms: A Comparative Case Study*, IEEE TEC 3, 1999).
 
+use super::pareto::non_dominated;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 
@@ -15,14 +16,14 @@ impl ReferencePoint {
     /// One value per metric, in the metric's unit (or in its logarithm, if the points are too).
     ///
     /// # Errors
-    /// [`Error::Invalid`] unless there are two or three different metrics with a finite value each.
+    /// [`Error::Invalid`] unless there are two or more different metrics with a finite value each.
     pub fn new(axes: &[(Metric, f64)]) -> Result<Self> {
         let metrics: Vec<Metric> = axes.iter().map(|axis| axis.0).collect();
         let repeated = (1..metrics.len()).any(|i| metrics[..i].contains(&metrics[i]));
-        if !(2..=3).contains(&axes.len()) || repeated || axes.iter().any(|axis| !axis.1.is_finite()) {
+        if axes.len() < 2 || repeated || axes.iter().any(|axis| !axis.1.is_finite()) {
             return Err(Error::Invalid {
                 what: "reference point".into(),
-                expected: "two or three different metrics, each with a finite value".into(),
+                expected: "two or more different metrics, each with a finite value".into(),
                 found: format!("{axes:?}"),
                 hint: "Take a value that is worse than every design's, such as the worst in the table.".into(),
             });
@@ -31,22 +32,13 @@ impl ReferencePoint {
         Ok(ReferencePoint { metrics, costs })
     }
 
-    /// The exact volume that the points dominate, up to the reference point. O(n log n) comparisons.
+    /// The exact volume that the points dominate, up to the reference point: O(n log n) comparisons for two and three axes,
+    /// O(n^(axes - 2) log n) at worst for more.
     ///
     /// `points` hold one value per axis, in the axes' order and units. They need not be a front: dominated and repeated
     /// points add nothing, nor do points that do not beat the reference on every axis.
     pub fn hypervolume<P: AsRef<[f64]>>(&self, points: &[P]) -> f64 {
-        let mut boxes: Vec<[f64; 3]> = points.iter().filter_map(|point| self.extents(point.as_ref())).collect();
-        boxes.sort_unstable_by(|a, b| b[2].total_cmp(&a[2]).then(b[0].total_cmp(&a[0])));
-        let mut outline = Outline::default();
-        let mut volume = 0.0;
-        // A layer at every height of the third axis, from the top down: the boxes at least that high, seen from above.
-        for (position, extents) in boxes.iter().enumerate() {
-            outline.add(extents[0], extents[1]);
-            let below = boxes.get(position + 1).map_or(0.0, |next| next[2]);
-            volume += outline.area * (extents[2] - below);
-        }
-        volume
+        volume(points.iter().filter_map(|point| self.extents(point.as_ref())).collect())
     }
 
     /// Part of the hypervolume of `truth` that `found` reaches; `None` if `truth` has none.
@@ -55,14 +47,70 @@ impl ReferencePoint {
         (whole > 0.0).then(|| self.hypervolume(found) / whole)
     }
 
-    /// By how much a point beats the reference on each axis, if it does on all; a missing third axis has length one.
-    fn extents(&self, point: &[f64]) -> Option<[f64; 3]> {
-        let mut extents = [1.0; 3];
-        for (axis, (&metric, reference)) in self.metrics.iter().zip(&self.costs).enumerate() {
-            extents[axis] = reference - metric.cost(point[axis]);
-        }
+    /// By how much a point beats the reference on each axis, if it does on all.
+    fn extents(&self, point: &[f64]) -> Option<Vec<f64>> {
+        let axes = self.metrics.iter().zip(&self.costs).zip(point);
+        let extents: Vec<f64> = axes
+            .map(|((metric, reference), &value)| reference - metric.cost(value))
+            .collect();
         extents.iter().all(|&extent| extent > 0.0).then_some(extents)
     }
+}
+
+/// Volume of the union of boxes that all have one corner at zero, from their extents: the WFG algorithm (While, Bradstreet
+/// & Barone, *A Fast Way of Calculating Exact Hypervolumes*, IEEE TEC 16, 2012) down to three axes, where a sweep is faster.
+///
+/// From the lowest on the last axis upwards, each box adds what no later one covers. Every later box is at least as high,
+/// so that part has the box's own height, and its base is a union with one axis less.
+fn volume(mut boxes: Vec<Vec<f64>>) -> f64 {
+    let axes = boxes.first().map_or(0, Vec::len);
+    if axes <= 3 {
+        return swept(&boxes);
+    }
+    boxes.sort_unstable_by(|a, b| a[axes - 1].total_cmp(&b[axes - 1]));
+    let base = |extents: &[f64]| extents[..axes - 1].to_vec();
+    let added = boxes.iter().enumerate().map(|(position, extents)| {
+        let covered = boxes[position + 1..].iter().map(|later| {
+            let shared = later.iter().zip(extents).map(|(later, own)| later.min(*own));
+            base(&shared.collect::<Vec<f64>>())
+        });
+        let covered = volume(largest(covered.collect()));
+        let whole: f64 = base(extents).iter().product();
+        extents[axes - 1] * (whole - covered)
+    });
+    added.sum()
+}
+
+/// The boxes that no other holds.
+fn largest(boxes: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    let costs: Vec<Vec<f64>> = boxes
+        .iter()
+        .map(|extents| extents.iter().map(|extent| -extent).collect())
+        .collect();
+    let mut kept = non_dominated(&costs);
+    // Equal boxes stand next to each other.
+    kept.dedup_by(|later, first| costs[*later] == costs[*first]);
+    kept.into_iter().map(|position| boxes[position].clone()).collect()
+}
+
+/// [`volume`] with up to three axes; missing ones have length one.
+fn swept(boxes: &[Vec<f64>]) -> f64 {
+    let padded = |extents: &Vec<f64>| {
+        let mut padded = [1.0; 3];
+        padded[..extents.len()].copy_from_slice(extents);
+        padded
+    };
+    let mut boxes: Vec<[f64; 3]> = boxes.iter().map(padded).collect();
+    boxes.sort_unstable_by(|a, b| b[2].total_cmp(&a[2]).then(b[0].total_cmp(&a[0])));
+    let mut outline = Outline::default();
+    let mut volume = 0.0;
+    // A layer at every height of the third axis, from the top down: the boxes at least that high, seen from above.
+    for (position, extents) in boxes.iter().enumerate() {
+        outline.add(extents[0], extents[1]);
+        let below = boxes.get(position + 1).map_or(0.0, |next| next[2]);
+        volume += outline.area * (extents[2] - below);
+    }
+    volume
 }
 
 /// The union of rectangles that all have one corner at zero: a staircase.
@@ -187,6 +235,40 @@ mod tests {
         close(cube(4.0).hypervolume(&[[1.0, 3.0, -4.0]]), 0.0);
     }
 
+    /// Metrics that are all costs, up to `side` on so many axes.
+    fn hypercube(axes: usize, side: f64) -> ReferencePoint {
+        let axes: Vec<(Metric, f64)> = Metric::ALL[1..=axes].iter().map(|&metric| (metric, side)).collect();
+        ReferencePoint::new(&axes).unwrap()
+    }
+
+    #[test]
+    fn four_five_and_six_dimensions() {
+        for axes in [4, 5, 6] {
+            // Point i has extent 3 on axis i and 1 on the others: each box is 3, any two share the unit cube,
+            // and so do all of them: 3 axes - (axes - 1) = 2 axes + 1.
+            let mut points: Vec<Vec<f64>> = vec![vec![3.0; axes]; axes];
+            for (axis, point) in points.iter_mut().enumerate() {
+                point[axis] = 1.0;
+            }
+            let expected = (2 * axes + 1) as f64;
+            close(hypercube(axes, 4.0).hypervolume(&points), expected);
+            // Repeated and dominated points, and those that do not beat the reference, add nothing.
+            points.push(points[0].clone());
+            points.push(vec![3.5; axes]);
+            points.push(vec![4.0; axes]);
+            points.reverse();
+            close(hypercube(axes, 4.0).hypervolume(&points), expected);
+            close(hypercube(axes, 4.0).hypervolume::<Vec<f64>>(&[]), 0.0);
+        }
+    }
+
+    #[test]
+    fn a_staircase_stays_one_whatever_stands_on_it() {
+        // The staircase of two axes, 6 in area, with two further axes on which every point has extent 2: 6 * 2 * 2.
+        let points = [[1.0, 3.0, 2.0, 2.0], [2.0, 2.0, 2.0, 2.0], [3.0, 1.0, 2.0, 2.0]];
+        close(hypercube(4, 4.0).hypervolume(&points), 24.0);
+    }
+
     #[test]
     fn refuses_other_numbers_of_axes() {
         assert!(ReferencePoint::new(&[(Metric::Latency, 1.0)]).is_err());
@@ -211,6 +293,16 @@ mod tests {
             let count = cells.filter(|&cell| points.iter().any(|point| dominated(cell, point))).count();
             let flat: Vec<[f64; 2]> = points.iter().map(|&[x, y, _]| [f64::from(x), f64::from(y)]).collect();
             prop_assert!((reference(6.0, 6.0).hypervolume(&flat) - count as f64).abs() < 1e-9);
+        }
+
+        #[test]
+        fn counts_cells_in_five_dimensions(points in proptest::collection::vec(proptest::array::uniform5(0u8..4), 0..20)) {
+            let cell = |index: u32| [0, 1, 2, 3, 4].map(|axis| (index / 3u32.pow(axis) % 3) as u8);
+            let dominated = |cell: [u8; 5], point: &[u8; 5]| (0..5).all(|axis| point[axis] <= cell[axis]);
+            let cells = (0..3u32.pow(5)).map(cell);
+            let count = cells.filter(|&cell| points.iter().any(|point| dominated(cell, point))).count();
+            let values: Vec<[f64; 5]> = points.iter().map(|point| point.map(f64::from)).collect();
+            prop_assert!((hypercube(5, 3.0).hypervolume(&values) - count as f64).abs() < 1e-9);
         }
     }
 }

@@ -6,7 +6,7 @@ use super::Evaluation;
 use crate::error::{Error, Result};
 use crate::metric::{Direction, Metric};
 
-/// A limit on one metric: at least for accuracy, at most for latency and energy.
+/// A limit on one metric: the least accuracy, or the maximum of any other.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Constraint {
     metric: Metric,
@@ -46,7 +46,7 @@ impl Constraint {
         self.limit
     }
 
-    /// Whether the expected value is within the limit. An unknown energy is not.
+    /// Whether the expected value is within the limit. An unknown one is not.
     pub fn holds(&self, evaluation: &Evaluation) -> bool {
         evaluation
             .value(self.metric)
@@ -176,6 +176,7 @@ impl Limits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metric::PerMetric;
 
     fn limits() -> Limits {
         let latency = Constraint::new(Metric::Latency, 10.0).unwrap();
@@ -183,11 +184,14 @@ mod tests {
         Limits::new(vec![latency, accuracy], 0.9).unwrap()
     }
 
+    fn values(accuracy_percent: f64, latency_ms: f64) -> PerMetric<f64> {
+        let values = [(Metric::Accuracy, accuracy_percent), (Metric::Latency, latency_ms)];
+        values.into_iter().collect()
+    }
+
     fn evaluation(accuracy_percent: f64, latency_ms: f64, feasible_probability: f64) -> Evaluation {
         Evaluation {
-            accuracy_percent,
-            latency_ms,
-            energy_mj: None,
+            values: values(accuracy_percent, latency_ms),
             feasible_probability,
         }
     }
@@ -217,18 +221,12 @@ mod tests {
 
     #[test]
     fn certain_evaluations_are_feasible_on_the_limit_and_not_beyond() {
-        assert_eq!(
-            Evaluation::certain(80.0, 10.0, None, &limits()).feasible_probability,
-            1.0
-        );
-        assert_eq!(
-            Evaluation::certain(80.0, 10.1, None, &limits()).feasible_probability,
-            0.0
-        );
-        assert_eq!(
-            Evaluation::certain(79.9, 10.0, None, &limits()).feasible_probability,
-            0.0
-        );
+        let certain = |accuracy_percent, latency_ms| {
+            Evaluation::certain(values(accuracy_percent, latency_ms), &limits()).feasible_probability
+        };
+        assert_eq!(certain(80.0, 10.0), 1.0);
+        assert_eq!(certain(80.0, 10.1), 0.0);
+        assert_eq!(certain(79.9, 10.0), 0.0);
     }
 
     #[test]

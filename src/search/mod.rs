@@ -11,6 +11,7 @@ mod hypervolume;
 mod limits;
 mod nsga2;
 mod nsga2_selection;
+mod objective;
 mod pareto;
 mod random;
 mod tradeoff;
@@ -20,7 +21,7 @@ mod visited;
 mod conformance;
 
 use crate::error::{Error, Result};
-use crate::metric::Metric;
+use crate::metric::{Metric, PerMetric, Source};
 use crate::seed::Seed;
 use crate::space::{Architecture, SearchSpace};
 
@@ -28,6 +29,7 @@ pub use exhaustive::ExhaustiveSearch;
 pub use hypervolume::ReferencePoint;
 pub use limits::{Constraint, Limits, Miss};
 pub use nsga2::{Nsga2, Nsga2Parameters};
+pub use objective::Objective;
 pub use pareto::{dominates, non_dominated};
 pub use random::RandomSearch;
 pub use tradeoff::Tradeoff;
@@ -35,23 +37,17 @@ pub use tradeoff::Tradeoff;
 /// What an evaluator says about one architecture.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Evaluation {
-    /// Expected top-1 accuracy, in percent.
-    pub accuracy_percent: f64,
-    /// Expected latency of one batch, in ms.
-    pub latency_ms: f64,
-    /// Expected energy of one batch, in mJ, where the evaluator knows it.
-    pub energy_mj: Option<f64>,
+    /// Expected values of the metrics that the evaluator knows, each in its metric's unit.
+    pub values: PerMetric<f64>,
     /// Probability that all limits hold, in 0..=1.
     pub feasible_probability: f64,
 }
 
 impl Evaluation {
     /// An evaluation without uncertainty, such as a measurement: the limits hold or they do not.
-    pub fn certain(accuracy_percent: f64, latency_ms: f64, energy_mj: Option<f64>, limits: &Limits) -> Self {
+    pub fn certain(values: PerMetric<f64>, limits: &Limits) -> Self {
         let mut evaluation = Evaluation {
-            accuracy_percent,
-            latency_ms,
-            energy_mj,
+            values,
             feasible_probability: 1.0,
         };
         if limits
@@ -64,14 +60,9 @@ impl Evaluation {
         evaluation
     }
 
-    /// The expected value of a metric; `None` for energy where the evaluator does not know it.
+    /// The expected value of a metric; `None` where the evaluator does not know it.
     pub fn value(&self, metric: Metric) -> Option<f64> {
-        match metric {
-            Metric::Accuracy => Some(self.accuracy_percent),
-            Metric::Latency => Some(self.latency_ms),
-            Metric::Energy => self.energy_mj,
-            Metric::Macs | Metric::Parameters | Metric::ModelSize | Metric::PeakMemory => None,
-        }
+        self.values.get(metric).copied()
     }
 }
 
@@ -84,27 +75,6 @@ pub trait Evaluator {
     fn evaluate(&self, architectures: &[Architecture], limits: &Limits) -> Result<Vec<Evaluation>>;
 }
 
-/// What makes a feasible design the best: the most accuracy, less what its latency and energy are worth in accuracy.
-///
-/// The weights are the optimization parameters lambda of Lu, Yang & Ren, *Scaling Up Deep Neural Network Optimization for
-/// Edge Inference* (2020). With both zero, which is the default, accuracy alone decides.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Objective {
-    /// Percentage points of accuracy that one ms is worth.
-    pub latency_weight: f64,
-    /// Percentage points of accuracy that one mJ is worth.
-    pub energy_weight: f64,
-}
-
-impl Objective {
-    /// What is to be made small, in percentage points of accuracy.
-    pub fn cost(&self, evaluation: &Evaluation) -> f64 {
-        Metric::Accuracy.cost(evaluation.accuracy_percent)
-            + self.latency_weight * evaluation.latency_ms
-            + self.energy_weight * evaluation.energy_mj.unwrap_or(0.0)
-    }
-}
-
 /// What a search is asked: which design is best, which limits it has to meet, and which metrics the front trades.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
@@ -112,7 +82,7 @@ pub struct Problem {
     pub objective: Objective,
     /// What every answer has to meet.
     pub limits: Limits,
-    /// The axes of the Pareto front, each metric at most once.
+    /// The axes of the Pareto front, any number of them, each metric at most once.
     pub front: Vec<Metric>,
 }
 
@@ -126,20 +96,32 @@ impl Problem {
         }
     }
 
+    /// Refuses a front with the same axis twice.
+    fn check_front(&self) -> Result<()> {
+        let repeated = (1..self.front.len()).find(|&axis| self.front[..axis].contains(&self.front[axis]));
+        let Some(repeated) = repeated else { return Ok(()) };
+        Err(Error::Invalid {
+            what: "axes of the front".into(),
+            expected: "every metric once".into(),
+            found: format!("{} twice", self.front[repeated]),
+            hint: "Name other metrics.".into(),
+        })
+    }
+
+    /// The metrics that a limit, a weight or the front asks about.
+    fn metrics(&self) -> impl Iterator<Item = Metric> + '_ {
+        let limits = self.limits.constraints().iter().map(Constraint::metric);
+        limits
+            .chain(self.objective.weights().metrics())
+            .chain(self.front.iter().copied())
+    }
+
     /// Refuses an evaluation that leaves open what the problem asks about.
     fn check(&self, evaluation: &Evaluation) -> Result<()> {
-        let asks_for_energy = self.objective.energy_weight != 0.0
-            || self.front.contains(&Metric::Energy)
-            || self.limits.constraints().iter().any(|c| c.metric() == Metric::Energy);
-        if asks_for_energy && evaluation.energy_mj.is_none() {
-            return Err(Error::Invalid {
-                what: "energy".into(),
-                expected: "an evaluator that knows the energy, since a limit, weight or front asks for it".into(),
-                found: "one that does not".into(),
-                hint: "Train the predictor on a dataset with energy_mj, or ask about latency only.".into(),
-            });
+        if let Some(unknown) = self.metrics().find(|&metric| !evaluation.values.contains(metric)) {
+            return Err(unknown_metric(unknown));
         }
-        let values = Metric::ALL.iter().filter_map(|&metric| evaluation.value(metric));
+        let values = evaluation.values.iter().map(|(_, value)| *value);
         if values
             .chain([evaluation.feasible_probability])
             .any(|value| !value.is_finite())
@@ -152,6 +134,23 @@ impl Problem {
             });
         }
         Ok(())
+    }
+}
+
+/// The evaluator does not know a metric that a limit, a weight or the front asks about.
+pub(crate) fn unknown_metric(metric: Metric) -> Error {
+    Error::Invalid {
+        what: metric.name().into(),
+        expected: format!("an evaluator that knows the {metric}, since a limit, weight or front asks about it"),
+        found: "one that does not".into(),
+        hint: match metric.source() {
+            Source::Task => "Train the predictor on a dataset with accuracies.".into(),
+            Source::Device => format!(
+                "Train the predictor on a dataset with {}, or ask about other metrics.",
+                metric.key()
+            ),
+            Source::Computed => "Ask about other metrics.".into(),
+        },
     }
 }
 
@@ -185,7 +184,7 @@ impl Answer {
     pub fn feasible(&self) -> Option<&Candidate> {
         match self {
             Answer::Feasible(candidate) => Some(candidate),
-            _ => None,
+            Answer::Closest { .. } | Answer::Nothing => None,
         }
     }
 
@@ -231,8 +230,8 @@ pub trait Searcher {
     /// Searches `space` with at most `budget` evaluations, no architecture evaluated twice.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if the space cannot be searched this way, if an evaluation is not finite or lacks the energy
-    /// that the problem asks about; whatever the evaluator fails with.
+    /// [`Error::Invalid`] if the space cannot be searched this way, if the front names a metric twice, if an evaluation is
+    /// not finite or lacks a metric that the problem asks about; whatever the evaluator fails with.
     fn search(
         &self,
         space: &dyn SearchSpace,

@@ -106,7 +106,7 @@ impl Searcher for Nsga2 {
     ) -> Result<Outcome> {
         let mut rng = self.seed.stream("search");
         let mut visited = Visited::new(space);
-        let mut archive = Archive::new(evaluator, problem);
+        let mut archive = Archive::new(evaluator, problem)?;
         let mut population: Vec<Member> = Vec::new();
         while archive.evaluations() < budget {
             let wanted = self.parameters.population.min(budget - archive.evaluations());

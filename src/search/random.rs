@@ -31,7 +31,7 @@ impl Searcher for RandomSearch {
     ) -> Result<Outcome> {
         let mut rng = self.seed.stream("search");
         let mut visited = Visited::new(space);
-        let mut archive = Archive::new(evaluator, problem);
+        let mut archive = Archive::new(evaluator, problem)?;
         while archive.evaluations() < budget {
             let wanted = BATCH.min(budget - archive.evaluations());
             let batch: Vec<Architecture> = (0..wanted).map_while(|_| visited.take_random(&mut rng)).collect();

@@ -1,38 +1,42 @@
-//! Accuracy against latency of architectures whose values are all known: their front and its hypervolume.
+//! Architectures whose values are all known, such as a table of measurements: their front and its hypervolume.
 
 use std::collections::HashSet;
 
 use super::hypervolume::ReferencePoint;
 use super::pareto::non_dominated;
 use crate::error::Result;
-use crate::metric::Metric;
+use crate::metric::{Direction, Metric, PerMetric};
 
-/// Accuracies and latencies side by side, such as a table of measurements.
+/// Values of several metrics side by side, one column per metric, one row per architecture.
 #[derive(Debug, Clone, Copy)]
 pub struct Tradeoff<'a> {
-    /// Top-1 accuracies, in percent.
-    pub accuracies: &'a [f64],
-    /// Latencies, in ms.
-    pub latencies: &'a [f64],
+    columns: PerMetric<&'a [f64]>,
+    rows: usize,
 }
 
-impl Tradeoff<'_> {
-    /// Positions of the architectures that no other beats, most accurate first.
+impl<'a> Tradeoff<'a> {
+    /// These columns, each in its metric's unit. Rows that not all of them have are left out.
+    pub fn new(columns: impl IntoIterator<Item = (Metric, &'a [f64])>) -> Self {
+        let columns: PerMetric<&[f64]> = columns.into_iter().collect();
+        let rows = columns.iter().map(|(_, column)| column.len()).min();
+        Tradeoff {
+            columns,
+            rows: rows.unwrap_or(0),
+        }
+    }
+
+    /// Positions of the architectures that no other beats, by increasing cost on the first metric of [`Metric::ALL`]: most
+    /// accurate first.
     pub fn front(&self) -> Vec<usize> {
-        let all: Vec<usize> = (0..self.latencies.len()).collect();
+        let all: Vec<usize> = (0..self.rows).collect();
         self.front_among(&all)
     }
 
-    /// Those of some positions that no other of them beats, most accurate first.
+    /// Those of some positions that no other of them beats, in the same order.
     pub fn front_among(&self, positions: &[usize]) -> Vec<usize> {
-        let costs: Vec<[f64; 2]> = positions
+        let costs: Vec<Vec<f64>> = positions
             .iter()
-            .map(|&position| {
-                [
-                    Metric::Accuracy.cost(self.accuracies[position]),
-                    Metric::Latency.cost(self.latencies[position]),
-                ]
-            })
+            .map(|&position| self.row(position, Metric::cost))
             .collect();
         non_dominated(&costs)
             .into_iter()
@@ -42,7 +46,7 @@ impl Tradeoff<'_> {
 
     /// The front, then the front of what is left, and so on, so many times.
     pub fn layers(&self, count: usize) -> Vec<usize> {
-        let mut rest: Vec<usize> = (0..self.latencies.len()).collect();
+        let mut rest: Vec<usize> = (0..self.rows).collect();
         let mut found = Vec::new();
         for _ in 0..count {
             let layer = self.front_among(&rest);
@@ -53,22 +57,28 @@ impl Tradeoff<'_> {
         found
     }
 
-    /// The architectures at these positions as points that hypervolume is measured of.
-    pub fn points(&self, positions: &[usize]) -> Vec<[f64; 2]> {
-        positions
-            .iter()
-            .map(|&position| [self.accuracies[position], self.latencies[position]])
-            .collect()
+    /// The architectures at these positions as points that hypervolume is measured of: the metrics in the order of
+    /// [`Metric::ALL`].
+    pub fn points(&self, positions: &[usize]) -> Vec<Vec<f64>> {
+        let row = |&position: &usize| self.row(position, |_, value| value);
+        positions.iter().map(row).collect()
     }
 
-    /// The lowest accuracy and the slowest latency of all.
+    /// The worst value of every metric.
     ///
     /// # Errors
     /// [`crate::error::Error::Invalid`] of nothing.
     pub fn reference(&self) -> Result<ReferencePoint> {
-        let slowest = self.latencies.iter().copied().fold(0.0, f64::max);
-        let lowest = self.accuracies.iter().copied().fold(f64::INFINITY, f64::min);
-        ReferencePoint::new(&[(Metric::Accuracy, lowest), (Metric::Latency, slowest)])
+        let worst = |(metric, column): (Metric, &&[f64])| {
+            let values = column[..self.rows].iter().copied();
+            let worst = match metric.direction() {
+                Direction::Maximize => values.fold(f64::INFINITY, f64::min),
+                Direction::Minimize => values.fold(f64::NEG_INFINITY, f64::max),
+            };
+            (metric, worst)
+        };
+        let axes: Vec<(Metric, f64)> = self.columns.iter().map(worst).collect();
+        ReferencePoint::new(&axes)
     }
 
     /// Hypervolume of the architectures at some positions over that of those at others, from [`Tradeoff::reference`];
@@ -79,6 +89,13 @@ impl Tradeoff<'_> {
     pub fn ratio(&self, found: &[usize], truth: &[usize]) -> Result<Option<f64>> {
         Ok(self.reference()?.ratio(&self.points(found), &self.points(truth)))
     }
+
+    fn row(&self, position: usize, read: impl Fn(Metric, f64) -> f64) -> Vec<f64> {
+        self.columns
+            .iter()
+            .map(|(metric, column)| read(metric, column[position]))
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -88,10 +105,10 @@ mod tests {
     #[test]
     fn front_and_hypervolume_worked_by_hand() {
         // (60 %, 1 ms), (70 %, 2 ms) and (80 %, 4 ms) beat (65 %, 3 ms) and (50 %, 5 ms), the corner of the two worst values.
-        let table = Tradeoff {
-            accuracies: &[60.0, 50.0, 80.0, 65.0, 70.0],
-            latencies: &[1.0, 5.0, 4.0, 3.0, 2.0],
-        };
+        let table = Tradeoff::new([
+            (Metric::Latency, &[1.0, 5.0, 4.0, 3.0, 2.0][..]),
+            (Metric::Accuracy, &[60.0, 50.0, 80.0, 65.0, 70.0]),
+        ]);
         assert_eq!(table.front(), [2, 4, 0]);
         assert_eq!(table.front_among(&[0, 3, 1]), [3, 0]);
         assert_eq!(table.layers(2), [2, 4, 0, 3]);
@@ -102,11 +119,18 @@ mod tests {
     }
 
     #[test]
+    fn a_third_metric_keeps_what_two_would_drop() {
+        // The second is less accurate and slower than the first, but draws less energy.
+        let (accuracies, latencies, energies) = ([70.0, 60.0], [1.0, 2.0], [9.0, 5.0]);
+        let two = [(Metric::Accuracy, &accuracies[..]), (Metric::Latency, &latencies)];
+        assert_eq!(Tradeoff::new(two).front(), [0]);
+        let three = two.into_iter().chain([(Metric::Energy, &energies[..])]);
+        assert_eq!(Tradeoff::new(three).front(), [0, 1]);
+    }
+
+    #[test]
     fn nothing_has_no_reference() {
-        let table = Tradeoff {
-            accuracies: &[],
-            latencies: &[],
-        };
+        let table = Tradeoff::new([(Metric::Accuracy, &[][..]), (Metric::Latency, &[])]);
         assert!(table.front().is_empty());
         assert!(table.ratio(&[], &[]).is_err());
     }

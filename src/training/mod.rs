@@ -6,7 +6,6 @@ mod adamw;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use burn::grad_clipping::GradientClippingConfig;
@@ -22,6 +21,7 @@ use self::adamw::OnePass;
 use crate::compute::{ComputeDevice, is_cpu};
 use crate::error::{Error, Result};
 use crate::files::write_bytes;
+use crate::progress::Progress;
 use crate::seed::Seed;
 
 /// How often a state is written at most, unless training ends.
@@ -39,25 +39,24 @@ pub struct Run<'a> {
     pub state: Option<&'a Path>,
     /// Continue from the state in `state`, if there is any.
     pub resume: bool,
-    /// Told after every epoch: epochs done, epochs at most, and the latest losses in words.
-    pub progress: &'a (dyn Fn(u64, u64, &str) + Sync),
-    /// Set from outside, by Ctrl-C, to stop at the next epoch.
-    pub stop: &'a AtomicBool,
+    /// Told after every epoch, and asked whether to stop.
+    pub progress: &'a dyn Progress,
 }
 
 impl Run<'_> {
     /// Whether a stop was asked for.
     pub(crate) fn stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
+        self.progress.stopped()
     }
 
-    /// Ends training that was stopped. Without a state to continue from, it goes on.
+    /// Ends training that was stopped.
     pub(crate) fn interrupt(&self) -> Result<()> {
-        match (self.stopped(), self.state) {
-            (true, Some(state)) => Err(Error::Interrupted {
-                state: state.to_path_buf(),
-            }),
-            _ => Ok(()),
+        if self.stopped() {
+            Err(Error::Interrupted {
+                state: self.state.map(Path::to_path_buf),
+            })
+        } else {
+            Ok(())
         }
     }
 }

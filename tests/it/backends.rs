@@ -1,9 +1,10 @@
 //! The same seed trains the same predictor on every backend.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::Mutex;
 
 use edgefit::compute::{Backend, ComputeDevice};
 use edgefit::predict::train::{Run, Split, Table, TrainingConfig, fit};
+use edgefit::progress::Progress;
 use edgefit::seed::Seed;
 use nalgebra::DMatrix;
 use rand::Rng;
@@ -12,6 +13,15 @@ use rand::Rng;
 const TOLERANCE: f32 = 1e-5;
 const INPUTS: usize = 12;
 const ARCHITECTURES: usize = 40;
+
+/// The messages of a training.
+struct Losses(Mutex<Vec<String>>);
+
+impl Progress for Losses {
+    fn message(&self, text: &str) {
+        self.0.lock().unwrap().push(text.to_string());
+    }
+}
 
 /// 32 training architectures in batches of 16, for 10 epochs: 20 steps.
 fn trained(device: &ComputeDevice) -> (Vec<String>, DMatrix<f32>) {
@@ -35,18 +45,17 @@ fn trained(device: &ComputeDevice) -> (Vec<String>, DMatrix<f32>) {
         batch: 16,
         ..TrainingConfig::default()
     };
-    let losses = std::sync::Mutex::new(Vec::new());
+    let losses = Losses(Mutex::new(Vec::new()));
     let run = Run {
         device,
         seed: Seed(3),
         state: None,
         resume: false,
-        progress: &|_, _, words| losses.lock().unwrap().push(words.to_string()),
-        stop: &AtomicBool::new(false),
+        progress: &losses,
     };
     let ensemble = fit("latency", &table, &split, &config, &run).unwrap();
     let predictions = ensemble.predict(&table.inputs, device);
-    (losses.into_inner().unwrap(), predictions)
+    (losses.0.into_inner().unwrap(), predictions)
 }
 
 #[track_caller]

@@ -8,6 +8,7 @@ mod checkpoint;
 mod data;
 mod driver;
 mod help_fixture;
+mod interrupt;
 mod parquet_fixture;
 mod pipeline;
 mod probes;

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use edgefit::dataset::load;
 use edgefit::error::Result;
+use edgefit::metric::Metric;
+use edgefit::progress::Silent;
 use edgefit::search::{Evaluation, Evaluator, ExhaustiveSearch, Limits, Nsga2, Problem, ReferencePoint, Searcher};
 use edgefit::seed::Seed;
 use edgefit::space::{Architecture, NasBench201};
-use indicatif::ProgressBar;
 use serde_json::Value;
 use tempfile::{TempDir, tempdir};
 
@@ -138,7 +139,10 @@ impl Evaluator for Measured {
     fn evaluate(&self, architectures: &[Architecture], limits: &Limits) -> Result<Vec<Evaluation>> {
         let values = architectures.iter().map(|one| self.0[one]);
         Ok(values
-            .map(|[accuracy, latency]| Evaluation::certain(accuracy, latency, None, limits))
+            .map(|[accuracy, latency]| {
+                let values = [(Metric::Accuracy, accuracy), (Metric::Latency, latency)];
+                Evaluation::certain(values.into_iter().collect(), limits)
+            })
             .collect())
     }
 }
@@ -148,9 +152,7 @@ fn nsga2_finds_the_front_of_measured_devices() {
     let Some(folder) = imported(&[("help", "HELP"), ("nats-bench", "nats-bench")]) else {
         return;
     };
-    let dataset = load(&folder.path().join("nb201"), &ProgressBar::hidden())
-        .unwrap()
-        .dataset;
+    let dataset = load(&folder.path().join("nb201"), &Silent).unwrap().dataset;
     let task = dataset.resolve_task(Some("cifar100")).unwrap().unwrap();
     let accuracies: HashMap<u32, f64> = dataset.accuracies_of(&task).into_iter().collect();
     let problem = Problem::most_accurate(Limits::none());
@@ -164,15 +166,17 @@ fn nsga2_finds_the_front_of_measured_devices() {
             values.values().map(|both| both[axis]).fold(start, better)
         };
         let reference = ReferencePoint::new(&[
-            (edgefit::metric::Metric::Accuracy, worst(0, f64::min, f64::INFINITY)),
-            (edgefit::metric::Metric::Latency, worst(1, f64::max, 0.0)),
+            (Metric::Accuracy, worst(0, f64::min, f64::INFINITY)),
+            (Metric::Latency, worst(1, f64::max, 0.0)),
         ])
         .unwrap();
         let measured = Measured(values);
         let front = |searcher: &dyn Searcher, budget: usize| -> Vec<[f64; 2]> {
             let found = searcher.search(&NasBench201, &measured, &problem, budget).unwrap();
             assert!(found.evaluations <= budget);
-            let point = |evaluation: Evaluation| [evaluation.accuracy_percent, evaluation.latency_ms];
+            let point = |evaluation: Evaluation| {
+                [Metric::Accuracy, Metric::Latency].map(|axis| evaluation.value(axis).unwrap())
+            };
             found
                 .front
                 .iter()

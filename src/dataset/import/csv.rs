@@ -4,13 +4,12 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use indicatif::ProgressBar;
-
 use super::{Imported, Importer};
 use crate::dataset::build::Builder;
 use crate::dataset::read::{Defaults, read_accuracies, read_measurements, read_tables};
 use crate::dataset::{MANIFEST_FILE, Manifest, load};
 use crate::error::{Error, Result};
+use crate::progress::{Progress, Unit};
 use crate::space::SearchSpace;
 
 /// A dataset, or tables like those of one.
@@ -25,7 +24,7 @@ impl Importer for OwnCsv {
         "a dataset folder, or a CSV file like its measurements.csv or accuracy.csv"
     }
 
-    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
+    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
         let (manifest, dataset, repeated) = if path.join(MANIFEST_FILE).is_file() {
             let loaded = load(path, progress)?;
             check_space(path, &loaded.manifest.space, space)?;
@@ -70,18 +69,21 @@ fn check_space(path: &Path, found: &str, space: &dyn SearchSpace) -> Result<()> 
 }
 
 /// A table with a column for tasks or accuracies holds accuracies, any other one measurements.
-fn read_table(path: &Path, space: &dyn SearchSpace, builder: &mut Builder, progress: &ProgressBar) -> Result<usize> {
+fn read_table(path: &Path, space: &dyn SearchSpace, builder: &mut Builder, progress: &dyn Progress) -> Result<usize> {
     let file = fs::File::open(path).map_err(Error::io("read", path))?;
-    progress.set_length(file.metadata().map_or(0, |found| found.len()));
+    let bytes = file.metadata().map_or(0, |found| found.len());
+    progress.start(&format!("reading {}", path.display()), Unit::Bytes, Some(bytes));
     let mut header = Vec::new();
     // A header is short: what comes without a line break is no table, and the reader of the table will say so.
     let mut start = BufReader::new(std::io::Read::take(file, 4096));
     start.read_until(b'\n', &mut header).map_err(Error::io("read", path))?;
     let header = String::from_utf8_lossy(&header);
     let holds = |name: &str| header.split(',').any(|column| column.trim() == name);
-    if holds("task") || holds("accuracy_percent") {
-        read_accuracies(path, &Defaults::of(space), builder, progress)
+    let repeated = if holds("task") || holds("accuracy_percent") {
+        read_accuracies(path, &Defaults::of(space), builder, progress)?
     } else {
-        read_measurements(path, &Defaults::of(space), builder, progress)
-    }
+        read_measurements(path, &Defaults::of(space), builder, progress)?
+    };
+    progress.finish();
+    Ok(repeated)
 }

@@ -12,11 +12,10 @@ mod pickle;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use indicatif::ProgressBar;
-
 use super::{Dataset, Manifest};
 use crate::device::{Device, catalogue};
 use crate::error::{Error, Result};
+use crate::progress::Progress;
 use crate::space::SearchSpace;
 
 /// A format that can be imported.
@@ -27,16 +26,11 @@ pub trait Importer: Sync {
     /// What it reads, in a line.
     fn reads(&self) -> &'static str;
 
-    /// What its progress counts.
-    fn progress_unit(&self) -> &'static str {
-        "bytes"
-    }
-
     /// Reads `path` into a dataset of its own. Nothing is written.
     ///
     /// # Errors
     /// [`Error::Malformed`] with the place of whatever is wrong, [`Error::Invalid`] for a space that it does not hold.
-    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported>;
+    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported>;
 }
 
 /// What an import gave.

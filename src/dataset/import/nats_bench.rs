@@ -3,8 +3,6 @@
 
 use std::path::Path;
 
-use indicatif::ProgressBar;
-
 use super::{Imported, Importer, locate, only_spaces};
 use crate::dataset::build::Builder;
 use crate::dataset::deduplicate::deduplicate;
@@ -12,6 +10,7 @@ use crate::dataset::read::{percent, refuse_fractions};
 use crate::dataset::table::{Columns, Table};
 use crate::dataset::{AccuracyRow, Manifest, Origin, Source};
 use crate::error::{Error, Result};
+use crate::progress::{Progress, Unit};
 use crate::space::SearchSpace;
 
 const FILE: &str = "nats_bench.csv";
@@ -43,16 +42,18 @@ impl Importer for NatsBench {
         "nats_bench.csv or its folder: accuracies of nasbench201 at three tasks"
     }
 
-    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
+    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
         only_spaces(self, &["nasbench201"], space)?;
         let path = if path.is_file() {
             path.to_path_buf()
         } else {
             locate(path, &["."], FILE)?.join(FILE)
         };
-        progress.set_length(path.metadata().map_or(0, |found| found.len()));
+        let bytes = path.metadata().map_or(0, |found| found.len());
+        progress.start("importing nats-bench", Unit::Bytes, Some(bytes));
         let mut builder = Builder::new(space);
         read(&path, &mut builder, progress)?;
+        progress.finish();
         refuse_fractions(&path, builder.dataset())?;
         let repeated = deduplicate(builder.accuracies_mut()).map_err(|contradictions| Error::Malformed {
             path: path.clone(),
@@ -71,7 +72,7 @@ impl Importer for NatsBench {
     }
 }
 
-fn read(path: &Path, builder: &mut Builder, progress: &ProgressBar) -> Result<()> {
+fn read(path: &Path, builder: &mut Builder, progress: &dyn Progress) -> Result<()> {
     let precision = builder.precision("fp32")?;
     let tasks = TASKS.map(|(task, column)| Ok((builder.task(task)?, column)));
     let tasks = tasks.into_iter().collect::<Result<Vec<(u16, usize)>>>()?;

@@ -4,8 +4,6 @@
 
 use std::path::Path;
 
-use indicatif::ProgressBar;
-
 use super::latencies::DeviceLatencies;
 use super::pickle::{Numbers, Rows, read_pickle};
 use super::{Imported, Importer, described_device, files_with_extension, locate, only_spaces, precision_on};
@@ -13,6 +11,7 @@ use crate::dataset::build::Builder;
 use crate::dataset::{Manifest, Origin, Source};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::progress::{Progress, Unit};
 use crate::space::{Architecture, InputSize, SearchSpace};
 
 const INDEX_FILE: &str = "encode.pickle";
@@ -36,21 +35,17 @@ impl Importer for OneProxy {
         "a clone of Ren-Research/OneProxy: latencies of nasbench201"
     }
 
-    fn progress_unit(&self) -> &'static str {
-        "devices"
-    }
-
-    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
+    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
         only_spaces(self, &["nasbench201"], space)?;
         let folder = locate(path, &["."], INDEX_FILE)?;
         let mut builder = Builder::new(space);
         let architectures = read_index(&folder.join(INDEX_FILE), &mut builder)?;
         let files = files_with_extension(&folder.join(LATENCY_FOLDER), "pickle")?;
-        progress.set_length(files.len() as u64);
+        progress.start("importing oneproxy", Unit::Count("devices"), Some(files.len() as u64));
         let mut notes = Vec::new();
         for file in &files {
             let device = device_of(file);
-            progress.set_message(device.id.clone());
+            progress.message(&device.id);
             let Numbers(latencies_ms) = read_pickle(file, "a list of latencies in ms")?;
             let column = DeviceLatencies {
                 file,
@@ -62,8 +57,9 @@ impl Importer for OneProxy {
                 origin: Origin::Measured,
             };
             notes.extend(column.add(device, &mut builder)?);
-            progress.inc(1);
+            progress.advance(1);
         }
+        progress.finish();
         if REPEATED.iter().all(|id| builder.device(id).is_some()) {
             let [first, second] = REPEATED;
             notes.push(format!(

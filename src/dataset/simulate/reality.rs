@@ -3,11 +3,10 @@
 
 use std::path::Path;
 
-use indicatif::ProgressBar;
-
 use super::*;
 use crate::dataset::import::by_name;
 use crate::device::catalogue;
+use crate::progress::Silent;
 use crate::seed::Seed;
 use crate::space::{InputSize, NasBench201};
 
@@ -54,7 +53,7 @@ fn measured_rankings_are_met_roughly() {
         return;
     };
     let source = by_name("help").unwrap();
-    let imported = source.import(&Path::new(&folder).join("HELP"), &NasBench201, &ProgressBar::hidden());
+    let imported = source.import(&Path::new(&folder).join("HELP"), &NasBench201, &Silent);
     let measured = imported.unwrap().dataset;
     let chosen: Vec<u32> = index::sample(&mut Seed(1).stream("chosen"), measured.architectures.len(), COUNT)
         .into_iter()

@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{FEASIBILITY_TOLERANCE, Optimizer, Request};
 use crate::predict::{Predictor, Probe};
+use crate::progress::{Progress, Unit};
 use crate::proxy::adaproxy::{Norm, adapt};
 use crate::proxy::flow::{FrontPoint, linear_model};
 use crate::proxy::linear::LinearModel;
@@ -91,7 +92,7 @@ struct Answer {
     front: Vec<usize>,
 }
 
-/// Runs every method on every target; `progress` is called once per target. Without an optimizer, and for targets whose
+/// Runs every method on every target. Without an optimizer, and for targets whose
 /// table is not that of the whole space, the amortized optimizer is left out: its designs could not be looked up.
 ///
 /// # Errors
@@ -103,7 +104,7 @@ pub fn compare(
     dataset: &Dataset,
     task: &Task,
     options: &ComparisonOptions,
-    progress: &dyn Fn(),
+    progress: &dyn Progress,
 ) -> Result<ComparisonReport> {
     check(predictor, options)?;
     let devices = involved(options);
@@ -127,7 +128,9 @@ pub fn compare(
     let mut searched: Option<Searched> = None;
     let mut runs = Vec::new();
     let mut fronts = Vec::new();
+    progress.start("comparing", Unit::Count("targets"), Some(options.targets.len() as u64));
     for &target in &options.targets {
+        progress.check()?;
         let truth = Truth::of(dataset, task, target)?;
         let known = match searched.take() {
             Some(known) if known.architectures == truth.architectures => known,
@@ -154,8 +157,9 @@ pub fn compare(
         };
         scene.run(optimizer, &fleet.columns[proxy], &mut runs, &mut fronts)?;
         searched = Some(known);
-        progress();
+        progress.advance(1);
     }
+    progress.finish();
     Ok(ComparisonReport {
         space: dataset.space.id().into(),
         task: task.name.clone(),
@@ -439,10 +443,7 @@ impl Scene<'_> {
             .collect();
         let accuracies: Vec<f64> = known.iter().map(|one| self.searched.accuracies[one.0]).collect();
         let latencies: Vec<f64> = known.iter().map(|one| one.1).collect();
-        let table = Tradeoff {
-            accuracies: &accuracies,
-            latencies: &latencies,
-        };
+        let table = Tradeoff::new([(Metric::Accuracy, &accuracies[..]), (Metric::Latency, &latencies)]);
         table.front().into_iter().rev().map(|place| known[place].0).collect()
     }
 

@@ -12,6 +12,7 @@ use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::predict::Predictor;
+use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 use crate::space::Architecture;
 use crate::stats::{self, Interval};
@@ -137,7 +138,7 @@ struct Measured {
     basis: DMatrix<f32>,
 }
 
-/// Adapts and scores; `progress` is called once per device.
+/// Adapts and scores.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a device with fewer than two measurements beyond its probes, or probes that cannot be adapted to.
@@ -146,19 +147,22 @@ pub fn score_predictor(
     dataset: &Dataset,
     task: Option<&Task>,
     scoring: &PredictorScoring,
-    progress: &dyn Fn(),
+    progress: &dyn Progress,
 ) -> Result<PredictorReport> {
     let mut rows = Vec::new();
     let mut groups: Vec<Vec<Vec<Scores>>> = vec![Vec::new(); scoring.probes.len()];
+    progress.start("scoring", Unit::Count("devices"), Some(scoring.devices.len() as u64));
     for &device in &scoring.devices {
+        progress.check()?;
         let measured = Measured::of(predictor, dataset, task, scoring.metric, device)?;
         for (index, &probes) in scoring.probes.iter().enumerate() {
             let scores = repeats(predictor, &measured, scoring, probes)?;
             rows.push(row(&measured.device.id, probes, &scores, scoring.seed));
             groups[index].push(scores);
         }
-        progress();
+        progress.advance(1);
     }
+    progress.finish();
     let mean = scoring
         .probes
         .iter()

@@ -5,6 +5,7 @@ use crate::dataset::{Dataset, Task};
 use crate::error::Result;
 use crate::metric::PerMetric;
 use crate::predict::{Estimate, Predictor, Probe};
+use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 
 /// Share of measurements that the intervals of predictions are to hold.
@@ -32,8 +33,7 @@ pub struct DevicePredictions {
     pub rows: Vec<PredictedRow>,
 }
 
-/// The rows behind the first repeat of [`super::score_predictor`], at one number of probes; `progress` is called once per
-/// device.
+/// The rows behind the first repeat of [`super::score_predictor`], at one number of probes.
 ///
 /// # Errors
 /// As [`super::score_predictor`], except that any number of rows will do.
@@ -43,21 +43,25 @@ pub fn predict_devices(
     task: Option<&Task>,
     scoring: &PredictorScoring,
     probes: usize,
-    progress: &dyn Fn(),
+    progress: &dyn Progress,
 ) -> Result<Vec<DevicePredictions>> {
+    progress.start("predicting", Unit::Count("devices"), Some(scoring.devices.len() as u64));
     let one = |&device: &usize| {
+        progress.check()?;
         let measured = Measured::of(predictor, dataset, task, scoring.metric, device)?;
         let seed = repeat_seed(&measured, scoring, probes, 0);
         let probed = probed(predictor, &measured, scoring, probes, seed);
         let rows = predictions(predictor, &measured, scoring, &probed, seed)?;
-        progress();
+        progress.advance(1);
         Ok(DevicePredictions {
             device: measured.device.id,
             probes: probed.len(),
             rows,
         })
     };
-    scoring.devices.iter().map(one).collect()
+    let predicted = scoring.devices.iter().map(one).collect::<Result<Vec<_>>>()?;
+    progress.finish();
+    Ok(predicted)
 }
 
 /// Adapts to the probes and predicts what else is scored.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::net::{Ensemble, Tower, TowerConfig};
 use crate::compute::ComputeDevice;
 use crate::error::{Error, Result};
+use crate::progress::Unit;
 use crate::seed::Seed;
 use crate::training::{Descent, StateFolder};
 
@@ -58,17 +59,23 @@ pub fn fit(name: &str, table: &Table, split: &Split, config: &TrainingConfig, ru
         config.hidden,
         config.features,
     );
+    let epochs = config.members * config.epochs;
+    run.progress.start(
+        &format!("training for {name}"),
+        Unit::Count("epochs"),
+        Some(epochs as u64),
+    );
     let members = (0..config.members)
         .map(|index| {
             let member = Member::start(name, index, &sizes, split, config, run)?;
             member.train(table, split, config, run)
         })
         .collect::<Result<Vec<_>>>()?;
+    run.progress.finish();
     Ok(Ensemble { config: sizes, members })
 }
 
 struct Member {
-    index: usize,
     seed: Seed,
     state: StateFolder,
     tower: Tower,
@@ -90,7 +97,6 @@ impl Member {
         let tower = sizes.init(&mut seed.stream("init"), &run.device.clone().autodiff());
         let steps = split.training.len().div_ceil(config.batch) * config.epochs;
         let mut member = Member {
-            index,
             seed,
             state: StateFolder::new(run, &format!("{name}-{index}")),
             best: tower.clone(),
@@ -113,21 +119,17 @@ impl Member {
     }
 
     fn train(mut self, table: &Table, split: &Split, config: &TrainingConfig, run: &Run) -> Result<Tower> {
+        let mut told = self.done(config);
+        run.progress.advance(told);
         while !self.progress.finished {
             self.epoch(table, split, config, run.device);
             let loss = validation_loss(&self.tower.valid(), table, &split.validation, run.device);
             self.judge(loss, config)?;
-            let done = self.index * config.epochs
-                + if self.progress.finished {
-                    config.epochs
-                } else {
-                    self.progress.epoch
-                };
-            (run.progress)(
-                done as u64,
-                (config.members * config.epochs) as u64,
-                &format!("validation loss {:.4}", self.progress.best_loss),
-            );
+            let done = self.done(config);
+            run.progress.advance(done - told);
+            run.progress
+                .message(&format!("validation loss {:.4}", self.progress.best_loss));
+            told = done;
             if run.stopped() || self.progress.finished || self.state.is_due() {
                 let modules = [("tower.bpk", &self.tower), ("best.bpk", &self.best)];
                 self.state.save(&modules, &self.descent, &self.progress)?;
@@ -135,6 +137,16 @@ impl Member {
             run.interrupt()?;
         }
         Ok(self.best.valid())
+    }
+
+    /// Epochs done, among which are those that an early stop saves.
+    fn done(&self, config: &TrainingConfig) -> u64 {
+        let epochs = if self.progress.finished {
+            config.epochs
+        } else {
+            self.progress.epoch
+        };
+        epochs as u64
     }
 
     fn epoch(&mut self, table: &Table, split: &Split, config: &TrainingConfig, device: &ComputeDevice) {
@@ -223,10 +235,27 @@ fn batch(table: &Table, columns: &[usize], device: &ComputeDevice) -> (Tensor<2>
 mod tests {
     use std::fs;
     use std::path::Path;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
     use crate::compute::Backend;
+    use crate::progress::Progress;
+
+    /// Stops training after so many epochs.
+    struct StopAt {
+        epochs: Option<u64>,
+        done: AtomicU64,
+    }
+
+    impl Progress for StopAt {
+        fn advance(&self, by: u64) {
+            self.done.fetch_add(by, Ordering::Relaxed);
+        }
+
+        fn stopped(&self) -> bool {
+            self.epochs == Some(self.done.load(Ordering::Relaxed))
+        }
+    }
 
     /// 16 points on two curved functions of three inputs, one target missing.
     fn table() -> Table {
@@ -255,7 +284,7 @@ mod tests {
 
     /// Trains until `stop_at` epochs are done over all members, or to the end.
     fn trained(config: &TrainingConfig, state: Option<&Path>, resume: bool, stop_at: Option<u64>) -> Result<Ensemble> {
-        let (table, device, stop) = (table(), Backend::Flex.device()?, AtomicBool::new(false));
+        let (table, device) = (table(), Backend::Flex.device()?);
         let split = Split {
             training: (0..16).collect(),
             validation: (0..16).collect(),
@@ -265,8 +294,10 @@ mod tests {
             seed: Seed(11),
             state,
             resume,
-            progress: &|done, _, _| stop.store(Some(done) == stop_at, Ordering::Relaxed),
-            stop: &stop,
+            progress: &StopAt {
+                epochs: stop_at,
+                done: AtomicU64::new(0),
+            },
         };
         fit("latency", &table, &split, config, &run)
     }

@@ -5,8 +5,6 @@ mod index;
 
 use std::path::Path;
 
-use indicatif::ProgressBar;
-
 use super::latencies::DeviceLatencies;
 use super::pickle::{Numbers, read_pt};
 use super::{Imported, Importer, described_device, files_with_extension, locate, only_spaces};
@@ -14,6 +12,7 @@ use crate::dataset::build::Builder;
 use crate::dataset::{Manifest, Origin, Source};
 use crate::device::Device;
 use crate::error::Result;
+use crate::progress::{Progress, Unit};
 use crate::space::{InputSize, SearchSpace};
 
 const LATENCY_FOLDER: &str = "latency";
@@ -74,11 +73,7 @@ impl Importer for Help {
         "a clone of HayeonLee/HELP or its data folder: latencies of nasbench201 or fbnet"
     }
 
-    fn progress_unit(&self) -> &'static str {
-        "devices"
-    }
-
-    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
+    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
         only_spaces(self, &LAYOUTS.each_ref().map(|layout| layout.space), space)?;
         let layout = LAYOUTS.iter().find(|layout| layout.space == space.id());
         layout.unwrap_or(&LAYOUTS[0]).import(path, space, progress)
@@ -86,19 +81,20 @@ impl Importer for Help {
 }
 
 impl Layout {
-    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
+    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
         let folder = locate(path, &self.places, LATENCY_FOLDER)?;
         let mut builder = Builder::new(space);
         let architectures = (self.read_index)(&folder.join(self.index_file), &mut builder)?;
         let files = files_with_extension(&folder.join(LATENCY_FOLDER), "pt")?;
-        progress.set_length(files.len() as u64);
+        progress.start("importing help", Unit::Count("devices"), Some(files.len() as u64));
         let mut notes = Vec::new();
         for file in &files {
             let device = device_of(file);
-            progress.set_message(device.id.clone());
+            progress.message(&device.id);
             notes.extend(self.read_device(file, device, &architectures, &mut builder)?);
-            progress.inc(1);
+            progress.advance(1);
         }
+        progress.finish();
         Ok(Imported {
             manifest: self.manifest(),
             dataset: builder.finish(),

@@ -6,14 +6,13 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use indicatif::ProgressBar;
-
 use super::super::{Imported, locate};
 use super::{QUANTITIES, device, manifest};
 use crate::dataset::build::Builder;
 use crate::dataset::{Measurement, Origin};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
+use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 use crate::space::fbnet::{Block, FbNet, Site, Skeleton};
 use crate::space::{Architecture, InputSize, SearchSpace};
@@ -37,7 +36,7 @@ struct Tables<'a> {
     by_name: HashMap<String, Blocks>,
 }
 
-pub(super) fn import(path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
+pub(super) fn import(path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
     let file = if path.is_file() {
         path.to_path_buf()
     } else {
@@ -46,7 +45,7 @@ pub(super) fn import(path: &Path, space: &'static dyn SearchSpace, progress: &Pr
     let tables = Tables::read(&file)?;
     let mut builder = Builder::new(space);
     let mut rng = SEED.stream("hw-nas-bench/fbnet");
-    progress.set_length(NETWORKS as u64);
+    progress.start("importing hw-nas-bench", Unit::Count("networks"), Some(NETWORKS as u64));
     for _ in 0..NETWORKS {
         let architecture = space.sample(&mut rng);
         for (edge, classes) in VERSIONS {
@@ -56,8 +55,9 @@ pub(super) fn import(path: &Path, space: &'static dyn SearchSpace, progress: &Pr
             };
             tables.add(&architecture, input, classes, &mut builder)?;
         }
-        progress.inc(1);
+        progress.advance(1);
     }
+    progress.finish();
     let measured = "Latency and energy of single blocks, one image at a time, by the authors of HW-NAS-Bench. The values of \
                     networks are sums over their blocks and not measured end to end; their rows are called predicted. \
                     32x32: CIFAR-100; 224x224: ImageNet.";

@@ -6,8 +6,6 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use indicatif::ProgressBar;
-
 use super::super::latencies::degenerate_note;
 use super::super::{Imported, locate, precision_on};
 use super::{QUANTITIES, device, manifest, origin};
@@ -16,6 +14,7 @@ use crate::dataset::build::Builder;
 use crate::dataset::table::{Columns, Row, Table};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
+use crate::progress::{Progress, Unit};
 use crate::space::{Architecture, InputSize, SearchSpace};
 
 const NET: usize = 0;
@@ -52,13 +51,15 @@ const READ_TOGETHER: [usize; 2] = [0, 2];
 const GENE_PLACES: [usize; 6] = [0, 1, 3, 2, 4, 5];
 const OPERATIONS: [u8; 5] = [1, 0, 3, 2, 4];
 
-pub(super) fn import(path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
+pub(super) fn import(path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
     let mut builder = Builder::new(space);
     let mut notes = Vec::new();
     let mut tasks = Vec::new();
     for (file, task) in tables(path, &mut notes)? {
-        progress.set_length(file.metadata().map_or(0, |found| found.len()));
+        let bytes = file.metadata().map_or(0, |found| found.len());
+        progress.start(&format!("importing {}", TASKS[task].1), Unit::Bytes, Some(bytes));
         notes.extend(read(&file, TASKS[task].2, &mut builder, progress)?);
+        progress.finish();
         tasks.push(TASKS[task].0);
     }
     let measured = format!(
@@ -102,7 +103,7 @@ fn tables(path: &Path, notes: &mut Vec<String>) -> Result<Vec<(PathBuf, usize)>>
 }
 
 /// Adds the rows of a table and returns what was noticed.
-fn read(file: &Path, edge: u32, builder: &mut Builder, progress: &ProgressBar) -> Result<Vec<String>> {
+fn read(file: &Path, edge: u32, builder: &mut Builder, progress: &dyn Progress) -> Result<Vec<String>> {
     let input = builder.input(InputSize {
         width: edge,
         height: edge,

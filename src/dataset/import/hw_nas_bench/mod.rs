@@ -7,13 +7,12 @@ mod cells;
 
 use std::path::Path;
 
-use indicatif::ProgressBar;
-
 use super::{Imported, Importer, described_device, only_spaces};
 use crate::dataset::build::Builder;
 use crate::dataset::{Manifest, Origin, Source};
 use crate::error::Result;
 use crate::metric::Metric;
+use crate::progress::Progress;
 use crate::space::SearchSpace;
 
 /// The quantities that the tables hold: device, metric, and the name of the column or table.
@@ -41,7 +40,7 @@ impl Importer for HwNasBench {
         "a folder with hw_<task>.csv or fbnet_cached_metrics.json, or one of them: nasbench201, fbnet"
     }
 
-    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
+    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
         only_spaces(self, &["nasbench201", "fbnet"], space)?;
         match space.id() {
             "fbnet" => blocks::import(path, space, progress),

@@ -8,8 +8,6 @@ mod table;
 
 use std::path::Path;
 
-use indicatif::ProgressBar;
-
 use self::table::{Line, Lines};
 use super::latencies::degenerate_note;
 use super::{Imported, Importer, described_device, locate, only_spaces};
@@ -18,6 +16,7 @@ use crate::dataset::deduplicate::deduplicate;
 use crate::dataset::{AccuracyRow, Manifest, Measurement, Origin, Source};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::progress::{Progress, Unit};
 use crate::space::{Architecture, InputSize, NasBench201, SearchSpace};
 
 const FILE: &str = "results/dataset.parquet";
@@ -67,11 +66,7 @@ impl Importer for HwNasBench360 {
         "dataset.parquet or its repository: nasbench201 on a Raspberry Pi 5"
     }
 
-    fn progress_unit(&self) -> &'static str {
-        "rows"
-    }
-
-    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &ProgressBar) -> Result<Imported> {
+    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
         only_spaces(self, &["nasbench201"], space)?;
         let file = if path.is_file() {
             path.to_path_buf()
@@ -86,11 +81,12 @@ impl Importer for HwNasBench360 {
             failed: 0,
         };
         let lines = Lines::open(&file)?;
-        progress.set_length(lines.count());
+        progress.start("importing hw-nas-bench-360", Unit::Count("rows"), Some(lines.count()));
         for line in lines.rows()? {
             reading.add(line?)?;
-            progress.inc(1);
+            progress.advance(1);
         }
+        progress.finish();
         reading.finish(space)
     }
 }
