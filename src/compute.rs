@@ -9,7 +9,7 @@ use crate::error::Result;
 pub type ComputeDevice = Device;
 
 /// The backends that can be asked for by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Backend {
     /// Burn's CPU backend with SIMD kernels.
     #[default]

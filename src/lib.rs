@@ -13,12 +13,13 @@
 //! | trained models on disk | [`checkpoint`] |
 //! | scores on devices not seen in training | [`evaluate`] |
 //! | figures and reports | [`report`] |
-//! | the command line | [`cli`] |
+//! | the command line | `cli` |
 //!
 //! A module uses only those above it in this table, and the small ones: [`error`], [`files`], [`metric`], [`seed`],
 //! [`stats`], [`training`], and [`compute`], the only one that names a Burn backend.
 
 pub mod checkpoint;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compute;
 pub mod dataset;

@@ -2,6 +2,7 @@
 
 mod adapt;
 mod benchmark;
+mod choices;
 mod data;
 mod design;
 mod device;

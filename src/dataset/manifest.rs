@@ -74,7 +74,7 @@ impl Manifest {
     }
 
     /// Takes over what `other` adds: its tasks, its sources, and its description where there was none.
-    pub(crate) fn add(&mut self, other: Manifest) {
+    pub fn add(&mut self, other: Manifest) {
         if self.description.is_empty() {
             self.description = other.description;
         }

@@ -15,19 +15,16 @@ const MAX_STEPS: usize = 20_000;
 const STEPS_PER_LOOK: usize = 10;
 
 /// The norm of the penalty.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Norm {
     /// Sum of magnitudes: few weights differ from zero.
     #[serde(rename = "1")]
-    #[value(name = "1")]
     One,
     /// Euclidean length.
     #[serde(rename = "2")]
-    #[value(name = "2")]
     Two,
     /// Largest magnitude: all weights may differ from zero, none by much.
     #[serde(rename = "inf")]
-    #[value(name = "inf")]
     Infinity,
 }
 

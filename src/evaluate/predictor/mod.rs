@@ -21,7 +21,7 @@ use predictions::predictions;
 pub use predictions::{DevicePredictions, PredictedRow, predict_devices};
 
 /// Which of the measurements that are not probes are scored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Protocol {
     /// All of them.
@@ -31,7 +31,7 @@ pub enum Protocol {
 }
 
 /// How probes are picked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProbeChoice {
     /// At random among what was measured on the device.
