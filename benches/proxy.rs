@@ -10,7 +10,7 @@ use edgefit::proxy::monotonicity::{LEAST_COMMON, monotonicity};
 use edgefit::proxy::{Column, ColumnKind, Fleet};
 use edgefit::search::ReferencePoint;
 use edgefit::seed::Seed;
-use edgefit::space::{Architecture, NasBench201, SearchSpace};
+use edgefit::space::{Architecture, Enumerable, NasBench201};
 use rand::Rng;
 
 /// Devices of the largest fleet that was published for the space.

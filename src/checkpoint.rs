@@ -254,11 +254,9 @@ fn read_accuracies(folder: &Path, files: &Files, space: &dyn SearchSpace) -> Res
     for (number, line) in text.lines().enumerate().skip(1) {
         let parsed = line.split_once(',').and_then(|(genes, accuracy)| {
             let genes: Option<Vec<u8>> = genes.split(' ').map(|gene| gene.parse().ok()).collect();
-            let genes = genes.filter(|genes| {
-                genes.len() == space.choices().len()
-                    && genes.iter().zip(space.choices()).all(|(gene, most)| gene < most)
-            })?;
-            Some((Architecture(genes), accuracy.parse::<f32>().ok()?))
+            let architecture = Architecture(genes?);
+            let accuracy = accuracy.parse::<f32>().ok()?;
+            space.contains(&architecture).then_some((architecture, accuracy))
         });
         let Some((architecture, accuracy)) = parsed else {
             return Err(Error::Malformed {

@@ -45,7 +45,7 @@ pub(crate) struct AdaptArgs {
 
 pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
     let predictor = checkpoint::load_predictor(&args.checkpoint, &global.backend.device()?)?;
-    let usable = predictor.space.size().unwrap_or(usize::MAX);
+    let usable = predictor.space.enumerable().map_or(usize::MAX, |listed| listed.size());
     if args.count == 0 || args.count > usable {
         return Err(Error::Invalid {
             what: "--count".into(),

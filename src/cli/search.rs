@@ -43,7 +43,7 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
     let predictor = checkpoint::load_predictor(&args.checkpoint, &global.backend.device()?)?;
     let device = resolve(&args.device, &predictor, global)?;
     let evaluator = PredictorEvaluator::new(&predictor, &device)?;
-    let whole = predictor.space.size().unwrap_or(usize::MAX);
+    let whole = predictor.space.enumerable().map_or(usize::MAX, |listed| listed.size());
     let budget = args
         .budget
         .unwrap_or(if args.searcher == "exhaustive" { whole } else { 2000 });

@@ -304,11 +304,7 @@ fn proxied(predictor: &Predictor, truth: &Truth, probed: &[usize], limits: &[(f6
         .filter_map(|id| predictor.known(id))
         .collect();
     let measured: Vec<f64> = probed.iter().map(|&index| truth.latencies[index].ln()).collect();
-    let places: Vec<usize> = truth
-        .architectures
-        .iter()
-        .map(|one| predictor.space.index(one))
-        .collect();
+    let places: Vec<usize> = truth.architectures.iter().map(|one| table.position(one)).collect();
     let logs = |model: &DeviceModel| -> Vec<f64> {
         let predictions = model.metrics.latency().predict(table.bases.latency());
         places.iter().map(|&place| f64::from(predictions[place].mean)).collect()

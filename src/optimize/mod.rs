@@ -266,11 +266,7 @@ impl Optimizer {
         let space = space::by_id(&description.space)?;
         description.config.check()?;
         let anchors: Vec<Architecture> = description.anchors.into_iter().map(Architecture).collect();
-        let valid = |anchor: &Architecture| {
-            let choices = space.choices();
-            anchor.0.len() == choices.len() && anchor.0.iter().zip(choices).all(|(gene, choices)| gene < choices)
-        };
-        if anchors.len() != description.shape.anchors || !anchors.iter().all(valid) {
+        if anchors.len() != description.shape.anchors || !anchors.iter().all(|anchor| space.contains(anchor)) {
             return Err(unusable(place, "anchors that are not architectures of the space"));
         }
         let sizes = sizes(description.shape, &description.config, space);

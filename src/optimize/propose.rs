@@ -84,7 +84,7 @@ impl<'a> Candidates<'a> {
                 break;
             };
             next.expanded = true;
-            let mut neighbours = neighbours(self.space, &next.architecture);
+            let mut neighbours = self.space.neighbours(&next.architecture);
             neighbours.retain(|one| !self.seen.contains(one));
             if neighbours.len() > part.min(budget) {
                 neighbours.shuffle(rng);
@@ -229,19 +229,6 @@ fn merit(judged: &Judged, request: &Request) -> [f64; 2] {
 
 fn compare(a: &[f64; 2], b: &[f64; 2]) -> std::cmp::Ordering {
     a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1]))
-}
-
-/// Every design that differs in one gene.
-fn neighbours(space: &dyn SearchSpace, design: &Architecture) -> Vec<Architecture> {
-    let mut neighbours = Vec::new();
-    for (position, &choices) in space.choices().iter().enumerate() {
-        for gene in (0..choices).filter(|&gene| gene != design.0[position]) {
-            let mut genes = design.0.clone();
-            genes[position] = gene;
-            neighbours.push(Architecture(genes));
-        }
-    }
-    neighbours
 }
 
 fn distance(a: &Architecture, b: &Architecture) -> usize {

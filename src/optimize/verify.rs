@@ -119,10 +119,7 @@ impl<'a> PredictorEvaluator<'a> {
     pub(super) fn judge(&self, architectures: &[Architecture], limits: &Limits) -> Vec<Judged> {
         match self.predictor.table() {
             Some(table) => {
-                let columns: Vec<usize> = architectures
-                    .iter()
-                    .map(|one| self.predictor.space.index(one))
-                    .collect();
+                let columns: Vec<usize> = architectures.iter().map(|one| table.position(one)).collect();
                 let accuracies = columns.iter().map(|&column| table.accuracies[column]).collect();
                 let energy = table
                     .bases

@@ -36,7 +36,7 @@ use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::metric::{Metric, PerMetric};
 use crate::seed::Seed;
-use crate::space::{Architecture, Design, Precision, QuantPolicy, SearchSpace};
+use crate::space::{Architecture, Design, Enumerable, Precision, QuantPolicy, SearchSpace};
 
 pub use accuracy::{Accuracy, AccuracyModel};
 pub use calibrate::Calibration;
@@ -199,14 +199,22 @@ pub struct Predictor {
     pub(crate) table: OnceLock<Table>,
 }
 
-/// Every architecture of a small search space, in order of [`SearchSpace::at`].
+/// Every architecture of a small search space, in order of [`Enumerable::at`].
 pub struct Table {
+    space: &'static dyn Enumerable,
     /// The architectures.
     pub architectures: Vec<Architecture>,
     /// The basis of every metric, `[rank, architectures]`.
     pub bases: DeviceMetrics<DMatrix<f32>>,
     /// Accuracies, empty without an accuracy model.
     pub accuracies: Vec<Accuracy>,
+}
+
+impl Table {
+    /// The position of an architecture in the table.
+    pub fn position(&self, architecture: &Architecture) -> usize {
+        self.space.index(architecture)
+    }
 }
 
 impl Predictor {
@@ -230,11 +238,12 @@ impl Predictor {
 
     /// All architectures of the space with basis and accuracy, computed once; `None` where the space is too large.
     pub fn table(&self) -> Option<&Table> {
-        let size = self.space.size().filter(|&size| size <= MAX_TABLE)?;
+        let listed = self.space.enumerable().filter(|listed| listed.size() <= MAX_TABLE)?;
         Some(self.table.get_or_init(|| {
-            let architectures: Vec<Architecture> = (0..size).map(|index| self.space.at(index)).collect();
+            let architectures = listed.architectures();
             let encoded = self.encode(&architectures);
             Table {
+                space: listed,
                 bases: self.bases(&encoded),
                 accuracies: self.accuracies(&architectures, &encoded),
                 architectures,
@@ -364,7 +373,7 @@ impl Predictor {
         let targets = self.samples(PROBE_TARGETS, &mut rng);
         let basis = |architectures: &[Architecture]| match self.table() {
             Some(table) => {
-                let positions: Vec<usize> = architectures.iter().map(|one| self.space.index(one)).collect();
+                let positions: Vec<usize> = architectures.iter().map(|one| table.position(one)).collect();
                 table.bases.latency().select_columns(&positions)
             }
             None => self.metrics.latency().basis(&self.encode(architectures)),

@@ -71,7 +71,7 @@ impl LinearModel {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::NasBench201;
+    use crate::space::{Enumerable, NasBench201};
 
     fn architectures() -> Vec<Architecture> {
         (0..15_625).step_by(7).map(|index| NasBench201.at(index)).collect()

@@ -64,7 +64,10 @@ impl<'a> Archive<'a> {
 
     /// What was found, after a search of `space` with this budget ended.
     pub(super) fn outcome(self, space: &dyn SearchSpace, budget: usize) -> Outcome {
-        let stopped = if space.size() == Some(self.evaluations) {
+        let stopped = if space
+            .enumerable()
+            .is_some_and(|listed| listed.size() == self.evaluations)
+        {
             StopReason::SpaceExhausted
         } else if self.evaluations >= budget {
             StopReason::BudgetSpent

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 
 use super::*;
-use crate::space::{InputSize, Network};
+use crate::space::{Enumerable, InputSize, Network};
 
 /// Eight genes of three choices: 6,561 architectures. The numbers below are those of ZDT1 (Zitzler, Deb & Thiele,
 /// *Comparison of Multiobjective Evolutionary Algorithms*, Evolutionary Computation 8, 2000) on a grid.
@@ -37,10 +37,24 @@ impl SearchSpace for Toy {
         unreachable!("no search lowers architectures")
     }
 
-    fn size(&self) -> Option<usize> {
-        self.listed.then_some(6_561)
+    fn default_input(&self) -> InputSize {
+        unreachable!("no search lowers architectures")
+    }
+
+    fn canonical(&self, architecture: &Architecture) -> Architecture {
+        architecture.clone()
+    }
+
+    fn active_genes(&self, architecture: &Architecture) -> Vec<bool> {
+        vec![true; architecture.0.len()]
+    }
+
+    fn enumerable(&self) -> Option<&dyn Enumerable> {
+        self.listed.then_some(self)
     }
 }
+
+impl Enumerable for Toy {}
 
 const TOY: Toy = Toy { listed: true };
 

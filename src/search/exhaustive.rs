@@ -24,16 +24,16 @@ impl Searcher for ExhaustiveSearch {
         problem: &Problem,
         budget: usize,
     ) -> Result<Outcome> {
-        let size = space.size().ok_or_else(|| Error::Invalid {
+        let listed = space.enumerable().ok_or_else(|| Error::Invalid {
             what: "exhaustive search".into(),
             expected: "a search space small enough to list".into(),
             found: format!("`{}`, which is not", space.id()),
             hint: "Use nsga2 or random instead.".into(),
         })?;
         let mut archive = Archive::new(evaluator, problem)?;
-        let end = size.min(budget);
+        let end = listed.size().min(budget);
         for start in (0..end).step_by(BATCH) {
-            let batch: Vec<Architecture> = (start..end.min(start + BATCH)).map(|index| space.at(index)).collect();
+            let batch: Vec<Architecture> = (start..end.min(start + BATCH)).map(|index| listed.at(index)).collect();
             archive.evaluate(&batch)?;
         }
         Ok(archive.outcome(space, budget))

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use crate::space::{Architecture, SearchSpace};
+use crate::space::{Architecture, Enumerable, SearchSpace};
 
 /// Spaces up to this size are ticked off in a list (16 MiB at most), larger ones remembered one by one.
 const LISTED_SIZE: usize = 1 << 24;
@@ -15,16 +15,17 @@ const DRAWS: usize = 64;
 /// The architectures of a space that were taken.
 pub(super) struct Visited<'a> {
     space: &'a dyn SearchSpace,
-    listed: Vec<bool>,
+    /// For every architecture of a space that is ticked off, whether it was taken.
+    listed: Option<(&'a dyn Enumerable, Vec<bool>)>,
     remembered: HashSet<Architecture>,
 }
 
 impl<'a> Visited<'a> {
     pub(super) fn new(space: &'a dyn SearchSpace) -> Self {
-        let size = space.size().filter(|&size| size <= LISTED_SIZE).unwrap_or(0);
+        let listed = space.enumerable().filter(|listed| listed.size() <= LISTED_SIZE);
         Visited {
             space,
-            listed: vec![false; size],
+            listed: listed.map(|listed| (listed, vec![false; listed.size()])),
             remembered: HashSet::new(),
         }
     }
@@ -36,11 +37,10 @@ impl<'a> Visited<'a> {
 
     /// Takes an architecture; false if it was taken before.
     pub(super) fn take(&mut self, architecture: &Architecture) -> bool {
-        if self.listed.is_empty() {
-            return !self.remembered.contains(architecture) && self.remembered.insert(architecture.clone());
+        match &mut self.listed {
+            Some((space, taken)) => !std::mem::replace(&mut taken[space.index(architecture)], true),
+            None => !self.remembered.contains(architecture) && self.remembered.insert(architecture.clone()),
         }
-        let index = self.space.index(architecture);
-        !std::mem::replace(&mut self.listed[index], true)
     }
 
     /// Takes an architecture at random that was not taken before.
@@ -54,15 +54,13 @@ impl<'a> Visited<'a> {
                 return Some(drawn);
             }
         }
-        if self.listed.is_empty() {
-            return None;
-        }
-        let (before, after) = self.listed.split_at(rng.random_range(0..self.listed.len()));
+        let (space, listed) = self.listed.as_mut()?;
+        let (before, after) = listed.split_at(rng.random_range(0..listed.len()));
         let free = |part: &[bool]| part.iter().position(|taken| !taken);
         let index = free(after)
             .map(|offset| before.len() + offset)
             .or_else(|| free(before))?;
-        self.listed[index] = true;
-        Some(self.space.at(index))
+        listed[index] = true;
+        Some(space.at(index))
     }
 }

@@ -1,19 +1,14 @@
 //! What every registered search space has to keep to.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::{Architecture, InputSize, PHYSICAL_FEATURES, SearchSpace, all, by_id};
+use super::{Architecture, InputSize, PHYSICAL_FEATURES, all, by_id};
 
 const INPUT: InputSize = InputSize { width: 32, height: 32 };
-
-fn is_valid(space: &dyn SearchSpace, architecture: &Architecture) -> bool {
-    let choices = space.choices();
-    architecture.0.len() == choices.len() && architecture.0.iter().zip(choices).all(|(gene, choices)| gene < choices)
-}
 
 #[test]
 fn ids_are_distinct_and_found() {
@@ -32,9 +27,46 @@ fn size_is_the_product_of_the_choices() {
             .choices()
             .iter()
             .try_fold(1usize, |size, &choices| size.checked_mul(choices.into()));
-        if let Some(size) = space.size() {
-            assert_eq!(Some(size), product, "{}", space.id());
+        if let Some(listed) = space.enumerable() {
+            assert_eq!(Some(listed.size()), product, "{}", space.id());
         }
+    }
+}
+
+#[test]
+fn membership_is_length_and_range() {
+    for space in all() {
+        let genes: Vec<u8> = space.choices().iter().map(|&choices| choices - 1).collect();
+        let architecture = |genes: &[u8]| Architecture(genes.to_vec());
+        assert!(space.contains(&architecture(&genes)) && space.contains(&Architecture(vec![0; genes.len()])));
+        for position in 0..genes.len() {
+            let mut beyond = genes.clone();
+            beyond[position] += 1;
+            assert!(!space.contains(&Architecture(beyond)), "{} {position}", space.id());
+        }
+        assert!(!space.contains(&architecture(&genes[1..])) && !space.contains(&architecture(&[])));
+        assert!(!space.contains(&Architecture([genes.clone(), vec![0]].concat())));
+    }
+}
+
+/// From a random canonical form every other one is reached, where there are few enough to look.
+#[test]
+fn neighbours_reach_the_whole_space() {
+    for space in all() {
+        let Some(listed) = space.enumerable().filter(|listed| listed.size() <= 20_000) else {
+            continue;
+        };
+        let canonical: HashSet<Architecture> = listed.architectures().iter().map(|one| space.canonical(one)).collect();
+        let start = space.canonical(&space.sample(&mut StdRng::seed_from_u64(4)));
+        let (mut reached, mut waiting) = (HashSet::from([start.clone()]), vec![start]);
+        while let Some(architecture) = waiting.pop() {
+            for neighbour in space.neighbours(&architecture) {
+                if reached.insert(neighbour.clone()) {
+                    waiting.push(neighbour);
+                }
+            }
+        }
+        assert_eq!(reached, canonical, "{}", space.id());
     }
 }
 
@@ -54,8 +86,8 @@ fn isomorphic_architectures_lower_to_equal_macs_and_parameters() {
     for space in all() {
         let mut rng = StdRng::seed_from_u64(3);
         let mut known = HashMap::new();
-        let architectures: Vec<Architecture> = match space.size() {
-            Some(size) if size <= 20_000 => (0..size).map(|index| space.at(index)).collect(),
+        let architectures: Vec<Architecture> = match space.enumerable() {
+            Some(listed) if listed.size() <= 20_000 => listed.architectures(),
             _ => (0..5_000).map(|_| space.sample(&mut rng)).collect(),
         };
         for architecture in architectures {
@@ -72,12 +104,65 @@ proptest! {
     fn samples_are_valid_and_round_trip(seed: u64) {
         for space in all() {
             let architecture = space.sample(&mut StdRng::seed_from_u64(seed));
-            prop_assert!(is_valid(space, &architecture));
+            prop_assert!(space.contains(&architecture));
             prop_assert_eq!(&space.parse(&space.print(&architecture)).unwrap(), &architecture);
-            if let Some(size) = space.size() {
-                let index = space.index(&architecture);
-                prop_assert!(index < size);
-                prop_assert_eq!(&space.at(index), &architecture);
+            if let Some(listed) = space.enumerable() {
+                let index = listed.index(&architecture);
+                prop_assert!(index < listed.size());
+                prop_assert_eq!(&listed.at(index), &architecture);
+            }
+        }
+    }
+
+    #[test]
+    fn canonical_forms_keep_the_function(seed: u64) {
+        for space in all() {
+            let architecture = space.sample(&mut StdRng::seed_from_u64(seed));
+            let canonical = space.canonical(&architecture);
+            prop_assert!(space.contains(&canonical));
+            prop_assert_eq!(&space.canonical(&canonical), &canonical);
+            prop_assert_eq!(space.isomorphism_key(&canonical), space.isomorphism_key(&architecture));
+        }
+    }
+
+    /// A gene is active exactly if another choice for it gives another canonical form.
+    #[test]
+    fn active_genes_are_those_that_matter(seed: u64) {
+        for space in all() {
+            let architecture = space.sample(&mut StdRng::seed_from_u64(seed));
+            let canonical = space.canonical(&architecture);
+            let active = space.active_genes(&architecture);
+            prop_assert_eq!(active.len(), space.choices().len());
+            for (position, &choices) in space.choices().iter().enumerate() {
+                for choice in (0..choices).filter(|&choice| choice != architecture.0[position]) {
+                    let mut changed = architecture.clone();
+                    changed.0[position] = choice;
+                    prop_assert_eq!(space.canonical(&changed) != canonical, active[position]);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn neighbours_are_canonical_and_distinct(seed: u64) {
+        for space in all() {
+            let architecture = space.sample(&mut StdRng::seed_from_u64(seed));
+            let canonical = space.canonical(&architecture);
+            let neighbours = space.neighbours(&architecture);
+            prop_assert_eq!(&space.neighbours(&canonical), &neighbours);
+            let distinct: HashSet<&Architecture> = neighbours.iter().collect();
+            prop_assert_eq!(distinct.len(), neighbours.len());
+            prop_assert!(!distinct.contains(&canonical));
+            for neighbour in &neighbours {
+                prop_assert!(space.contains(neighbour));
+                prop_assert_eq!(&space.canonical(neighbour), neighbour);
+            }
+            // Every other choice of an active gene is among them.
+            let active = space.active_genes(&canonical);
+            for position in (0..active.len()).filter(|&position| active[position]) {
+                let mut changed = canonical.clone();
+                changed.0[position] = (changed.0[position] + 1) % space.choices()[position];
+                prop_assert!(distinct.contains(&space.canonical(&changed)));
             }
         }
     }
@@ -88,7 +173,7 @@ proptest! {
             let mut rng = StdRng::seed_from_u64(seed);
             let architecture = space.sample(&mut rng);
             let mutant = space.mutate(&architecture, rate, &mut rng);
-            prop_assert!(is_valid(space, &mutant));
+            prop_assert!(space.contains(&mutant));
             prop_assert_ne!(&mutant, &architecture);
             let redrawn = space.mutate(&architecture, 1.0, &mut rng);
             prop_assert!(redrawn.0.iter().zip(&architecture.0).all(|(new, old)| new != old));

@@ -1,6 +1,6 @@
 //! What can be built: search spaces, their architectures, and the layers that these lower to.
 //!
-//! A search space is a list of genes, each with a number of choices. To add one, write one file here and name it in
+//! A search space is a list of genes, each with a number of choices. To add one, write one folder here and name it in
 //! [`all`]; the conformance tests run over that list.
 
 #[cfg(test)]
@@ -8,6 +8,7 @@ mod conformance;
 mod design;
 pub(crate) mod fbnet;
 mod nasbench201;
+mod neighbourhood;
 mod network;
 mod physical;
 
@@ -15,8 +16,10 @@ use std::fmt;
 
 use rand::Rng;
 use rand::rngs::StdRng;
+use rand::seq::IteratorRandom;
 
 use crate::error::{Error, Result};
+use neighbourhood::Neighbourhood;
 
 pub use design::{Design, Precision, QuantPolicy};
 pub use fbnet::FbNet;
@@ -91,10 +94,69 @@ pub trait SearchSpace: Send + Sync {
         self.lower(architecture, input, classes)
     }
 
-    /// Number of architectures, where they can be listed; `None` for spaces too large for that.
-    fn size(&self) -> Option<usize>;
+    /// The input that the space's networks were published for.
+    fn default_input(&self) -> InputSize;
 
-    /// The architecture at a position in `0..size`, in the order in which genes count up, last gene fastest.
+    /// The representative of the architectures that differ only in choices that do not matter: those of inactive genes, and
+    /// where identities stand. It computes the same function, has the same [`SearchSpace::isomorphism_key`], and is its own
+    /// representative. Architectures with different ones may still compute the same function.
+    fn canonical(&self, architecture: &Architecture) -> Architecture;
+
+    /// For every gene, whether another choice for it alone would change the network that is left without dead layers.
+    fn active_genes(&self, architecture: &Architecture) -> Vec<bool>;
+
+    /// The architectures one step away: those with another choice for one active gene, in canonical form, each once and
+    /// never the architecture itself. Where genes matter only together, a step may change several. All of a space can be
+    /// reached in such steps.
+    fn neighbours(&self, architecture: &Architecture) -> Vec<Architecture> {
+        Neighbourhood::of_active_genes(self, architecture).found
+    }
+
+    /// Whether this is an architecture of the space: one choice for every gene, among those that there are.
+    fn contains(&self, architecture: &Architecture) -> bool {
+        let choices = self.choices();
+        architecture.0.len() == choices.len()
+            && architecture.0.iter().zip(choices).all(|(gene, choices)| gene < choices)
+    }
+
+    /// The space as one whose architectures can be listed; `None` where there are too many.
+    fn enumerable(&self) -> Option<&dyn Enumerable> {
+        None
+    }
+
+    /// An architecture drawn uniformly over the genes.
+    fn sample(&self, rng: &mut StdRng) -> Architecture {
+        Architecture(
+            self.choices()
+                .iter()
+                .map(|&choices| rng.random_range(0..choices))
+                .collect(),
+        )
+    }
+
+    /// A copy in which each gene is redrawn to another choice with probability `rate`, and at least one active gene is.
+    fn mutate(&self, architecture: &Architecture, rate: f64, rng: &mut StdRng) -> Architecture {
+        let mut genes = architecture.0.clone();
+        let active = self.active_genes(architecture);
+        let forced = (0..genes.len()).filter(|&position| active[position]).choose(rng);
+        for (position, gene) in genes.iter_mut().enumerate() {
+            if forced == Some(position) || rng.random_bool(rate) {
+                let choices = self.choices()[position];
+                *gene = (*gene + rng.random_range(1..choices)) % choices;
+            }
+        }
+        Architecture(genes)
+    }
+}
+
+/// A search space small enough to list, in the order in which genes count up, last gene fastest.
+pub trait Enumerable: SearchSpace {
+    /// Number of architectures.
+    fn size(&self) -> usize {
+        self.choices().iter().map(|&choices| usize::from(choices)).product()
+    }
+
+    /// The architecture at a position in `0..size`.
     fn at(&self, index: usize) -> Architecture {
         let mut rest = index;
         let mut genes: Vec<u8> = self
@@ -111,7 +173,12 @@ pub trait SearchSpace: Send + Sync {
         Architecture(genes)
     }
 
-    /// The position of an architecture, the inverse of [`SearchSpace::at`].
+    /// Every architecture, in order.
+    fn architectures(&self) -> Vec<Architecture> {
+        (0..self.size()).map(|index| self.at(index)).collect()
+    }
+
+    /// The position of an architecture of the space, the inverse of [`Enumerable::at`].
     fn index(&self, architecture: &Architecture) -> usize {
         self.choices()
             .iter()
@@ -119,29 +186,6 @@ pub trait SearchSpace: Send + Sync {
             .fold(0, |index, (&choices, &gene)| {
                 index * usize::from(choices) + usize::from(gene)
             })
-    }
-
-    /// An architecture drawn uniformly over the genes.
-    fn sample(&self, rng: &mut StdRng) -> Architecture {
-        Architecture(
-            self.choices()
-                .iter()
-                .map(|&choices| rng.random_range(0..choices))
-                .collect(),
-        )
-    }
-
-    /// A copy in which each gene is redrawn to another choice with probability `rate`, and at least one gene is.
-    fn mutate(&self, architecture: &Architecture, rate: f64, rng: &mut StdRng) -> Architecture {
-        let mut genes = architecture.0.clone();
-        let forced = rng.random_range(0..genes.len());
-        for (position, gene) in genes.iter_mut().enumerate() {
-            if position == forced || rng.random_bool(rate) {
-                let choices = self.choices()[position];
-                *gene = (*gene + rng.random_range(1..choices)) % choices;
-            }
-        }
-        Architecture(genes)
     }
 }
 

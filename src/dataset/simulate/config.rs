@@ -131,7 +131,7 @@ impl Raw {
     fn check(self, folder: &Path) -> Result<FleetConfig> {
         let space = space::by_id(&self.space)?;
         let per_device = self.architectures_per_device.unwrap_or(self.architectures);
-        let most = space.size().unwrap_or(usize::MAX);
+        let most = space.enumerable().map_or(usize::MAX, |listed| listed.size());
         within("architectures", self.architectures, 1, most)?;
         within("architectures-per-device", per_device, 1, self.architectures)?;
         within("classes", self.classes, 2, 100_000)?;

@@ -47,10 +47,10 @@ pub fn run(config: &FleetConfig) -> Result<Dataset> {
 
 /// Distinct architectures, in the order drawn.
 fn draw(space: &dyn SearchSpace, count: usize, rng: &mut StdRng) -> Result<Vec<Architecture>> {
-    if let Some(size) = space.size().filter(|size| count <= *size) {
-        return Ok(index::sample(rng, size, count)
+    if let Some(listed) = space.enumerable().filter(|listed| count <= listed.size()) {
+        return Ok(index::sample(rng, listed.size(), count)
             .into_iter()
-            .map(|index| space.at(index))
+            .map(|index| listed.at(index))
             .collect());
     }
     let mut seen = HashSet::new();

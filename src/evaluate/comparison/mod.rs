@@ -253,7 +253,10 @@ impl Scene<'_> {
         runs: &mut Vec<ComparisonRun>,
         fronts: &mut Vec<TargetFronts>,
     ) -> Result<()> {
-        let optimizer = optimizer.filter(|_| self.predictor.space.size() == Some(self.truth.architectures.len()));
+        let optimizer = optimizer.filter(|_| {
+            let listed = self.predictor.space.enumerable();
+            listed.is_some_and(|listed| listed.size() == self.truth.architectures.len())
+        });
         let most = self.options.measurements.iter().copied().max().unwrap_or(1);
         for &measurements in &self.options.measurements {
             for repeat in 0..self.options.repeats.max(1) {

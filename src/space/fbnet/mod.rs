@@ -93,23 +93,36 @@ impl SearchSpace for FbNet {
         names.join("-")
     }
 
-    /// The architecture with identities moved behind the other blocks of their stage: where they stand changes nothing.
+    /// The canonical form, printed: blocks that compute something are told apart by their place alone.
     fn isomorphism_key(&self, architecture: &Architecture) -> String {
-        let mut genes = architecture.0.clone();
-        for identities in skeleton::runs_of_equal_shape() {
-            // The sort is stable: blocks that compute something stay in their order.
-            genes[identities].sort_by_key(|&gene| gene == SKIP);
-        }
-        self.print(&Architecture(genes))
+        self.print(&self.canonical(architecture))
     }
 
     fn lower(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
         lowering::network(architecture, input, classes)
     }
 
-    /// 9^22 architectures cannot be listed.
-    fn size(&self) -> Option<usize> {
-        None
+    /// That of ImageNet, as in the paper.
+    fn default_input(&self) -> InputSize {
+        InputSize {
+            width: 224,
+            height: 224,
+        }
+    }
+
+    /// The architecture with identities moved behind the other blocks of their stage: where they stand changes nothing.
+    fn canonical(&self, architecture: &Architecture) -> Architecture {
+        let mut genes = architecture.0.clone();
+        for identities in skeleton::runs_of_equal_shape() {
+            // The sort is stable: blocks that compute something stay in their order.
+            genes[identities].sort_by_key(|&gene| gene == SKIP);
+        }
+        Architecture(genes)
+    }
+
+    /// Every block matters: `skip` is a choice like the others.
+    fn active_genes(&self, _architecture: &Architecture) -> Vec<bool> {
+        vec![true; BLOCKS]
     }
 }
 
@@ -150,5 +163,11 @@ mod tests {
         assert_ne!(key(&[(4, "skip"), (6, "k5_e6")]), key(&[(4, "k5_e6"), (6, "skip")]));
         // The first block keeps its shape too, alone in its stage.
         assert_ne!(key(&[(0, "skip")]), key(&[(2, "skip")]));
+    }
+
+    #[test]
+    fn neighbours_by_hand() {
+        // Eight other choices for 22 blocks; of the three places for an identity in each of five stages, one is canonical.
+        assert_eq!(FbNet.neighbours(&with(&[])).len(), 22 * 8 - 5 * 2);
     }
 }

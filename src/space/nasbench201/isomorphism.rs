@@ -155,7 +155,7 @@ fn orders(edges: &[usize]) -> Vec<Vec<usize>> {
 mod tests {
     use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-    use super::super::{NasBench201, SearchSpace};
+    use super::super::{Enumerable, NasBench201, SearchSpace};
     use super::*;
 
     fn key_of(text: &str) -> String {

@@ -30,8 +30,14 @@ pub(super) fn network(genes: &[u8], kept: [bool; 6], input: InputSize, classes: 
     network
 }
 
-/// The edges whose source is not zero and whose target reaches the output.
+/// The edges that matter: active ones that are not `none`.
 pub(super) fn live_edges(genes: &[u8]) -> [bool; 6] {
+    let active = active_edges(genes);
+    std::array::from_fn(|edge| genes[edge] != NONE && active[edge])
+}
+
+/// The edges whose source is not zero and whose target reaches the output, whatever they carry themselves.
+pub(super) fn active_edges(genes: &[u8]) -> [bool; 6] {
     let mut carries = [true, false, false, false];
     let mut reaches = [false, false, false, true];
     for (edge, (source, target)) in EDGES.into_iter().enumerate() {
@@ -40,10 +46,7 @@ pub(super) fn live_edges(genes: &[u8]) -> [bool; 6] {
     for (edge, (source, target)) in EDGES.into_iter().enumerate().rev() {
         reaches[source] |= genes[edge] != NONE && reaches[target];
     }
-    std::array::from_fn(|edge| {
-        let (source, target) = EDGES[edge];
-        genes[edge] != NONE && carries[source] && reaches[target]
-    })
+    EDGES.map(|(source, target)| carries[source] && reaches[target])
 }
 
 /// Appends one cell. A sum of k edges is k - 1 layers; `none` and `skip_connect` are no layers.

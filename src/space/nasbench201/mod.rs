@@ -9,7 +9,8 @@ mod isomorphism;
 mod lowering;
 mod published_order;
 
-use super::{Architecture, InputSize, Network, SearchSpace};
+use super::neighbourhood::Neighbourhood;
+use super::{Architecture, Enumerable, InputSize, Network, SearchSpace};
 use crate::error::{Error, Result};
 
 /// Names of the operations; a gene is a position in this list.
@@ -19,6 +20,8 @@ const SKIP_CONNECT: u8 = 1;
 const NOR_CONV_1X1: u8 = 2;
 const NOR_CONV_3X3: u8 = 3;
 const AVG_POOL_3X3: u8 = 4;
+/// All but `none`.
+const CONNECTING: [u8; 4] = [SKIP_CONNECT, NOR_CONV_1X1, NOR_CONV_3X3, AVG_POOL_3X3];
 
 /// Source and target node of every edge, in gene order.
 const EDGES: [(usize, usize); 6] = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)];
@@ -88,10 +91,48 @@ impl SearchSpace for NasBench201 {
         lowering::network(&architecture.0, [true; 6], input, classes)
     }
 
-    fn size(&self) -> Option<usize> {
-        Some(15_625)
+    /// That of CIFAR-10 and CIFAR-100.
+    fn default_input(&self) -> InputSize {
+        InputSize { width: 32, height: 32 }
+    }
+
+    /// Edges whose operation cannot affect the output are `none`.
+    fn canonical(&self, architecture: &Architecture) -> Architecture {
+        let live = lowering::live_edges(&architecture.0);
+        let choice = |(&gene, live)| if live { gene } else { NONE };
+        Architecture(architecture.0.iter().zip(live).map(choice).collect())
+    }
+
+    /// Edges from a node that is not zero to a node that reaches the output.
+    fn active_genes(&self, architecture: &Architecture) -> Vec<bool> {
+        lowering::active_edges(&architecture.0).to_vec()
+    }
+
+    /// A node that takes no part joins in one step, with one edge into it and one out of it: neither edge matters alone.
+    fn neighbours(&self, architecture: &Architecture) -> Vec<Architecture> {
+        let mut around = Neighbourhood::of_active_genes(self, architecture);
+        let active = lowering::active_edges(&around.center.0);
+        let through = |(into, out): &(usize, usize)| EDGES[*into].1 == EDGES[*out].0 && !active[*into] && !active[*out];
+        let edges = 0..EDGES.len();
+        let paths = edges.clone().flat_map(|into| edges.clone().map(move |out| (into, out)));
+        for (into, out) in paths.filter(through) {
+            for (first, second) in CONNECTING
+                .into_iter()
+                .flat_map(|first| CONNECTING.map(|second| (first, second)))
+            {
+                around.add(&[(into, first), (out, second)]);
+            }
+        }
+        around.found
+    }
+
+    fn enumerable(&self) -> Option<&dyn Enumerable> {
+        Some(self)
     }
 }
+
+/// 5^6 = 15,625 cells.
+impl Enumerable for NasBench201 {}
 
 /// Reads `|op~0|op~1|` with one edge from each node before `node`.
 fn parse_node(node: usize, text: &str, genes: &mut Vec<u8>) -> Result<()> {
@@ -190,7 +231,7 @@ mod tests {
 
     #[test]
     fn all_architectures_round_trip() {
-        for index in 0..NasBench201.size().unwrap() {
+        for index in 0..NasBench201.size() {
             let architecture = NasBench201.at(index);
             let text = NasBench201.print(&architecture);
             assert_eq!(NasBench201.parse(&text).unwrap(), architecture, "{text}");
@@ -254,6 +295,29 @@ mod tests {
             assert!(found.contains(message), "{found}\ndoes not say: {message}");
             assert!(found.len() < 400, "{} bytes", found.len());
         }
+    }
+
+    #[test]
+    fn canonical_cells_and_their_neighbours_by_hand() {
+        let cell = |text: &str| NasBench201.parse(text).unwrap();
+        // Node 1 is read by nobody, node 2 is zero: both convolutions do nothing.
+        let written = cell("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|");
+        let canonical = cell("|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|");
+        assert_eq!(NasBench201.canonical(&written), canonical);
+        assert_eq!(
+            NasBench201.active_genes(&canonical),
+            [false, false, false, true, false, false]
+        );
+        // Four other operations on the live edge; four by four through node 1, and as many through node 2.
+        assert_eq!(NasBench201.neighbours(&written).len(), 4 + 16 + 16);
+        // Node 2 takes no part: four by four from node 0, and as many from node 1. Of four other operations on each of three
+        // live edges, `none` cuts off node 1 from either side.
+        let half = cell("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|skip_connect~1|none~2|");
+        assert_eq!(NasBench201.active_genes(&half), [true, false, false, true, true, false]);
+        assert_eq!(NasBench201.neighbours(&half).len(), 3 * 4 - 1 + 2 * 16);
+        let full =
+            cell("|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|nor_conv_3x3~1|nor_conv_3x3~2|");
+        assert_eq!(NasBench201.neighbours(&full).len(), 6 * 4);
     }
 
     proptest::proptest! {

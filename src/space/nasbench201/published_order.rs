@@ -4,7 +4,7 @@
 //!
 //! The generator is MT19937 (Matsumoto & Nishimura, *Mersenne Twister*, ACM TOMACS 1998).
 
-use super::super::{Architecture, SearchSpace};
+use super::super::{Architecture, Enumerable};
 use super::NasBench201;
 
 const SEED: u32 = 88;
@@ -13,11 +13,10 @@ const MIDDLE: usize = 397;
 
 /// Every architecture, by its published index.
 pub(super) fn published_order() -> Vec<Architecture> {
-    let count = NasBench201.size().unwrap_or_default();
-    let mut architectures: Vec<Architecture> = (0..count).map(|index| NasBench201.at(index)).collect();
+    let mut architectures = NasBench201.architectures();
     let mut generator = MersenneTwister::new(SEED);
     // As `random.shuffle` does it.
-    for last in (1..count).rev() {
+    for last in (1..architectures.len()).rev() {
         let other = generator.below(last as u32 + 1);
         architectures.swap(last, other as usize);
     }
@@ -102,6 +101,7 @@ fn following(state: &mut [u32; WORDS], word: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::SearchSpace;
     use super::*;
 
     /// Printed by Python 3: `random.seed(88); [random.getrandbits(32) for _ in range(3)]`, and the 1,000th.
