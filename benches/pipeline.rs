@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use edgefit::compute::Backend;
-use edgefit::dataset;
+use edgefit::dataset::{self, Selection};
 use edgefit::device::Device;
 use edgefit::metric::Metric;
 use edgefit::predict::fit::{FitOptions, fit};
@@ -68,7 +68,7 @@ fn main() {
 fn probes(count: usize) -> Vec<Probe> {
     let dataset = &LOADED.dataset;
     let device = dataset.devices.iter().position(|device| device.id == UNSEEN).unwrap();
-    let measured = dataset.latencies(device, None);
+    let measured = dataset.values(device, Metric::Latency, Selection::default()).unwrap();
     let probe = |&(position, latency): &(u32, f64)| {
         let architecture = dataset.architectures[position as usize].clone();
         Probe::new(

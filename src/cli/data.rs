@@ -14,7 +14,7 @@ use crate::dataset::{
     load, summarise,
 };
 use crate::error::{Error, Result};
-use crate::space::{InputSize, by_id};
+use crate::space::{InputSize, Precision, by_id};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataVerb {
@@ -271,7 +271,10 @@ fn general(summary: &Summary, manifest: &Manifest) -> Table {
         ),
         ("origin of rows", origins.join(", ")),
         ("inputs", summary.inputs.join(", ")),
-        ("precisions", summary.precisions.join(", ")),
+        (
+            "precisions",
+            (summary.precisions.iter().map(Precision::to_string).collect::<Vec<_>>()).join(", "),
+        ),
     ] {
         table.add_row([name, value.as_str()]);
     }

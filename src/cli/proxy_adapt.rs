@@ -85,7 +85,7 @@ pub(crate) fn run(args: &AdaptArgs, global: &Global) -> Result<()> {
             hint: "Name a dataset with more devices.".into(),
         });
     }
-    let accuracies = accuracies(&dataset, &fleet, task.as_ref());
+    let accuracies = accuracies(&dataset, &fleet, task.as_ref())?;
     let model = linear_model(&fleet, &fleet.columns[proxy])?;
     let progress = global.progress();
     progress.start(
@@ -135,16 +135,16 @@ fn one_device(dataset: &Dataset, name: &str) -> Result<usize> {
 }
 
 /// The accuracies of the fleet's architectures at a task, absent where not known.
-fn accuracies(dataset: &Dataset, fleet: &Fleet, task: Option<&Task>) -> Vec<Option<f64>> {
+fn accuracies(dataset: &Dataset, fleet: &Fleet, task: Option<&Task>) -> Result<Vec<Option<f64>>> {
     let Some(task) = task else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     let known: HashMap<_, f64> = dataset
-        .accuracies_of(task)
+        .accuracies_of(task)?
         .into_iter()
         .map(|(position, accuracy)| (&dataset.architectures[position as usize], accuracy))
         .collect();
-    fleet.architectures.iter().map(|one| known.get(one).copied()).collect()
+    Ok(fleet.architectures.iter().map(|one| known.get(one).copied()).collect())
 }
 
 fn adaptation_table(reports: &[FlowReport]) -> String {

@@ -10,8 +10,8 @@ use comfy_table::{Table, presets};
 use super::{Global, print};
 use crate::checkpoint;
 use crate::compute::ComputeDevice;
-use crate::dataset::Dataset;
 use crate::dataset::simulate::{Cost, Simulator};
+use crate::dataset::{Dataset, Selection};
 use crate::device::{Device, catalogue};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -150,10 +150,10 @@ fn simulate(device: &Device, predictor: &Predictor, architecture: &Architecture)
 /// The new device's rows of the fleet.
 fn rows(dataset: &Dataset) -> Result<(Vec<Architecture>, Vec<f64>)> {
     let device = dataset.resolve_devices(&[NEW_DEVICE.to_string()])?;
-    let rows: Vec<(u32, f64)> = device
-        .iter()
-        .flat_map(|&device| dataset.latencies(device, None))
-        .collect();
+    let mut rows = Vec::new();
+    for device in device {
+        rows.extend(dataset.values(device, Metric::Latency, Selection::default())?);
+    }
     Ok(rows
         .iter()
         .map(|row| (dataset.architectures[row.0 as usize].clone(), row.1))

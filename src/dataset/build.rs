@@ -17,7 +17,6 @@ pub(crate) struct Builder {
     spellings: HashMap<String, u32>,
     architectures: HashMap<Architecture, u32>,
     devices: HashMap<String, u32>,
-    precisions: HashMap<String, u16>,
     inputs: HashMap<InputSize, u16>,
     tasks: HashMap<String, u16>,
 }
@@ -42,7 +41,6 @@ impl Builder {
             spellings: HashMap::new(),
             architectures: numbered(&dataset.architectures, |position| position as u32),
             devices: numbered(&ids, |position| position as u32),
-            precisions: numbered(&dataset.precisions, |position| position as u16),
             inputs: numbered(&dataset.inputs, |position| position as u16),
             tasks: numbered(&dataset.tasks, |position| position as u16),
             dataset,
@@ -93,19 +91,6 @@ impl Builder {
     /// The device with this number, to complete it.
     pub(crate) fn device_mut(&mut self, number: u32) -> &mut Device {
         &mut self.dataset.devices[number as usize]
-    }
-
-    /// The number of a precision.
-    pub(crate) fn precision(&mut self, name: &str) -> Result<u16> {
-        match self.precisions.get(name) {
-            Some(&number) => Ok(number),
-            None => number_of(
-                "precisions",
-                name.to_string(),
-                &mut self.precisions,
-                &mut self.dataset.precisions,
-            ),
-        }
     }
 
     /// The number of an input size.

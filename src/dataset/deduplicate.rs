@@ -6,6 +6,7 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::{AccuracyRow, Measurement};
+use crate::metric::Metric;
 
 /// A row that is about something, and may be joined with another row about the same thing.
 pub(crate) trait Keyed: Send + Sync {
@@ -23,33 +24,29 @@ impl Keyed for Measurement {
     fn key(&self) -> (u64, u64) {
         (
             pair(self.device, self.architecture),
-            pair(self.precision.into(), self.input.into()),
+            pair(self.precision as u32, self.input.into()),
         )
     }
 
     fn absorb(&mut self, other: &Self) -> bool {
-        let agree = |a: Option<f64>, b: Option<f64>| a.is_none() || b.is_none() || a == b;
         let agreed = self.origin == other.origin
-            && agree(self.latency_ms, other.latency_ms)
-            && agree(self.energy_mj, other.energy_mj);
+            && (other.values.iter()).all(|(metric, value)| self.value(metric).is_none_or(|known| known == value));
         if agreed {
-            self.latency_ms = self.latency_ms.or(other.latency_ms);
-            self.energy_mj = self.energy_mj.or(other.energy_mj);
+            self.values = other.values.iter().chain(self.values.iter()).collect();
         }
         agreed
     }
 
     fn value(&self) -> String {
-        let with_unit = |value: Option<f64>, unit| value.map(|value| format!("{value} {unit}"));
-        let values = [with_unit(self.latency_ms, "ms"), with_unit(self.energy_mj, "mJ")];
-        let values: Vec<String> = values.into_iter().flatten().collect();
+        let with_unit = |(metric, value): (Metric, f64)| format!("{value} {}", metric.unit());
+        let values: Vec<String> = self.values.iter().map(with_unit).collect();
         format!("{} ({})", values.join(", "), self.origin.name())
     }
 }
 
 impl Keyed for AccuracyRow {
     fn key(&self) -> (u64, u64) {
-        (pair(self.task.into(), self.architecture), self.precision.into())
+        (pair(self.task.into(), self.architecture), self.precision as u64)
     }
 
     fn absorb(&mut self, other: &Self) -> bool {
@@ -149,15 +146,18 @@ fn remove<R>(rows: &mut Vec<R>, redundant: &mut [usize]) {
 mod tests {
     use super::*;
     use crate::dataset::Origin;
+    use crate::space::Precision;
 
     fn row(device: u32, architecture: u32, latency_ms: Option<f64>, energy_mj: Option<f64>) -> Measurement {
         Measurement {
             device,
             architecture,
-            precision: 0,
+            precision: Precision::Fp32,
             input: 0,
-            latency_ms,
-            energy_mj,
+            values: [(Metric::Latency, latency_ms), (Metric::Energy, energy_mj)]
+                .into_iter()
+                .filter_map(|(metric, value)| Some((metric, value?)))
+                .collect(),
             origin: Origin::Measured,
         }
     }

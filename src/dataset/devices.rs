@@ -6,8 +6,9 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::build::Builder;
+use super::read::precision;
 use super::table::{Columns, Row, Table};
-use crate::device::Device;
+use crate::device::{CLASSES, Device};
 use crate::error::{Error, Result};
 use crate::progress::Silent;
 
@@ -31,6 +32,8 @@ const NAMES: &[&str] = &[
     "year",
 ];
 const ID: usize = 0;
+const CLASS: usize = 2;
+const PRECISION: usize = 3;
 const TEXTS: usize = 5;
 const COLUMNS: Columns = Columns {
     known: NAMES,
@@ -61,6 +64,17 @@ fn read_device(row: &Row<'_>) -> Result<Device> {
         };
         fields.extend(value.map(|value| (key_of(name), value)));
     }
+    if let Some(class) = row.text(CLASS)?
+        && !CLASSES.contains(&class)
+    {
+        let unknown = Error::Unknown {
+            kind: "class",
+            name: class.into(),
+            known: CLASSES.iter().map(|name| name.to_string()).collect(),
+        };
+        return Err(row.malformed(CLASS, "a class of devices", unknown, "Correct it or leave it empty."));
+    }
+    precision(row, PRECISION)?;
     serde_json::from_value(Value::Object(fields))
         .map_err(|error| row.malformed(ID, "a device", error, "Correct this line."))
 }

@@ -73,11 +73,6 @@ fn append(dataset: Dataset, other: Dataset, path: &Path) -> Result<Dataset> {
         .into_iter()
         .map(|architecture| builder.parsed_architecture(architecture))
         .collect();
-    let precisions = other
-        .precisions
-        .iter()
-        .map(|name| builder.precision(name))
-        .collect::<Result<Vec<u16>>>()?;
     let inputs = other
         .inputs
         .iter()
@@ -92,7 +87,6 @@ fn append(dataset: Dataset, other: Dataset, path: &Path) -> Result<Dataset> {
         builder.measurement(Measurement {
             device: devices[row.device as usize],
             architecture: architectures[row.architecture as usize],
-            precision: precisions[usize::from(row.precision)],
             input: inputs[usize::from(row.input)],
             ..row
         });
@@ -101,7 +95,6 @@ fn append(dataset: Dataset, other: Dataset, path: &Path) -> Result<Dataset> {
         builder.accuracy(AccuracyRow {
             task: tasks[usize::from(row.task)],
             architecture: architectures[row.architecture as usize],
-            precision: precisions[usize::from(row.precision)],
             ..row
         });
     }
@@ -134,7 +127,7 @@ impl Described for Measurement {
             "{} {} {} {}",
             dataset.devices[self.device as usize].id,
             dataset.space.print(&dataset.architectures[self.architecture as usize]),
-            dataset.precisions[usize::from(self.precision)],
+            self.precision,
             dataset.inputs[usize::from(self.input)],
         )
     }
@@ -146,7 +139,7 @@ impl Described for AccuracyRow {
             "{} {} {}",
             dataset.tasks[usize::from(self.task)],
             dataset.space.print(&dataset.architectures[self.architecture as usize]),
-            dataset.precisions[usize::from(self.precision)],
+            self.precision,
         )
     }
 }

@@ -8,8 +8,8 @@
 //!   of the values are required.
 //! - `accuracy.csv`: `task,architecture,precision,accuracy_percent,origin`; `precision` and `origin` may be absent.
 //!
-//! Columns stand in any order. An empty cell means not measured, in `precision` fp32, and in `input` and `origin` what
-//! `dataset.toml` says. Past this module every value is finite and positive, or absent.
+//! Columns stand in any order. An empty cell means not measured; in `precision` that of the device, or fp32 where none is known
+//! and in `accuracy.csv`; and in `input` and `origin` what `dataset.toml` says. Past this module every value is finite and positive, or absent.
 
 pub mod import;
 pub mod simulate;
@@ -24,19 +24,22 @@ mod read;
 mod select;
 mod summary;
 mod table;
+mod values;
 mod write;
 
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
-use crate::space::{Architecture, InputSize, SearchSpace};
+use crate::metric::Metric;
+use crate::space::{Architecture, InputSize, Precision, SearchSpace};
 
 pub use devices::DEVICES_FILE;
 pub use manifest::{MANIFEST_FILE, Manifest, Source};
 pub use merge::Added;
 pub use read::{ACCURACY_FILE, Loaded, MEASUREMENTS_FILE, load};
-pub use select::Task;
+pub use select::{Selection, Task};
 pub use summary::{AccuracySummary, DeviceSummary, Summary, summarise};
+pub use values::DeviceValues;
 
 /// Where a value comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
@@ -70,34 +73,39 @@ impl Origin {
     }
 }
 
-/// Latency and energy of one architecture on one device. Values are finite and positive, or absent.
-#[derive(Debug, Clone, PartialEq)]
+/// What was measured of one design on one device. Values are finite and positive, or absent.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Measurement {
     /// Position in [`Dataset::devices`].
     pub device: u32,
     /// Position in [`Dataset::architectures`].
     pub architecture: u32,
-    /// Position in [`Dataset::precisions`].
-    pub precision: u16,
+    /// Precision of the design's weights and activations.
+    pub precision: Precision,
     /// Position in [`Dataset::inputs`].
     pub input: u16,
-    /// Latency of one batch, in ms.
-    pub latency_ms: Option<f64>,
-    /// Energy of one batch, in mJ.
-    pub energy_mj: Option<f64>,
+    /// Latency and energy of one batch.
+    pub values: DeviceValues,
     /// Where the values come from.
     pub origin: Origin,
 }
 
-/// Accuracy of one architecture at one task.
-#[derive(Debug, Clone, PartialEq)]
+impl Measurement {
+    /// The value of a metric, in its unit; `None` where it was not measured.
+    pub fn value(&self, metric: Metric) -> Option<f64> {
+        self.values.get(metric)
+    }
+}
+
+/// Accuracy of one design at one task.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AccuracyRow {
     /// Position in [`Dataset::tasks`].
     pub task: u16,
     /// Position in [`Dataset::architectures`].
     pub architecture: u32,
-    /// Position in [`Dataset::precisions`].
-    pub precision: u16,
+    /// Precision of the design's weights and activations.
+    pub precision: Precision,
     /// Top-1 accuracy, in percent.
     pub accuracy_percent: f64,
     /// Where the value comes from.
@@ -112,8 +120,6 @@ pub struct Dataset {
     pub devices: Vec<Device>,
     /// The architectures that any table names, each once, in order of first appearance.
     pub architectures: Vec<Architecture>,
-    /// Precisions named, such as `fp32`.
-    pub precisions: Vec<String>,
     /// Input sizes named.
     pub inputs: Vec<InputSize>,
     /// Tasks named, such as `cifar100`.
@@ -131,7 +137,6 @@ impl Dataset {
             space,
             devices: Vec::new(),
             architectures: Vec::new(),
-            precisions: Vec::new(),
             inputs: Vec::new(),
             tasks: Vec::new(),
             measurements: Vec::new(),

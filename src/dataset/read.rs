@@ -7,11 +7,12 @@ use super::deduplicate::{Contradictions, Keyed, deduplicate};
 use super::devices::{DEVICES_FILE, read_devices, unknown_device};
 use super::manifest::Manifest;
 use super::table::{Columns, Row, Table};
-use super::{AccuracyRow, Dataset, Measurement, Origin};
+use super::{AccuracyRow, Dataset, DeviceValues, Measurement, Origin};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::metric::Metric;
 use crate::progress::{Progress, Silent, Unit};
-use crate::space::{InputSize, SearchSpace, by_id};
+use crate::space::{InputSize, Precision, SearchSpace, by_id};
 
 /// Name of the table of latencies and energies in a dataset folder.
 pub const MEASUREMENTS_FILE: &str = "measurements.csv";
@@ -29,8 +30,8 @@ pub(super) const MEASUREMENT_COLUMNS: &[&str] = &[
 ];
 pub(super) const ACCURACY_COLUMNS: &[&str] = &["task", "architecture", "precision", "accuracy_percent", "origin"];
 
-/// Number format of rows that state none.
-pub(super) const DEFAULT_PRECISION: &str = "fp32";
+/// Precision of rows that state none, on devices of which none is known.
+pub(super) const DEFAULT_PRECISION: Precision = Precision::Fp32;
 
 /// A dataset as read, with what was noticed on the way.
 pub struct Loaded {
@@ -182,13 +183,21 @@ fn measurement(row: &Row<'_>, defaults: &Defaults, builder: &mut Builder) -> Res
             ..Device::default()
         }),
     };
+    let mut values = DeviceValues::default();
+    for (column, metric) in [(4, Metric::Latency), (5, Metric::Energy)] {
+        if let Some(value) = row.positive(column)? {
+            values.insert(metric, value);
+        }
+    }
     Ok(Measurement {
         device,
         architecture: architecture(row, 1, builder)?,
-        precision: builder.precision(row.text(2)?.unwrap_or(DEFAULT_PRECISION))?,
+        precision: match precision(row, 2)? {
+            Some(precision) => precision,
+            None => precision_on(builder.device_mut(device)),
+        },
         input: input(row, 3, defaults, builder)?,
-        latency_ms: row.positive(4)?,
-        energy_mj: row.positive(5)?,
+        values,
         origin: origin(row, 6, defaults)?,
     })
 }
@@ -198,6 +207,21 @@ fn architecture(row: &Row<'_>, column: usize, builder: &mut Builder) -> Result<u
         let expected = format!("an architecture of {}", builder.dataset().space.id());
         row.malformed(column, expected, error, "Correct or remove this row.")
     })
+}
+
+/// The precision in a column, `None` where it is empty.
+pub(super) fn precision(row: &Row<'_>, column: usize) -> Result<Option<Precision>> {
+    let parse = |text: &str| {
+        text.parse()
+            .map_err(|error| row.malformed(column, "a precision", error, "Correct it or leave it empty."))
+    };
+    row.text(column)?.map(parse).transpose()
+}
+
+/// Precision of the networks that run on a device.
+pub(super) fn precision_on(device: &Device) -> Precision {
+    let known = device.precision.as_deref().and_then(|name| name.parse().ok());
+    known.unwrap_or(DEFAULT_PRECISION)
 }
 
 fn input(row: &Row<'_>, column: usize, defaults: &Defaults, builder: &mut Builder) -> Result<u16> {
@@ -247,7 +271,7 @@ pub(super) fn read_accuracies(
         let accuracy = AccuracyRow {
             task: builder.task(row.required(0)?)?,
             architecture: architecture(row, 1, builder)?,
-            precision: builder.precision(row.text(2)?.unwrap_or(DEFAULT_PRECISION))?,
+            precision: precision(row, 2)?.unwrap_or(DEFAULT_PRECISION),
             accuracy_percent: percent(row, 3)?,
             origin: origin(row, 4, defaults)?,
         };

@@ -1,9 +1,31 @@
 //! Picks what a stage works on out of a dataset: a task, devices, and their values.
 
-use super::Dataset;
-use super::devices::unknown_device;
+use std::fmt::Display;
+
+use super::devices::{DEVICES_FILE, unknown_device};
+use super::{Dataset, Measurement};
 use crate::error::{Error, Result};
-use crate::space::InputSize;
+use crate::metric::Metric;
+use crate::space::{InputSize, Precision};
+
+/// Which rows of a device are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Selection {
+    /// Those at this input size; `None` for a device's only one.
+    pub input: Option<InputSize>,
+    /// Those at this precision, of a device with several; a device's only one needs no choice.
+    pub precision: Option<Precision>,
+}
+
+impl Selection {
+    /// The rows at an input size.
+    pub fn at(input: InputSize) -> Selection {
+        Selection {
+            input: Some(input),
+            precision: None,
+        }
+    }
+}
 
 /// A learning problem whose accuracies a dataset holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +62,7 @@ impl Dataset {
                     what: "task".into(),
                     expected: format!("one of {}", self.tasks.join(", ")),
                     found: format!("none named, and {several} in the dataset"),
-                    hint: "Choose one with `--task`.".into(),
+                    hint: "Choose a task.".into(),
                 });
             }
         };
@@ -74,22 +96,25 @@ impl Dataset {
         })
     }
 
-    /// The input size of the rows that belong to a task, `None` for rows of all sizes. Without a task there is nothing to
-    /// choose a size by, so that the dataset has to have one only: latencies at two sizes are not of the same kind.
+    /// The rows that belong to a task. Where neither the task nor the dataset says which input size is meant there is no
+    /// choosing: latencies at two sizes are not of the same kind.
     ///
     /// # Errors
-    /// [`Error::Invalid`] without a task where there are several sizes.
-    pub fn input_of_rows(&self, task: Option<&Task>) -> Result<Option<InputSize>> {
-        match (task, self.inputs.len()) {
-            (Some(task), _) => Ok(task.input),
-            (None, 0 | 1) => Ok(None),
-            (None, _) => Err(Error::Invalid {
+    /// [`Error::Invalid`] where there are several sizes and no task with one.
+    pub fn selection(&self, task: Option<&Task>) -> Result<Selection> {
+        let input = task.and_then(|task| task.input);
+        if input.is_none() && self.inputs.len() > 1 {
+            return Err(Error::Invalid {
                 what: "input size of the measurements".into(),
-                expected: "one, since no task says which is meant".into(),
+                expected: match task {
+                    None => "one, since no task says which is meant".into(),
+                    Some(task) => format!("one, since nothing is known of the input of task `{}`", task.name),
+                },
                 found: self.sizes(),
-                hint: "Import one of them with `--input` into a dataset of its own, or name a `--task`.".into(),
-            }),
+                hint: "Import one of them into a dataset of its own, or name a task whose input size is known.".into(),
+            });
         }
+        Ok(Selection { input, precision: None })
     }
 
     /// The dataset with the measurements at one input size only, and all accuracies.
@@ -97,26 +122,29 @@ impl Dataset {
     /// # Errors
     /// [`Error::Invalid`] when there is none at this size.
     pub fn only_input(mut self, input: InputSize) -> Result<Dataset> {
-        let Some(kept) = self.inputs.iter().position(|size| *size == input) else {
+        if !self.inputs.contains(&input) {
             return Err(Error::Invalid {
-                what: "--input".into(),
-                expected: format!("an input size of the source: {}", self.sizes()),
+                what: "input size".into(),
+                expected: format!("one of the source: {}", self.sizes()),
                 found: input.to_string(),
-                hint: "Leave it out to import all sizes.".into(),
+                hint: "Choose one of these, or all of them.".into(),
             });
-        };
-        self.measurements.retain(|row| usize::from(row.input) == kept);
-        self.measurements.iter_mut().for_each(|row| row.input = 0);
-        self.inputs = vec![input];
+        }
+        self.keep_input(input);
         Ok(self)
     }
 
+    fn keep_input(&mut self, input: InputSize) {
+        let inputs = std::mem::replace(&mut self.inputs, vec![input]);
+        self.measurements.retain(|row| inputs[usize::from(row.input)] == input);
+        self.measurements.iter_mut().for_each(|row| row.input = 0);
+    }
+
     fn sizes(&self) -> String {
-        let sizes: Vec<String> = self.inputs.iter().map(ToString::to_string).collect();
-        if sizes.is_empty() {
+        if self.inputs.is_empty() {
             "none".into()
         } else {
-            sizes.join(", ")
+            list(&self.inputs)
         }
     }
 
@@ -153,55 +181,134 @@ impl Dataset {
         }
     }
 
-    /// Latencies in ms of one device, as (position of the architecture, value), at one input size or at all, of every
-    /// precision.
-    pub fn latencies(&self, device: usize, input: Option<InputSize>) -> Vec<(u32, f64)> {
-        self.values(device, input, |row| row.latency_ms)
+    /// Values of one metric on one device, as (position of the architecture, value in the metric's unit).
+    ///
+    /// # Errors
+    /// As [`Dataset::resolve_precision`].
+    pub fn values(&self, device: usize, metric: Metric, selection: Selection) -> Result<Vec<(u32, f64)>> {
+        let precision = self.resolve_precision(device, selection)?;
+        let values = self
+            .rows(device, selection.input)
+            .filter(|row| Some(row.precision) == precision)
+            .filter_map(|row| Some((row.architecture, row.value(metric)?)));
+        Ok(values.collect())
     }
 
-    /// Energies in mJ of one device, as [`Dataset::latencies`].
-    pub fn energies(&self, device: usize, input: Option<InputSize>) -> Vec<(u32, f64)> {
-        self.values(device, input, |row| row.energy_mj)
+    /// The precision of the selected rows of a device: its only one, or the one selected; `None` where there are no rows.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when the selection leaves rows at several precisions or input sizes, with a list of them: they are
+    /// values of different designs.
+    pub fn resolve_precision(&self, device: usize, selection: Selection) -> Result<Option<Precision>> {
+        let rows = || self.rows(device, selection.input);
+        let precisions = distinct(rows().map(|row| row.precision));
+        let precision = match selection.precision {
+            Some(chosen) if precisions.contains(&chosen) => Some(chosen),
+            _ => self.only_one(device, "precision", precisions)?,
+        };
+        let at_precision = rows().filter(|row| Some(row.precision) == precision);
+        let inputs = distinct(at_precision.map(|row| self.inputs[usize::from(row.input)]));
+        self.only_one(device, "input size", inputs)?;
+        Ok(precision)
     }
 
-    fn values(
-        &self,
-        device: usize,
-        input: Option<InputSize>,
-        value: impl Fn(&super::Measurement) -> Option<f64>,
-    ) -> Vec<(u32, f64)> {
+    fn rows(&self, device: usize, input: Option<InputSize>) -> impl Iterator<Item = &Measurement> {
+        let of_device = move |row: &&Measurement| row.device as usize == device;
+        let at_input = move |row: &&Measurement| input.is_none_or(|input| self.inputs[usize::from(row.input)] == input);
+        self.measurements.iter().filter(of_device).filter(at_input)
+    }
+
+    fn only_one<T: Display>(&self, device: usize, what: &str, mut found: Vec<T>) -> Result<Option<T>> {
+        if found.len() < 2 {
+            return Ok(found.pop());
+        }
+        Err(Error::Invalid {
+            what: format!("measurements of device {}", self.devices[device].id),
+            expected: format!("one {what}"),
+            found: list(&found),
+            hint: format!("Choose the {what}, or give each an id of its own in {DEVICES_FILE}: it is another setting."),
+        })
+    }
+
+    /// The dataset with a precision chosen: of every device with measurements at this precision, and of every
+    /// task with accuracies at it, only those are kept. What is known at other precisions alone stays as it is.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] when no row has this precision.
+    pub fn at_precision(mut self, precision: Precision) -> Result<Dataset> {
+        let measured = self.measurements.iter().map(|row| row.precision);
+        let known = distinct(measured.chain(self.accuracies.iter().map(|row| row.precision)));
+        if !known.contains(&precision) {
+            return Err(Error::Unknown {
+                kind: "precision of the dataset",
+                name: precision.to_string(),
+                known: known.iter().map(Precision::to_string).collect(),
+            });
+        }
+        let mut devices = vec![false; self.devices.len()];
+        for row in &self.measurements {
+            devices[row.device as usize] |= row.precision == precision;
+        }
         self.measurements
-            .iter()
-            .filter(|row| row.device as usize == device)
-            .filter(|row| input.is_none_or(|input| self.inputs[usize::from(row.input)] == input))
-            .filter_map(|row| Some((row.architecture, value(row)?)))
-            .collect()
+            .retain(|row| row.precision == precision || !devices[row.device as usize]);
+        let mut tasks = vec![false; self.tasks.len()];
+        for row in &self.accuracies {
+            tasks[usize::from(row.task)] |= row.precision == precision;
+        }
+        self.accuracies
+            .retain(|row| row.precision == precision || !tasks[usize::from(row.task)]);
+        Ok(self)
     }
 
     /// The dataset without accuracies, and with the rows of one input size only, if one is given.
     pub fn latencies_only(mut self, input: Option<InputSize>) -> Dataset {
         self.accuracies.clear();
         self.tasks.clear();
-        let inputs = &self.inputs;
-        self.measurements
-            .retain(|row| input.is_none_or(|input| inputs[usize::from(row.input)] == input));
+        if let Some(input) = input {
+            self.keep_input(input);
+        }
         self
     }
 
-    /// Accuracies in percent at one task, as (position of the architecture, value), of every precision.
-    pub fn accuracies_of(&self, task: &Task) -> Vec<(u32, f64)> {
-        self.accuracies
-            .iter()
-            .filter(|row| row.task == task.index)
-            .map(|row| (row.architecture, row.accuracy_percent))
-            .collect()
+    /// Accuracies in percent at one task, as (position of the architecture, value).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when there are accuracies at several precisions, with a list of them.
+    pub fn accuracies_of(&self, task: &Task) -> Result<Vec<(u32, f64)>> {
+        let rows = || self.accuracies.iter().filter(|row| row.task == task.index);
+        let precisions = distinct(rows().map(|row| row.precision));
+        if precisions.len() > 1 {
+            return Err(Error::Invalid {
+                what: format!("accuracies at task {}", task.name),
+                expected: "one precision".into(),
+                found: list(&precisions),
+                hint: "Choose the precision.".into(),
+            });
+        }
+        Ok(rows().map(|row| (row.architecture, row.accuracy_percent)).collect())
     }
+}
+
+/// Each value once, in order of first appearance.
+fn distinct<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for value in values {
+        if !found.contains(&value) {
+            found.push(value);
+        }
+    }
+    found
+}
+
+fn list<T: Display>(values: &[T]) -> String {
+    let names: Vec<String> = values.iter().map(T::to_string).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{AccuracyRow, Measurement, Origin};
+    use crate::dataset::{AccuracyRow, DeviceValues, Origin};
     use crate::device::Device;
     use crate::space::{Architecture, NasBench201};
 
@@ -229,24 +336,26 @@ mod tests {
             device("phone", "phone"),
         ];
         dataset.architectures = (0..3).map(|gene| Architecture(vec![gene; 6])).collect();
-        dataset.precisions = vec!["fp32".into()];
         dataset.inputs = vec![size(32), size(16)];
         dataset.tasks = vec!["cifar10".into(), "imagenet16-120".into()];
         for (input, scale) in [(0, 1.0), (1, 0.5)] {
             dataset.measurements.extend((0..3).map(|architecture| Measurement {
                 device: 1,
                 architecture,
-                precision: 0,
+                precision: Precision::Fp32,
                 input,
-                latency_ms: (architecture != 1).then(|| scale * f64::from(architecture + 1)),
-                energy_mj: (architecture == 1).then_some(7.0),
+                values: if architecture == 1 {
+                    DeviceValues::of(Metric::Energy, 7.0)
+                } else {
+                    DeviceValues::of(Metric::Latency, scale * f64::from(architecture + 1))
+                },
                 origin: Origin::Measured,
             }));
         }
         dataset.accuracies = vec![AccuracyRow {
             task: 1,
             architecture: 2,
-            precision: 0,
+            precision: Precision::Fp32,
             accuracy_percent: 40.0,
             origin: Origin::Measured,
         }];
@@ -256,11 +365,67 @@ mod tests {
     #[test]
     fn values_are_those_of_the_device_and_input() {
         let dataset = dataset();
-        assert_eq!(dataset.latencies(1, Some(size(32))), [(0, 1.0), (2, 3.0)]);
-        assert_eq!(dataset.latencies(1, Some(size(16))), [(0, 0.5), (2, 1.5)]);
-        assert_eq!(dataset.latencies(1, None).len(), 4);
-        assert!(dataset.latencies(0, None).is_empty());
-        assert_eq!(dataset.energies(1, Some(size(32))), [(1, 7.0)]);
+        let latencies = |device, edge| {
+            dataset
+                .values(device, Metric::Latency, Selection::at(size(edge)))
+                .unwrap()
+        };
+        assert_eq!(latencies(1, 32), [(0, 1.0), (2, 3.0)]);
+        assert_eq!(latencies(1, 16), [(0, 0.5), (2, 1.5)]);
+        assert!(latencies(0, 32).is_empty());
+        let energies = dataset.values(1, Metric::Energy, Selection::at(size(32))).unwrap();
+        assert_eq!(energies, [(1, 7.0)]);
+        let message = dataset
+            .values(1, Metric::Latency, Selection::default())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("gpu_32") && message.contains("32x32, 16x16"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn precisions_are_never_mixed() {
+        let mut dataset = dataset();
+        let at = Selection::at(size(32));
+        assert_eq!(dataset.resolve_precision(1, at).unwrap(), Some(Precision::Fp32));
+        assert_eq!(dataset.resolve_precision(0, at).unwrap(), None);
+        let faster = Measurement {
+            precision: Precision::Int8,
+            values: DeviceValues::of(Metric::Latency, 0.25),
+            ..dataset.measurements[0]
+        };
+        dataset.measurements.push(faster);
+        dataset.accuracies.push(AccuracyRow {
+            precision: Precision::Int8,
+            ..dataset.accuracies[0]
+        });
+        dataset.accuracies.push(AccuracyRow {
+            task: 0,
+            ..dataset.accuracies[0]
+        });
+        let task = dataset.resolve_task(Some("imagenet16-120")).unwrap().unwrap();
+        for error in [
+            dataset.values(1, Metric::Latency, at).unwrap_err(),
+            dataset.resolve_precision(1, at).unwrap_err(),
+            dataset.accuracies_of(&task).unwrap_err(),
+        ] {
+            assert!(error.to_string().contains("fp32, int8"), "{error}");
+        }
+        let int8 = Selection {
+            precision: Some(Precision::Int8),
+            ..at
+        };
+        assert_eq!(dataset.values(1, Metric::Latency, int8).unwrap(), [(0, 0.25)]);
+        // Narrowed, the dataset answers without being asked which; the other task is known in fp32 alone.
+        let narrowed = dataset.at_precision(Precision::Int8).unwrap();
+        assert_eq!(narrowed.values(1, Metric::Latency, at).unwrap(), [(0, 0.25)]);
+        assert_eq!(narrowed.accuracies_of(&task).unwrap(), [(2, 40.0)]);
+        let other = narrowed.resolve_task(Some("cifar10")).unwrap().unwrap();
+        assert_eq!(narrowed.accuracies_of(&other).unwrap(), [(2, 40.0)]);
+        let message = narrowed.at_precision(Precision::Int4).err().unwrap().to_string();
+        assert!(message.contains("int4") && message.contains("int8"), "{message}");
     }
 
     #[test]
@@ -268,7 +433,7 @@ mod tests {
         let mut dataset = dataset();
         let task = dataset.resolve_task(Some("imagenet16-120")).unwrap().unwrap();
         assert_eq!((task.index, task.input), (1, Some(size(16))));
-        assert_eq!(dataset.accuracies_of(&task), [(2, 40.0)]);
+        assert_eq!(dataset.accuracies_of(&task).unwrap(), [(2, 40.0)]);
         let message = dataset.resolve_task(None).unwrap_err().to_string();
         assert!(message.contains("cifar10, imagenet16-120"), "{message}");
         assert!(matches!(
@@ -293,13 +458,22 @@ mod tests {
     fn without_a_task_there_has_to_be_one_input_size() {
         let dataset = dataset();
         let task = dataset.resolve_task(Some("cifar10")).unwrap().unwrap();
-        assert_eq!(dataset.input_of_rows(Some(&task)).unwrap(), Some(size(32)));
-        let message = dataset.input_of_rows(None).unwrap_err().to_string();
-        assert!(message.contains("32x32, 16x16"), "{message}");
+        assert_eq!(dataset.selection(Some(&task)).unwrap(), Selection::at(size(32)));
+        let unfamiliar = Task { input: None, ..task };
+        for task in [None, Some(&unfamiliar)] {
+            let message = dataset.selection(task).unwrap_err().to_string();
+            assert!(message.contains("32x32, 16x16"), "{message}");
+        }
         let dataset = dataset.only_input(size(16)).unwrap();
-        assert_eq!(dataset.input_of_rows(None).unwrap(), None);
-        assert_eq!(dataset.latencies(1, Some(size(16))), [(0, 0.5), (2, 1.5)]);
-        assert_eq!((dataset.latencies(1, None).len(), dataset.accuracies.len()), (2, 1));
+        assert_eq!(dataset.selection(None).unwrap(), Selection::default());
+        for selection in [Selection::at(size(16)), Selection::default()] {
+            let latencies = dataset.values(1, Metric::Latency, selection).unwrap();
+            assert_eq!(latencies, [(0, 0.5), (2, 1.5)]);
+        }
+        assert_eq!(dataset.accuracies.len(), 1);
+        // A dataset narrowed to a size needs no further choice.
+        let narrowed = self::dataset().latencies_only(Some(size(16)));
+        assert_eq!(narrowed.selection(None).unwrap(), Selection::default());
         let message = dataset.only_input(size(32)).err().unwrap().to_string();
         assert!(message.contains("source: 16x16, found 32x32"), "{message}");
     }

@@ -2,12 +2,14 @@
 //! compute the same function, values that are missing.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rayon::prelude::*;
 use serde::Serialize;
 
 use super::{Dataset, Origin};
+use crate::metric::Metric;
+use crate::space::Precision;
 
 /// Two devices with this share of the same latencies are one device counted twice.
 const SAME_SHARE: f64 = 0.99;
@@ -30,8 +32,8 @@ pub struct Summary {
     pub architectures: usize,
     /// Distinct functions among them, that is, isomorphism keys.
     pub distinct_functions: usize,
-    /// Precisions named.
-    pub precisions: Vec<String>,
+    /// Precisions of rows of both tables.
+    pub precisions: Vec<Precision>,
     /// Input sizes named.
     pub inputs: Vec<String>,
     /// Rows of both tables by origin.
@@ -108,7 +110,7 @@ pub fn summarise(dataset: &Dataset) -> Summary {
         accuracies: dataset.accuracies.len(),
         architectures: dataset.architectures.len(),
         distinct_functions: functions.len(),
-        precisions: dataset.precisions.clone(),
+        precisions: precisions(dataset),
         inputs: dataset.inputs.iter().map(ToString::to_string).collect(),
         origins: origins(dataset),
         devices: devices(dataset, &series),
@@ -120,8 +122,8 @@ pub fn summarise(dataset: &Dataset) -> Summary {
 fn series(dataset: &Dataset) -> Vec<Series> {
     let mut series: Vec<Series> = vec![Vec::new(); dataset.devices.len()];
     for row in &dataset.measurements {
-        if let Some(latency_ms) = row.latency_ms {
-            let about = u64::from(row.architecture) << 32 | u64::from(row.precision) << 16 | u64::from(row.input);
+        if let Some(latency_ms) = row.value(Metric::Latency) {
+            let about = u64::from(row.architecture) << 32 | (row.precision as u64) << 16 | u64::from(row.input);
             series[row.device as usize].push((about, latency_ms));
         }
     }
@@ -140,13 +142,21 @@ fn origins(dataset: &Dataset) -> BTreeMap<&'static str, usize> {
     counts
 }
 
+fn precisions(dataset: &Dataset) -> Vec<Precision> {
+    let measured = dataset.measurements.iter().map(|row| row.precision);
+    let all: BTreeSet<Precision> = measured
+        .chain(dataset.accuracies.iter().map(|row| row.precision))
+        .collect();
+    all.into_iter().collect()
+}
+
 fn devices(dataset: &Dataset, series: &[Series]) -> Vec<DeviceSummary> {
     let mut rows = vec![0; dataset.devices.len()];
     let mut energies = vec![0; dataset.devices.len()];
     let mut measured = vec![false; dataset.architectures.len()];
     for row in &dataset.measurements {
         rows[row.device as usize] += 1;
-        energies[row.device as usize] += usize::from(row.energy_mj.is_some());
+        energies[row.device as usize] += usize::from(row.value(Metric::Energy).is_some());
         measured[row.architecture as usize] = true;
     }
     let measured = measured.into_iter().filter(|&measured| measured).count();

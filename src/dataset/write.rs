@@ -10,6 +10,7 @@ use super::manifest::{MANIFEST_FILE, Manifest};
 use super::read::{ACCURACY_COLUMNS, ACCURACY_FILE, MEASUREMENT_COLUMNS, MEASUREMENTS_FILE};
 use crate::error::{Error, Result};
 use crate::files::Replacement;
+use crate::metric::Metric;
 
 impl Dataset {
     /// Writes the four files of a dataset folder, making the folder if there is none. `manifest` names the space of
@@ -47,10 +48,10 @@ impl Dataset {
             writer.write_record([
                 self.devices[row.device as usize].id.as_str(),
                 &architectures[row.architecture as usize],
-                &self.precisions[usize::from(row.precision)],
+                row.precision.name(),
                 &inputs[usize::from(row.input)],
-                &cell(row.latency_ms),
-                &cell(row.energy_mj),
+                &cell(row.value(Metric::Latency)),
+                &cell(row.value(Metric::Energy)),
                 row.origin.name(),
             ])?;
         }
@@ -64,7 +65,7 @@ impl Dataset {
             writer.write_record([
                 self.tasks[usize::from(row.task)].as_str(),
                 &architectures[row.architecture as usize],
-                &self.precisions[usize::from(row.precision)],
+                row.precision.name(),
                 &row.accuracy_percent.to_string(),
                 row.origin.name(),
             ])?;

@@ -35,9 +35,9 @@ pub(super) struct Found {
 
 impl Truth {
     pub(super) fn of(dataset: &Dataset, task: &Task, device: usize) -> Result<Truth> {
-        let accuracies: HashMap<u32, f64> = dataset.accuracies_of(task).into_iter().collect();
+        let accuracies: HashMap<u32, f64> = dataset.accuracies_of(task)?.into_iter().collect();
         let both: Vec<(u32, f64, f64)> = dataset
-            .latencies(device, task.input)
+            .values(device, Metric::Latency, dataset.selection(Some(task))?)?
             .into_iter()
             .filter_map(|(architecture, latency)| Some((architecture, latency, *accuracies.get(&architecture)?)))
             .collect();

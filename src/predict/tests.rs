@@ -6,7 +6,7 @@ use super::fit::{FitOptions, fit};
 use super::train::{Run, TrainingConfig};
 use super::*;
 use crate::compute::Backend;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Selection};
 use crate::progress::Silent;
 use crate::stats;
 
@@ -45,12 +45,13 @@ fn fleet() -> &'static Fleet {
             resume: false,
             progress: &Silent,
         };
-        let latencies = dataset.latencies(left_out, None);
+        let values = |metric| dataset.values(left_out, metric, Selection::default()).unwrap();
+        let latencies = values(Metric::Latency);
         let architecture = |row: &(u32, f64)| dataset.architectures[row.0 as usize].clone();
         Fleet {
             architectures: latencies.iter().map(architecture).collect(),
             latencies: latencies.iter().map(|row| row.1).collect(),
-            energies: dataset.energies(left_out, None).iter().map(|row| row.1).collect(),
+            energies: values(Metric::Energy).iter().map(|row| row.1).collect(),
             predictor: fit(&dataset.latencies_only(None), &options, &run).unwrap(),
             device,
         }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::space::{Architecture, InputSize, SearchSpace};
+use crate::space::{Architecture, InputSize, Precision, SearchSpace};
 
 /// Classes that architectures are lowered for when they are counted; no other number changes their order.
 const CLASSES: u32 = 10;
@@ -66,7 +66,7 @@ impl Fleet {
         }
         check_inputs(dataset, input)?;
         let mut rows: HashMap<u32, usize> = HashMap::new();
-        let mut precisions: Vec<Option<u16>> = vec![None; devices.len()];
+        let mut precisions: Vec<Option<Precision>> = vec![None; devices.len()];
         let mut architectures = Vec::new();
         let mut columns: Vec<Column> = devices
             .iter()
@@ -86,12 +86,8 @@ impl Fleet {
             let Some(&column) = column_of.get(&(row.device as usize)) else {
                 continue;
             };
-            let value = match metric {
-                Metric::Energy => row.energy_mj,
-                _ => row.latency_ms,
-            };
             let at_input = input.is_none_or(|input| dataset.inputs[usize::from(row.input)] == input);
-            let (Some(value), true) = (value, at_input) else {
+            let (Some(value), true) = (row.value(metric), at_input) else {
                 continue;
             };
             if *precisions[column].get_or_insert(row.precision) != row.precision {
@@ -168,13 +164,9 @@ impl Column {
 }
 
 fn nothing_measured(metric: Metric) -> Error {
-    let what = match metric {
-        Metric::Energy => "energies",
-        _ => "latencies",
-    };
     Error::Invalid {
-        what: format!("{what} of these devices"),
-        expected: "at least one".into(),
+        what: format!("{metric} of these devices"),
+        expected: "at least one value".into(),
         found: "none in the dataset".into(),
         hint: "Name a dataset that holds some, or compare another metric.".into(),
     }
@@ -210,14 +202,15 @@ fn check_inputs(dataset: &Dataset, input: Option<InputSize>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{Measurement, Origin};
+    use crate::dataset::{DeviceValues, Measurement, Origin};
     use crate::device::Device;
     use crate::space::NasBench201;
+    use Precision::{Fp32, Int8};
 
     const EDGES: [u32; 2] = [32, 16];
 
     /// Rows of (device, architecture, precision, input, ms); devices `a` and `b`.
-    fn dataset(rows: &[(u32, u32, u16, u16, f64)]) -> Dataset {
+    fn dataset(rows: &[(u32, u32, Precision, u16, f64)]) -> Dataset {
         let mut dataset = Dataset::new(&NasBench201);
         dataset.devices = ["a", "b"]
             .map(|id| Device {
@@ -226,7 +219,6 @@ mod tests {
             })
             .into();
         dataset.architectures = (0..3).map(|gene| Architecture(vec![gene; 6])).collect();
-        dataset.precisions = vec!["fp32".into(), "int8".into()];
         dataset.inputs = EDGES
             .map(|edge| InputSize {
                 width: edge,
@@ -240,8 +232,7 @@ mod tests {
                 architecture,
                 precision,
                 input,
-                latency_ms: Some(latency_ms),
-                energy_mj: None,
+                values: DeviceValues::of(Metric::Latency, latency_ms),
                 origin: Origin::Measured,
             })
             .collect();
@@ -259,10 +250,10 @@ mod tests {
     #[test]
     fn devices_of_different_precision_stand_side_by_side() {
         let dataset = dataset(&[
-            (0, 2, 0, 0, 5.0),
-            (1, 2, 1, 0, 7.0),
-            (1, 0, 1, 0, 1.0),
-            (0, 1, 0, 1, 9.0),
+            (0, 2, Fp32, 0, 5.0),
+            (1, 2, Int8, 0, 7.0),
+            (1, 0, Int8, 0, 1.0),
+            (0, 1, Fp32, 1, 9.0),
         ]);
         let fleet = at(&dataset, &[0, 1], 32).unwrap();
         assert_eq!(fleet.architectures.len(), 2);
@@ -275,7 +266,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_apart_is_refused() {
-        let dataset = dataset(&[(0, 2, 0, 0, 5.0), (0, 2, 1, 0, 3.0)]);
+        let dataset = dataset(&[(0, 2, Fp32, 0, 5.0), (0, 2, Int8, 0, 3.0)]);
         let message = at(&dataset, &[0], 32).err().unwrap().to_string();
         assert!(
             message.contains("device a") && message.contains("one precision"),
@@ -289,8 +280,8 @@ mod tests {
         assert!(at(&dataset, &[0], 64).is_err() && at(&dataset, &[], 32).is_err());
         // Latencies only, and none of them on the second device.
         let size = Some(InputSize { width: 32, height: 32 });
-        for (device, metric, what) in [(0, Metric::Energy, "energies"), (1, Metric::Latency, "latencies")] {
-            let one = self::dataset(&[(0, 2, 0, 0, 5.0)]);
+        for (device, metric, what) in [(0, Metric::Energy, "energy"), (1, Metric::Latency, "latency")] {
+            let one = self::dataset(&[(0, 2, Fp32, 0, 5.0)]);
             let message = Fleet::of(&one, &[device], metric, size).err().unwrap().to_string();
             assert!(
                 message.contains(what) && message.contains("none in the dataset"),
@@ -302,7 +293,7 @@ mod tests {
     #[test]
     fn counts_grow_with_convolutions() {
         // All edges `none`, all `skip_connect`, all 1x1 convolutions.
-        let dataset = dataset(&[(0, 0, 0, 0, 1.0), (0, 1, 0, 0, 1.0), (0, 2, 0, 0, 1.0)]);
+        let dataset = dataset(&[(0, 0, Fp32, 0, 1.0), (0, 1, Fp32, 0, 1.0), (0, 2, Fp32, 0, 1.0)]);
         let fleet = at(&dataset, &[0], 32)
             .unwrap()
             .with_counts(InputSize { width: 32, height: 32 });

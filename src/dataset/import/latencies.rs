@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use crate::dataset::build::Builder;
-use crate::dataset::{Measurement, Origin};
+use crate::dataset::{DeviceValues, Measurement, Origin};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::space::InputSize;
+use crate::metric::Metric;
+use crate::space::{InputSize, Precision};
 
 /// What a file says of one device.
 pub(super) struct DeviceLatencies<'a> {
@@ -18,7 +19,7 @@ pub(super) struct DeviceLatencies<'a> {
     pub(super) architectures: &'a [u32],
     /// The file that the architectures come from, for messages.
     pub(super) index_file: &'a str,
-    pub(super) precision: &'a str,
+    pub(super) precision: Precision,
     pub(super) input: InputSize,
     pub(super) origin: Origin,
 }
@@ -34,7 +35,7 @@ impl DeviceLatencies<'_> {
         }
         let id = device.id.clone();
         let device = builder.add_device(device);
-        let (precision, input) = (builder.precision(self.precision)?, builder.input(self.input)?);
+        let input = builder.input(self.input)?;
         let mut absent = 0;
         for (position, (&latency_ms, &architecture)) in self.latencies_ms.iter().zip(self.architectures).enumerate() {
             match latency_ms {
@@ -42,10 +43,9 @@ impl DeviceLatencies<'_> {
                 _ if latency_ms.is_finite() && latency_ms > 0.0 => builder.measurement(Measurement {
                     device,
                     architecture,
-                    precision,
+                    precision: self.precision,
                     input,
-                    latency_ms: Some(latency_ms),
-                    energy_mj: None,
+                    values: DeviceValues::of(Metric::Latency, latency_ms),
                     origin: self.origin,
                 }),
                 _ => return Err(self.impossible(position, latency_ms)),

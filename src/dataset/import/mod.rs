@@ -82,14 +82,6 @@ fn described_device(id: &str, unit: &str) -> Device {
     }
 }
 
-/// Number format of the networks measured on a device: those for integer hardware were quantized.
-fn precision_on(device: &Device) -> &'static str {
-    match device.precision.as_deref() {
-        Some("int8") => "int8",
-        _ => "fp32",
-    }
-}
-
 /// Refuses a space of which the source holds nothing.
 fn only_spaces(importer: &dyn Importer, held: &[&str], space: &dyn SearchSpace) -> Result<()> {
     if held.contains(&space.id()) {

@@ -11,7 +11,7 @@ use crate::dataset::table::{Columns, Table};
 use crate::dataset::{AccuracyRow, Manifest, Origin, Source};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
-use crate::space::SearchSpace;
+use crate::space::{Precision, SearchSpace};
 
 const FILE: &str = "nats_bench.csv";
 const NAMES: &[&str] = &[
@@ -73,7 +73,6 @@ impl Importer for NatsBench {
 }
 
 fn read(path: &Path, builder: &mut Builder, progress: &dyn Progress) -> Result<()> {
-    let precision = builder.precision("fp32")?;
     let tasks = TASKS.map(|(task, column)| Ok((builder.task(task)?, column)));
     let tasks = tasks.into_iter().collect::<Result<Vec<(u16, usize)>>>()?;
     Table::open(path, &COLUMNS, progress)?.visit(|row| {
@@ -90,7 +89,7 @@ fn read(path: &Path, builder: &mut Builder, progress: &dyn Progress) -> Result<(
             builder.accuracy(AccuracyRow {
                 task,
                 architecture,
-                precision,
+                precision: Precision::Fp32,
                 accuracy_percent,
                 origin: Origin::Measured,
             });

@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::latencies::DeviceLatencies;
 use super::pickle::{Numbers, Rows, read_pickle};
-use super::{Imported, Importer, described_device, files_with_extension, locate, only_spaces, precision_on};
+use super::{Imported, Importer, described_device, files_with_extension, locate, only_spaces};
 use crate::dataset::build::Builder;
+use crate::dataset::read::precision_on;
 use crate::dataset::{Manifest, Origin, Source};
 use crate::device::Device;
 use crate::error::{Error, Result};

@@ -18,9 +18,11 @@ use rand::rngs::StdRng;
 use rand::seq::index;
 use rand_distr::{Distribution, LogNormal};
 
+use super::read::precision_on;
 use super::{AccuracyRow, Dataset, Measurement, Origin};
 use crate::error::{Error, Result};
-use crate::space::{Architecture, SearchSpace};
+use crate::metric::Metric;
+use crate::space::{Architecture, Precision, SearchSpace};
 
 pub use config::{AccuracyConfig, FleetConfig};
 pub use cost::{Cost, Simulator};
@@ -79,21 +81,23 @@ fn measure(config: &FleetConfig, position: usize, dataset: &mut Dataset) -> Resu
     let mut rng = config.seed.stream(&format!("device {}", device.id));
     let mut chosen = index::sample(&mut rng, config.architectures, config.architectures_per_device).into_vec();
     chosen.sort_unstable();
-    let name = device.precision.clone().unwrap_or_default();
-    let precision = number(&mut dataset.precisions, name);
+    let precision = precision_on(device);
     for architecture in chosen {
         for (input, &size) in config.inputs.iter().enumerate() {
             let network = simulator.lower(config.space, &dataset.architectures[architecture], size, config.classes);
             let cost = simulator.cost(&network);
             let latency_ms = cost.latency_ms * factor(config.latency_noise, &mut rng);
             let energy_factor = factor(config.energy_noise, &mut rng);
+            let energy_mj = cost.energy_mj.map(|energy_mj| energy_mj * energy_factor);
             dataset.measurements.push(Measurement {
                 device: position as u32,
                 architecture: architecture as u32,
                 precision,
                 input: input as u16,
-                latency_ms: Some(rounded(latency_ms)),
-                energy_mj: cost.energy_mj.map(|energy_mj| rounded(energy_mj * energy_factor)),
+                values: [(Metric::Latency, Some(latency_ms)), (Metric::Energy, energy_mj)]
+                    .into_iter()
+                    .filter_map(|(metric, value)| Some((metric, rounded(value?))))
+                    .collect(),
                 origin: Origin::Simulated,
             });
         }
@@ -109,26 +113,16 @@ fn add_accuracies(config: &FleetConfig, dataset: &mut Dataset) {
     let model = accuracy::AccuracyModel::new(config.space, input, config.classes, accuracy.noise_percent);
     let mut rng = config.seed.stream("accuracy");
     dataset.tasks.push(accuracy.task.clone());
-    let precision = number(&mut dataset.precisions, "fp32".into());
     for architecture in 0..accuracy.architectures {
         let accuracy_percent = model.accuracy_percent(&dataset.architectures[architecture], &mut rng);
         dataset.accuracies.push(AccuracyRow {
             task: 0,
             architecture: architecture as u32,
-            precision,
+            precision: Precision::Fp32,
             accuracy_percent: rounded(accuracy_percent),
             origin: Origin::Simulated,
         });
     }
-}
-
-/// The position of a name in a list that it is added to when missing.
-fn number(names: &mut Vec<String>, name: String) -> u16 {
-    let position = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-        names.push(name);
-        names.len() - 1
-    });
-    position as u16
 }
 
 /// A factor around 1 whose logarithm has this standard deviation.
@@ -181,7 +175,8 @@ mod tests {
                 .all(|row| row.origin == Origin::Simulated && row.architecture < 60)
         );
         assert!(dataset.accuracies.iter().all(|row| row.origin == Origin::Simulated));
-        assert_eq!(dataset.precisions, ["fp32", "int8"]);
+        let precisions: HashSet<Precision> = dataset.measurements.iter().map(|row| row.precision).collect();
+        assert_eq!(precisions, HashSet::from([Precision::Fp32, Precision::Int8]));
         let distinct: HashSet<_> = dataset.architectures.iter().collect();
         assert_eq!(distinct.len(), 80);
     }
@@ -192,7 +187,7 @@ mod tests {
         let beside = run(&fleet(&["raspi4", "edgetpu"])).unwrap();
         let latencies = |dataset: &Dataset, device: u32| -> Vec<(u32, Option<f64>)> {
             let rows = dataset.measurements.iter().filter(|row| row.device == device);
-            rows.map(|row| (row.architecture, row.latency_ms)).collect()
+            rows.map(|row| (row.architecture, row.value(Metric::Latency))).collect()
         };
         assert_eq!(latencies(&alone, 0), latencies(&beside, 1));
         let mut other = fleet(&["edgetpu"]);
@@ -211,7 +206,7 @@ mod tests {
             .measurements
             .iter()
             .zip(&noisy.measurements)
-            .map(|(quiet, noisy)| (noisy.latency_ms.unwrap() / quiet.latency_ms.unwrap()).ln())
+            .map(|(quiet, noisy)| (noisy.value(Metric::Latency).unwrap() / quiet.value(Metric::Latency).unwrap()).ln())
             .collect();
         let deviation = (logs.iter().map(|log| log * log).sum::<f64>() / logs.len() as f64).sqrt();
         assert!((0.012..0.030).contains(&deviation), "{deviation}");
@@ -248,14 +243,12 @@ mod tests {
                 bundled.architectures[bundled_row.architecture as usize],
                 made.architectures[made_row.architecture as usize]
             );
-            assert!(
-                close(bundled_row.latency_ms.unwrap(), made_row.latency_ms.unwrap()),
-                "{bundled_row:?} {made_row:?}"
-            );
-            assert!(
-                close(bundled_row.energy_mj.unwrap(), made_row.energy_mj.unwrap()),
-                "{bundled_row:?} {made_row:?}"
-            );
+            for metric in Metric::OF_DEVICE {
+                assert!(
+                    close(bundled_row.value(metric).unwrap(), made_row.value(metric).unwrap()),
+                    "{bundled_row:?} {made_row:?}"
+                );
+            }
         }
         for (bundled_row, made_row) in bundled.accuracies.iter().zip(&made.accuracies) {
             assert_eq!(

@@ -66,7 +66,10 @@ fn measured_rankings_are_met_roughly() {
     let mut correlations = Vec::new();
     for (position, device) in measured.devices.iter().enumerate() {
         let mut latencies = vec![f64::NAN; measured.architectures.len()];
-        for (architecture, latency_ms) in measured.latencies(position, None) {
+        for (architecture, latency_ms) in measured
+            .values(position, Metric::Latency, crate::dataset::Selection::default())
+            .unwrap()
+        {
             latencies[architecture as usize] = latency_ms;
         }
         let measured: Vec<f64> = chosen.iter().map(|&position| latencies[position as usize]).collect();

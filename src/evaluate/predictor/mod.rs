@@ -187,11 +187,7 @@ impl Measured {
         metric: Metric,
         device: usize,
     ) -> Result<Measured> {
-        let input = dataset.input_of_rows(task)?;
-        let rows = match metric {
-            Metric::Energy => dataset.energies(device, input),
-            _ => dataset.latencies(device, input),
-        };
+        let rows = dataset.values(device, metric, dataset.selection(task)?)?;
         let architectures: Vec<Architecture> = rows
             .iter()
             .map(|row| dataset.architectures[row.0 as usize].clone())

@@ -1,15 +1,13 @@
 //! Which rows of a dataset a predictor learns from: per known device and metric those of one precision.
 
-use std::collections::BTreeSet;
-
 use rand::seq::SliceRandom;
 
 use super::{FitOptions, MIN_VALUES};
-use crate::dataset::{Dataset, Measurement, Task};
+use crate::dataset::{Dataset, Selection, Task};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::seed::Seed;
-use crate::space::{InputSize, Precision};
+use crate::space::Precision;
 
 /// Values of one metric on one device, all at one precision.
 pub(super) struct Column {
@@ -28,15 +26,18 @@ pub(super) fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptio
     } else {
         dataset.resolve_devices(&options.devices)?
     };
-    let input = dataset.input_of_rows(task)?;
+    let selection = Selection {
+        precision: options.precision,
+        ..dataset.selection(task)?
+    };
     let precisions = (devices.iter())
-        .map(|&device| precision_of(dataset, device, input, options.precision))
+        .map(|&device| dataset.resolve_precision(device, selection))
         .collect::<Result<Vec<Option<Precision>>>>()?;
     let mut columns = Vec::new();
     for metric in Metric::OF_DEVICE {
         for (&device, precision) in devices.iter().zip(&precisions) {
             let Some(precision) = *precision else { continue };
-            let mut values = values(dataset, device, input, metric, precision)?;
+            let mut values = dataset.values(device, metric, selection)?;
             if let Some(most) = options.samples_per_device {
                 // The same architectures for every metric of a device.
                 values.shuffle(&mut seed.stream(&format!("samples/{}", dataset.devices[device].id)));
@@ -59,59 +60,6 @@ pub(super) fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptio
     }
 }
 
-fn rows(dataset: &Dataset, device: usize, input: Option<InputSize>) -> impl Iterator<Item = &Measurement> {
-    let of_input = move |row: &&Measurement| input.is_none_or(|input| dataset.inputs[usize::from(row.input)] == input);
-    let of_device = move |row: &&Measurement| row.device as usize == device;
-    dataset.measurements.iter().filter(of_device).filter(of_input)
-}
-
-/// The precision whose rows of a device are used: its only one, else the one chosen; none without rows.
-fn precision_of(
-    dataset: &Dataset,
-    device: usize,
-    input: Option<InputSize>,
-    chosen: Option<Precision>,
-) -> Result<Option<Precision>> {
-    let named: BTreeSet<u16> = rows(dataset, device, input).map(|row| row.precision).collect();
-    let found = (named.into_iter())
-        .map(|position| dataset.precisions[usize::from(position)].parse())
-        .collect::<Result<Vec<Precision>>>()?;
-    match (found.as_slice(), chosen) {
-        ([], _) => Ok(None),
-        ([only], _) => Ok(Some(*only)),
-        (several, Some(chosen)) if several.contains(&chosen) => Ok(Some(chosen)),
-        (several, _) => Err(Error::Invalid {
-            what: format!("measurements of {}", dataset.devices[device].id),
-            expected: "one precision".into(),
-            found: several
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<String>>()
-                .join(", "),
-            hint: "Choose one precision, or give each an id of its own in devices.csv.".into(),
-        }),
-    }
-}
-
-fn values(
-    dataset: &Dataset,
-    device: usize,
-    input: Option<InputSize>,
-    metric: Metric,
-    precision: Precision,
-) -> Result<Vec<(u32, f64)>> {
-    let value = |row: &Measurement| match metric {
-        Metric::Latency => row.latency_ms,
-        Metric::Energy => row.energy_mj,
-        Metric::Accuracy | Metric::Macs | Metric::Parameters | Metric::ModelSize | Metric::PeakMemory => None,
-    };
-    let of_precision = |row: &&Measurement| dataset.precisions[usize::from(row.precision)] == precision.name();
-    Ok(rows(dataset, device, input)
-        .filter(of_precision)
-        .filter_map(|row| Some((row.architecture, value(row)?)))
-        .collect())
-}
-
 fn too_few(dataset: &Dataset) -> Error {
     Error::Invalid {
         what: "latencies to learn from".into(),
@@ -124,27 +72,25 @@ fn too_few(dataset: &Dataset) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::Origin;
+    use crate::dataset::{DeviceValues, Measurement, Origin};
     use crate::device::Device;
-    use crate::space::{Architecture, NasBench201};
+    use crate::space::{Architecture, InputSize, NasBench201};
 
     /// One device with 40 rows in fp32 and, twice as fast, in int8.
     fn dataset() -> Dataset {
         let mut dataset = Dataset::new(&NasBench201);
         dataset.devices = vec![Device::named("board")];
-        dataset.precisions = vec!["fp32".into(), "int8".into()];
         dataset.inputs = vec![InputSize { width: 32, height: 32 }];
         dataset.architectures = (0..40)
             .map(|one| Architecture(vec![one % 5, one / 5 % 5, 0, 0, 0, 1]))
             .collect();
-        for (precision, factor) in [(0, 1.0), (1, 0.5)] {
+        for (precision, factor) in [(Precision::Fp32, 1.0), (Precision::Int8, 0.5)] {
             dataset.measurements.extend((0..40).map(|architecture| Measurement {
                 device: 0,
                 architecture,
                 precision,
                 input: 0,
-                latency_ms: Some(factor * f64::from(1 + architecture)),
-                energy_mj: None,
+                values: DeviceValues::of(Metric::Latency, factor * f64::from(1 + architecture)),
                 origin: Origin::Measured,
             }));
         }
@@ -173,7 +119,7 @@ mod tests {
     #[test]
     fn the_only_precision_of_a_device_needs_no_choice() {
         let mut dataset = dataset();
-        dataset.measurements.retain(|row| row.precision == 1);
+        dataset.measurements.retain(|row| row.precision == Precision::Int8);
         let options = FitOptions::default();
         let column = columns(&dataset, None, &options, Seed(0)).unwrap().remove(0);
         assert_eq!(column.precision, Precision::Int8);

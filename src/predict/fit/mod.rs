@@ -57,6 +57,7 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
     let accuracies = task
         .as_ref()
         .map(|task| accuracy_values(dataset, task, options, run.seed))
+        .transpose()?
         .unwrap_or_default();
     let split = Parts::of(dataset, &used, options.towers.validation, &mut run.seed.stream("split"));
     let input = task
@@ -128,7 +129,7 @@ pub fn accuracy_model(
     options: &FitOptions,
     run: &Run,
 ) -> Result<AccuracyModel> {
-    let values = accuracy_values(dataset, task, options, run.seed);
+    let values = accuracy_values(dataset, task, options, run.seed)?;
     if values.len() < MIN_VALUES {
         return Err(Error::Invalid {
             what: format!("accuracies at {} to learn from", task.name),
@@ -178,13 +179,13 @@ fn classes(task: &str) -> u32 {
     }
 }
 
-fn accuracy_values(dataset: &Dataset, task: &Task, options: &FitOptions, seed: Seed) -> Vec<(u32, f64)> {
-    let mut values = dataset.accuracies_of(task);
+fn accuracy_values(dataset: &Dataset, task: &Task, options: &FitOptions, seed: Seed) -> Result<Vec<(u32, f64)>> {
+    let mut values = dataset.accuracies_of(task)?;
     if let Some(most) = options.accuracy_samples {
         values.shuffle(&mut seed.stream("accuracy-samples"));
         values.truncate(most);
     }
-    values
+    Ok(values)
 }
 
 /// Positions in the dataset of the architectures that weights are fitted on and of those that validate.

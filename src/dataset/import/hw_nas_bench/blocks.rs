@@ -9,9 +9,9 @@ use std::path::Path;
 use super::super::{Imported, locate};
 use super::{QUANTITIES, device, manifest};
 use crate::dataset::build::Builder;
-use crate::dataset::{Measurement, Origin};
+use crate::dataset::read::precision_on;
+use crate::dataset::{DeviceValues, Measurement, Origin};
 use crate::error::{Error, Result};
-use crate::metric::Metric;
 use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 use crate::space::fbnet::{Block, FbNet, Site, Skeleton};
@@ -107,7 +107,7 @@ impl<'a> Tables<'a> {
     fn add(&self, architecture: &Architecture, input: InputSize, classes: u32, builder: &mut Builder) -> Result<()> {
         let blocks = blocks(architecture, input, classes);
         let number = builder.parsed_architecture(architecture.clone());
-        let (precision, size) = (builder.precision("fp32")?, builder.input(input)?);
+        let size = builder.input(input)?;
         let mut rows: Vec<Measurement> = Vec::new();
         for (id, metric, name) in QUANTITIES {
             let Some(table) = self.by_name.get(name) else {
@@ -119,18 +119,14 @@ impl<'a> Tables<'a> {
                 rows.push(Measurement {
                     device,
                     architecture: number,
-                    precision,
+                    precision: precision_on(builder.device_mut(device)),
                     input: size,
-                    latency_ms: None,
-                    energy_mj: None,
+                    values: DeviceValues::default(),
                     origin: Origin::Predicted,
                 });
             }
             if let Some(row) = rows.last_mut() {
-                match metric {
-                    Metric::Energy => row.energy_mj = Some(sum),
-                    _ => row.latency_ms = Some(sum),
-                }
+                row.values.insert(metric, sum);
             }
         }
         rows.into_iter().for_each(|row| builder.measurement(row));

@@ -7,11 +7,12 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::super::latencies::degenerate_note;
-use super::super::{Imported, locate, precision_on};
+use super::super::{Imported, locate};
 use super::{QUANTITIES, device, manifest, origin};
-use crate::dataset::Measurement;
 use crate::dataset::build::Builder;
+use crate::dataset::read::precision_on;
 use crate::dataset::table::{Columns, Row, Table};
+use crate::dataset::{DeviceValues, Measurement};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::progress::{Progress, Unit};
@@ -121,28 +122,24 @@ fn read(file: &Path, edge: u32, builder: &mut Builder, progress: &dyn Progress) 
                 continue;
             };
             let device = device(id, builder);
-            let precision = precision_on(builder.device_mut(device));
-            let precision = builder.precision(precision)?;
             let row_about = (device, architecture, input);
-            let mut measurement = Measurement {
-                device,
-                architecture,
-                precision,
-                input,
-                latency_ms: None,
-                energy_mj: None,
-                origin: origin(id),
-            };
-            match (metric, builder.measurements_mut().last_mut()) {
+            match builder.measurements_mut().last_mut() {
                 // The energy of a device stands right behind its latency.
-                (Metric::Energy, Some(last)) if (last.device, last.architecture, last.input) == row_about => {
-                    last.energy_mj = Some(value);
-                    continue;
+                Some(last) if (last.device, last.architecture, last.input) == row_about => {
+                    last.values.insert(metric, value);
                 }
-                (Metric::Energy, _) => measurement.energy_mj = Some(value),
-                _ => measurement.latency_ms = Some(value),
+                _ => {
+                    let precision = precision_on(builder.device_mut(device));
+                    builder.measurement(Measurement {
+                        device,
+                        architecture,
+                        precision,
+                        input,
+                        values: DeviceValues::of(metric, value),
+                        origin: origin(id),
+                    });
+                }
             }
-            builder.measurement(measurement);
         }
         Ok(())
     })?;
@@ -196,7 +193,7 @@ fn noticed(file: &Path, missing: &[usize; QUANTITIES.len()], builder: &mut Build
         let rows = builder.measurements_mut()[first..].iter();
         let latencies: Vec<f64> = rows
             .filter(|row| row.device as usize == position)
-            .filter_map(|row| row.latency_ms)
+            .filter_map(|row| row.value(Metric::Latency))
             .collect();
         notes.extend(degenerate_note(&format!("{name}, {id}"), &latencies));
     }

@@ -13,11 +13,12 @@ use super::latencies::degenerate_note;
 use super::{Imported, Importer, described_device, locate, only_spaces};
 use crate::dataset::build::Builder;
 use crate::dataset::deduplicate::deduplicate;
-use crate::dataset::{AccuracyRow, Manifest, Measurement, Origin, Source};
+use crate::dataset::{AccuracyRow, DeviceValues, Manifest, Measurement, Origin, Source};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::metric::Metric;
 use crate::progress::{Progress, Unit};
-use crate::space::{Architecture, InputSize, NasBench201, SearchSpace};
+use crate::space::{Architecture, InputSize, NasBench201, Precision, SearchSpace};
 
 const FILE: &str = "results/dataset.parquet";
 
@@ -118,21 +119,24 @@ impl Reading<'_> {
             self.malformed(&line, "task", &format!("one of {names}"), &format!("`{}`", line.task))
         })?;
         let architecture = self.builder.parsed_architecture(architecture);
-        let precision = self.builder.precision("fp32")?;
-        let (latency_ms, energy_mj) = (
-            self.positive(&line, "lat_ms_median", line.latency_ms)?,
-            self.positive(&line, "energy_mj", line.energy_mj)?,
-        );
-        if latency_ms.is_some() || energy_mj.is_some() {
+        let mut values = DeviceValues::default();
+        for (metric, column, value) in [
+            (Metric::Latency, "lat_ms_median", line.latency_ms),
+            (Metric::Energy, "energy_mj", line.energy_mj),
+        ] {
+            if let Some(value) = self.positive(&line, column, value)? {
+                values.insert(metric, value);
+            }
+        }
+        if !values.is_empty() {
             let device = self.device(&line);
             let input = self.builder.input(task.input)?;
             self.builder.measurement(Measurement {
                 device,
                 architecture,
-                precision,
+                precision: Precision::Fp32,
                 input,
-                latency_ms,
-                energy_mj,
+                values,
                 origin: Origin::Measured,
             });
         }
@@ -145,7 +149,7 @@ impl Reading<'_> {
             self.builder.accuracy(AccuracyRow {
                 task,
                 architecture,
-                precision,
+                precision: Precision::Fp32,
                 accuracy_percent,
                 origin: Origin::Measured,
             });
@@ -235,7 +239,7 @@ impl Reading<'_> {
                 let rows = dataset.measurements.iter();
                 let latencies: Vec<f64> = rows
                     .filter(|row| row.device as usize == position && usize::from(row.input) == input)
-                    .filter_map(|row| row.latency_ms)
+                    .filter_map(|row| row.value(Metric::Latency))
                     .collect();
                 notes.extend(degenerate_note(&format!("{} at {size}", device.id), &latencies));
             }
