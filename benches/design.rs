@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use edgefit::checkpoint::{load_optimizer, load_predictor};
+use edgefit::checkpoint::Checkpoint;
 use edgefit::compute::Backend;
 use edgefit::metric::Metric;
 use edgefit::optimize::{Optimizer, Request, exhaustive};
@@ -22,10 +22,11 @@ const BATCH: usize = 1000;
 static MODELS: LazyLock<(Predictor, Optimizer, DeviceModel)> = LazyLock::new(|| {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints/nasbench201");
     let compute = Backend::Flex.device().unwrap();
-    let predictor = load_predictor(&folder, &compute).unwrap();
+    let checkpoint = Checkpoint::open(&folder).unwrap();
+    let predictor = checkpoint.predictor(&compute).unwrap();
     predictor.table();
     let device = predictor.known("silver_4210r").unwrap();
-    (predictor, load_optimizer(&folder, &compute).unwrap(), device)
+    (predictor, checkpoint.optimizer(&compute).unwrap(), device)
 });
 
 fn main() {

@@ -73,6 +73,12 @@ pub enum Error {
         /// What to do next.
         hint: String,
     },
+    /// A folder that another process is writing to.
+    #[error("{path} is in use: another edgefit is writing to it. Try again when it is done.", path = path.display())]
+    Locked {
+        /// The folder.
+        path: PathBuf,
+    },
     /// Long work was stopped from outside.
     #[error("interrupted; {}", kept(.state.as_deref()))]
     Interrupted {

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::device::{ProbeRow, datasheet, read_probes};
 use super::{Global, print};
-use crate::checkpoint;
+use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::files::write_bytes;
@@ -44,7 +44,7 @@ pub(crate) struct AdaptArgs {
 }
 
 pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
-    let predictor = checkpoint::load_predictor(&args.checkpoint, &global.backend.device()?)?;
+    let predictor = Checkpoint::open(&args.checkpoint)?.predictor(&global.backend.device()?)?;
     let usable = predictor.space.enumerable().map_or(usize::MAX, |listed| listed.size());
     if args.count == 0 || args.count > usable {
         return Err(Error::Invalid {
@@ -101,7 +101,7 @@ pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
 }
 
 pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
-    let predictor = checkpoint::load_predictor(&args.checkpoint, &global.backend.device()?)?;
+    let predictor = Checkpoint::open(&args.checkpoint)?.predictor(&global.backend.device()?)?;
     let device = match &args.device {
         Some(name) => datasheet(name)?,
         None => Device::named(

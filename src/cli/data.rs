@@ -14,6 +14,7 @@ use crate::dataset::{
     load, summarise,
 };
 use crate::error::{Error, Result};
+use crate::files::LockedFolder;
 use crate::space::{InputSize, Precision, by_id};
 
 #[derive(Debug, Subcommand)]
@@ -100,6 +101,8 @@ pub(crate) fn run(verb: &DataVerb, global: &Global) -> Result<ExitCode> {
 fn import(args: &ImportArgs, global: &Global) -> Result<()> {
     let importer = by_name(&args.source)?;
     let space = by_id(&args.space)?;
+    // From reading the dataset to writing it, so that of two imports at once neither is lost.
+    let out = LockedFolder::open(&args.out)?;
     // Before the work of reading: the dataset to add to may be broken.
     let present = if args.out.join(MANIFEST_FILE).exists() {
         Some(read(&args.out, global)?)
@@ -126,7 +129,7 @@ fn import(args: &ImportArgs, global: &Global) -> Result<()> {
         None => Dataset::new(space),
     };
     let (dataset, added) = target.merged(found, &args.out)?;
-    dataset.write(&args.out, &manifest)?;
+    dataset.write_to(&out, &manifest)?;
     for note in &notes {
         global.say(format!("note: {note}"));
     }

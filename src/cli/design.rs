@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::device::resolve;
 use super::predict::Format;
 use super::{Global, print, print_json};
-use crate::checkpoint;
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{Proposal, Proposals, Request};
@@ -101,8 +101,9 @@ impl ConstraintArgs {
 pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
     let request = args.asked.request(args.samples)?;
     let compute = global.backend.device()?;
-    let predictor = checkpoint::load_predictor(&args.checkpoint, &compute)?;
-    let optimizer = checkpoint::load_optimizer(&args.checkpoint, &compute)?;
+    let checkpoint = Checkpoint::open(&args.checkpoint)?;
+    let predictor = checkpoint.predictor(&compute)?;
+    let optimizer = checkpoint.optimizer(&compute)?;
     let device = resolve(&args.device, &predictor, global)?;
     let proposals = optimizer.propose(&predictor, &device, &request, Seed(global.seed))?;
     if device.knowledge == Knowledge::Prior {

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 
 use super::{Global, print, print_json, read_datasets};
-use crate::checkpoint;
+use crate::checkpoint::Checkpoint;
 use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::evaluate::optimizer::{OptimizerReport, OptimizerScoring, score_optimizer};
@@ -158,7 +158,7 @@ pub(crate) struct ScoredPredictor {
 impl PredictorChoices {
     pub(crate) fn scored(&self, global: &Global) -> Result<ScoredPredictor> {
         let compute = global.backend.device()?;
-        let predictor = checkpoint::load_predictor(&self.checkpoint, &compute)?;
+        let predictor = Checkpoint::open(&self.checkpoint)?.predictor(&compute)?;
         let dataset = read_datasets(&self.dataset, global)?;
         let task = task_of(&predictor, &dataset)?;
         let scoring = PredictorScoring {
@@ -193,8 +193,9 @@ pub(crate) struct ScoredOptimizer {
 impl OptimizerChoices {
     pub(crate) fn scored(&self, global: &Global) -> Result<ScoredOptimizer> {
         let compute = global.backend.device()?;
-        let predictor = checkpoint::load_predictor(&self.checkpoint, &compute)?;
-        let optimizer = checkpoint::load_optimizer(&self.checkpoint, &compute)?;
+        let checkpoint = Checkpoint::open(&self.checkpoint)?;
+        let predictor = checkpoint.predictor(&compute)?;
+        let optimizer = checkpoint.optimizer(&compute)?;
         let dataset = read_datasets(&self.dataset, global)?;
         let task = task_with_accuracies(&predictor, &dataset)?;
         let scoring = OptimizerScoring {

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::device::{read_architectures, resolve};
 use super::{Global, print, print_json};
-use crate::checkpoint;
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::predict::{Accuracy, Estimate, Knowledge, MetricModel};
@@ -52,7 +52,7 @@ struct Row {
 }
 
 pub(crate) fn run(args: &PredictArgs, global: &Global) -> Result<ExitCode> {
-    let predictor = checkpoint::load_predictor(&args.checkpoint, &global.backend.device()?)?;
+    let predictor = Checkpoint::open(&args.checkpoint)?.predictor(&global.backend.device()?)?;
     let device = resolve(&args.device, &predictor, global)?;
     let architectures = read_architectures(&args.architectures, predictor.space)?;
     let encoded = predictor.encode(&architectures);

@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 
 use super::evaluate::{task_with_accuracies, unseen};
 use super::{Global, print, print_json, read_datasets};
-use crate::checkpoint;
+use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::evaluate::comparison::{ComparisonOptions, ComparisonReport, compare};
 use crate::evaluate::predictor::ProbeChoice;
@@ -56,8 +56,9 @@ pub(crate) struct CompareArgs {
 
 pub(crate) fn run(args: &CompareArgs, global: &Global) -> Result<()> {
     let compute = global.backend.device()?;
-    let predictor = checkpoint::load_predictor(&args.checkpoint, &compute)?;
-    let optimizer = checkpoint::load_optimizer(&args.checkpoint, &compute)?;
+    let checkpoint = Checkpoint::open(&args.checkpoint)?;
+    let predictor = checkpoint.predictor(&compute)?;
+    let optimizer = checkpoint.optimizer(&compute)?;
     let dataset = read_datasets(&args.dataset, global)?;
     let task = task_with_accuracies(&predictor, &dataset)?;
     let options = ComparisonOptions {

@@ -8,7 +8,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 
 use super::{Global, print};
-use crate::checkpoint;
+use crate::checkpoint::Checkpoint;
 use crate::compute::ComputeDevice;
 use crate::dataset::simulate::{Cost, Simulator};
 use crate::dataset::{Dataset, Selection};
@@ -240,8 +240,9 @@ fn cells(limit_ms: f64, proposals: &Proposals, predictor: &Predictor) -> Vec<Str
 /// The instant thing, with what was learned from real measurements.
 fn shipped(folder: &Path, compute: &ComputeDevice, global: &Global) -> Result<()> {
     let started = Instant::now();
-    let predictor = checkpoint::load_predictor(folder, compute)?;
-    let optimizer = checkpoint::load_optimizer(folder, compute)?;
+    let checkpoint = Checkpoint::open(folder)?;
+    let predictor = checkpoint.predictor(compute)?;
+    let optimizer = checkpoint.optimizer(compute)?;
     let loaded = 1e3 * started.elapsed().as_secs_f64();
     let device = predictor.known(SHIPPED_DEVICE).ok_or_else(|| Error::Unknown {
         kind: "device",

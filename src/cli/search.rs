@@ -10,7 +10,7 @@ use super::Global;
 use super::design::{ConstraintArgs, print_proposals};
 use super::device::resolve;
 use super::predict::Format;
-use crate::checkpoint;
+use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{PredictorEvaluator, searched};
@@ -40,7 +40,7 @@ pub(crate) struct SearchArgs {
 pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
     let request = args.asked.request(0)?;
     let searcher = by_id(&args.searcher, Seed(global.seed))?;
-    let predictor = checkpoint::load_predictor(&args.checkpoint, &global.backend.device()?)?;
+    let predictor = Checkpoint::open(&args.checkpoint)?.predictor(&global.backend.device()?)?;
     let device = resolve(&args.device, &predictor, global)?;
     let evaluator = PredictorEvaluator::new(&predictor, &device)?;
     let whole = predictor.space.enumerable().map_or(usize::MAX, |listed| listed.size());

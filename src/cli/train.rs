@@ -8,10 +8,10 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::{Global, interrupt, read_datasets};
-use crate::checkpoint;
+use crate::checkpoint::Checkpoint;
 use crate::compute::ComputeDevice;
 use crate::error::{Error, Result};
-use crate::files::{read_configuration, write_bytes};
+use crate::files::{LockedFolder, read_configuration, write_bytes};
 use crate::optimize::{self, OptimizerConfig};
 use crate::predict::fit::{FitOptions, fit};
 use crate::seed::Seed;
@@ -116,13 +116,13 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
     let options = options(args)?;
     let compute = global.backend.device()?;
     let dataset = read_datasets(&args.dataset, global)?;
+    let out = LockedFolder::open(&args.out)?;
     let state = args.out.join(STATE);
     let run_file = run_file(args, &options, global, &state)?;
     let at = (global, args.resume, args.out.as_path());
     let options_file = ("run.toml", run_file.as_str());
     let predictor = trained(at, options_file, &compute, |run| fit(&dataset, &options, run))?;
-    let predictor = checkpoint::save_predictor(&args.out, predictor)?;
-    write_bytes(&args.out.join("run.toml"), run_file.as_bytes())?;
+    let predictor = Checkpoint::save_predictor(&out, predictor, &[("run.toml", run_file.as_bytes())])?;
     fs::remove_dir_all(&state).map_err(Error::io("remove", &state))?;
     global.say(format!(
         "learned {} devices{}; checkpoint {} in {}",
@@ -143,7 +143,9 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
         None => OptimizerConfig::default(),
     };
     let compute = global.backend.device()?;
-    let predictor = checkpoint::load_predictor(&args.predictor, &compute)?;
+    let checkpoint = Checkpoint::open(&args.predictor)?;
+    let predictor = checkpoint.predictor(&compute)?;
+    let out = LockedFolder::open(&args.out)?;
     let state = args.out.join(STATE);
     let options = toml_of(
         &OptimizerRunFile {
@@ -159,7 +161,7 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
     let optimizer = trained(at, options_file, &compute, |run| {
         optimize::fit(&predictor, &config, run)
     })?;
-    checkpoint::save_optimizer(&args.predictor, &args.out, &optimizer)?;
+    checkpoint.save_with_optimizer(&out, &optimizer)?;
     fs::remove_dir_all(&state).map_err(Error::io("remove", &state))?;
     global.say(format!(
         "learned to choose designs; checkpoint in {}",

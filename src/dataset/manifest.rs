@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Origin;
 use crate::error::{Error, Result};
-use crate::files::read_toml;
+use crate::files::{Committed, read_toml};
 
 /// Name of the file in a dataset folder.
 pub const MANIFEST_FILE: &str = "dataset.toml";
@@ -58,7 +58,7 @@ impl Manifest {
     /// # Errors
     /// [`Error::Malformed`] when it is missing, or with the line of what is wrong.
     pub fn read(folder: &Path) -> Result<Manifest> {
-        let path = folder.join(MANIFEST_FILE);
+        let path = Committed::of(folder)?.path(MANIFEST_FILE);
         if !path.is_file() {
             return Err(Error::Malformed {
                 path: folder.to_path_buf(),

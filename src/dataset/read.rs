@@ -10,6 +10,7 @@ use super::table::{Columns, Row, Table};
 use super::{AccuracyRow, Dataset, DeviceValues, Measurement, Origin};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::files::Committed;
 use crate::metric::Metric;
 use crate::progress::{Progress, Silent, Unit};
 use crate::space::{InputSize, Precision, SearchSpace, by_id};
@@ -110,8 +111,9 @@ pub(super) fn read_tables(
     builder: &mut Builder,
     progress: &dyn Progress,
 ) -> Result<usize> {
+    let files = Committed::of(folder)?;
     let [devices, measurements, accuracy] =
-        [DEVICES_FILE, MEASUREMENTS_FILE, ACCURACY_FILE].map(|name| folder.join(name));
+        [DEVICES_FILE, MEASUREMENTS_FILE, ACCURACY_FILE].map(|name| files.path(name));
     if !measurements.is_file() && !accuracy.is_file() {
         return Err(Error::Malformed {
             path: folder.to_path_buf(),

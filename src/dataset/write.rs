@@ -1,6 +1,5 @@
-//! Writes a dataset folder: all files complete beside the old ones first, then renamed.
+//! Writes a dataset folder; its files change together.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 
@@ -8,8 +7,8 @@ use super::Dataset;
 use super::devices::{DEVICES_FILE, write_devices};
 use super::manifest::{MANIFEST_FILE, Manifest};
 use super::read::{ACCURACY_COLUMNS, ACCURACY_FILE, MEASUREMENT_COLUMNS, MEASUREMENTS_FILE};
-use crate::error::{Error, Result};
-use crate::files::Replacement;
+use crate::error::Result;
+use crate::files::LockedFolder;
 use crate::metric::Metric;
 
 impl Dataset {
@@ -17,26 +16,30 @@ impl Dataset {
     /// this dataset. A dataset that was there before is replaced as a whole, and untouched on failure.
     ///
     /// # Errors
-    /// [`Error::Io`] naming the file.
+    /// [`Error::Io`](crate::error::Error::Io) naming the file; [`Error::Locked`](crate::error::Error::Locked) for a folder
+    /// that another process writes to.
     pub fn write(&self, folder: &Path, manifest: &Manifest) -> Result<()> {
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        self.write_to(&LockedFolder::open(folder)?, manifest)
+    }
+
+    /// As [`Dataset::write`], to a folder that was locked before what it held was read.
+    ///
+    /// # Errors
+    /// [`Error::Io`](crate::error::Error::Io) naming the file.
+    pub fn write_to(&self, folder: &LockedFolder, manifest: &Manifest) -> Result<()> {
         let architectures: Vec<String> = self
             .architectures
             .iter()
             .map(|architecture| self.space.print(architecture))
             .collect();
-        let mut files = Replacement::new();
-        files.add(&folder.join(MANIFEST_FILE), |out| {
+        let mut files = folder.replacement();
+        files.add(MANIFEST_FILE, |out| {
             let text = toml::to_string_pretty(manifest).map_err(io::Error::other)?;
             out.write_all(text.as_bytes())
         })?;
-        files.add(&folder.join(DEVICES_FILE), |out| write_devices(&self.devices, out))?;
-        files.add(&folder.join(MEASUREMENTS_FILE), |out| {
-            self.write_measurements(&architectures, out)
-        })?;
-        files.add(&folder.join(ACCURACY_FILE), |out| {
-            self.write_accuracies(&architectures, out)
-        })?;
+        files.add(DEVICES_FILE, |out| write_devices(&self.devices, out))?;
+        files.add(MEASUREMENTS_FILE, |out| self.write_measurements(&architectures, out))?;
+        files.add(ACCURACY_FILE, |out| self.write_accuracies(&architectures, out))?;
         files.commit()
     }
 

@@ -3,13 +3,12 @@
 
 mod adamw;
 
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use burn::grad_clipping::GradientClippingConfig;
-use burn::module::Module;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{GradientsAccumulator, GradientsParams, ModuleOptimizer};
 use burn::store::ModuleRecord;
 use burn::tensor::{Bytes, Tensor};
@@ -20,7 +19,7 @@ use serde::de::DeserializeOwned;
 use self::adamw::OnePass;
 use crate::compute::{ComputeDevice, is_cpu};
 use crate::error::{Error, Result};
-use crate::files::write_bytes;
+use crate::files::{Committed, LockedFolder, read_bounded};
 use crate::progress::Progress;
 use crate::seed::Seed;
 
@@ -28,6 +27,8 @@ use crate::seed::Seed;
 const STATE_INTERVAL: Duration = Duration::from_secs(3);
 const OPTIMIZER: &str = "optimizer.bpk";
 const PROGRESS: &str = "progress.json";
+/// Largest file of a state that is read.
+const MAX_FILE_BYTES: u64 = 1 << 30;
 
 /// What long work needs beside its numbers: where it computes, where it keeps its state, whom it tells, when it stops.
 pub struct Run<'a> {
@@ -149,7 +150,7 @@ impl StateFolder {
         self.saved.elapsed() > STATE_INTERVAL
     }
 
-    /// Writes modules under their file names, the optimizer and the progress; the last makes the state complete.
+    /// Writes modules under their file names, the optimizer and the progress, all together.
     pub(crate) fn save<M: Module>(
         &mut self,
         modules: &[(&str, &M)],
@@ -158,25 +159,31 @@ impl StateFolder {
     ) -> Result<()> {
         let Some(folder) = &self.folder else { return Ok(()) };
         let failed = |error: &dyn std::fmt::Display| unusable(folder, &error.to_string());
-        fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
+        let locked = LockedFolder::open(folder)?;
+        let mut state = locked.replacement();
         for (file, module) in modules {
-            write_bytes(&folder.join(file), &module_bytes(*module, folder)?)?;
+            let bytes = module_bytes(*module, folder)?;
+            state.add(file, |out| out.write_all(&bytes))?;
         }
         let moments = descent.optimizer.into_bytes().map_err(|error| failed(&error))?;
-        write_bytes(&folder.join(OPTIMIZER), &moments)?;
+        state.add(OPTIMIZER, |out| out.write_all(&moments))?;
         let progress = serde_json::to_vec(progress).map_err(|error| failed(&error))?;
-        write_bytes(&folder.join(PROGRESS), &progress)?;
+        state.add(PROGRESS, |out| out.write_all(&progress))?;
+        state.commit()?;
         self.saved = Instant::now();
         Ok(())
     }
 
     /// The progress of the run that this one resumes, if there was one; its modules and optimizer are then there too.
     pub(crate) fn progress<P: DeserializeOwned>(&self) -> Result<Option<P>> {
-        let path = self.folder.as_ref().map(|folder| folder.join(PROGRESS));
-        let Some(path) = path.filter(|path| self.resume && path.exists()) else {
+        let Some(folder) = self.folder.as_ref().filter(|folder| self.resume && folder.exists()) else {
             return Ok(None);
         };
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        let path = Committed::of(folder)?.path(PROGRESS);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = read_bounded(&path, MAX_FILE_BYTES)?;
         serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|error| unusable(&path, &error.to_string()))
@@ -185,7 +192,10 @@ impl StateFolder {
     /// The module as it was saved under this file name.
     pub(crate) fn module<M: Module>(&self, file: &str, module: M) -> Result<M> {
         match &self.folder {
-            Some(folder) => load_module(module, &folder.join(file)),
+            Some(folder) => {
+                let path = Committed::of(folder)?.path(file);
+                load_module(module, &read_bounded(&path, MAX_FILE_BYTES)?, &path)
+            }
             None => Ok(module),
         }
     }
@@ -193,8 +203,8 @@ impl StateFolder {
     /// The descent with the optimizer's moments as they were saved.
     pub(crate) fn descent(&self, descent: Descent) -> Result<Descent> {
         let Some(folder) = &self.folder else { return Ok(descent) };
-        let path = folder.join(OPTIMIZER);
-        let bytes = fs::read(&path).map_err(Error::io("read", &path))?;
+        let path = Committed::of(folder)?.path(OPTIMIZER);
+        let bytes = read_bounded(&path, MAX_FILE_BYTES)?;
         let optimizer = descent
             .optimizer
             .from_bytes(Bytes::from_bytes_vec(bytes))
@@ -213,17 +223,32 @@ pub fn module_bytes<M: Module>(module: &M, place: &Path) -> Result<Vec<u8>> {
     Ok(bytes.to_vec())
 }
 
-/// Reads burnpack weights into a module of the same shape.
+/// Reads burnpack weights into a module of the same shape. `place` is named in the error.
 ///
 /// # Errors
-/// [`Error::Io`] and, for files that are not such weights, [`Error::Checkpoint`].
-pub fn load_module<M: Module>(module: M, path: &Path) -> Result<M> {
-    let bytes = fs::read(path).map_err(Error::io("read", path))?;
-    let record =
-        ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes)).map_err(|error| unusable(path, &error.to_string()))?;
-    module
+/// [`Error::Checkpoint`] for bytes that are not such weights, and for weights that are not finite.
+pub fn load_module<M: Module>(module: M, bytes: &[u8], place: &Path) -> Result<M> {
+    let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(bytes.to_vec()))
+        .map_err(|error| unusable(place, &error.to_string()))?;
+    let module = module
         .try_load_record(record)
-        .map_err(|error| unusable(path, &error.to_string()))
+        .map_err(|error| unusable(place, &error.to_string()))?;
+    let mut check = FiniteWeights(true);
+    module.visit(&mut check);
+    if check.0 {
+        Ok(module)
+    } else {
+        Err(unusable(place, "a weight that is no finite number"))
+    }
+}
+
+/// Whether every weight seen so far is finite.
+struct FiniteWeights(bool);
+
+impl ModuleVisitor for FiniteWeights {
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        self.0 &= param.val().into_data().iter::<f32>().all(f32::is_finite);
+    }
 }
 
 fn unusable(path: &Path, found: &str) -> Error {

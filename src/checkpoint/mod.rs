@@ -1,0 +1,166 @@
+//! Trained models on disk: a folder with everything needed to use them and to notice that it is damaged.
+//!
+//! - `checkpoint.json`: format version, search space, and the SHA-256 of every other file.
+//! - `predictor.json`, `latency-N.bpk`, `accuracy-N.bpk`, `accuracies.csv`: the predictor.
+//! - `optimizer.json`, `policy.bpk`: the optimizer, if one was trained.
+//!
+//! A model is always rebuilt from its saved configuration, never from defaults, and from the very bytes whose hashes were
+//! compared. The files change together ([`LockedFolder`]); other files in the folder, such as a README, are left alone.
+
+mod manifest;
+mod optimizer;
+mod predictor;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use manifest::{MANIFEST, Manifest};
+
+use crate::error::{Error, Result};
+use crate::files::{Committed, LockedFolder, read_bounded};
+use crate::optimize::Optimizer;
+use crate::predict::Predictor;
+use crate::space::{self, SearchSpace};
+
+/// Largest file of a checkpoint that is read.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+
+/// The files of a checkpoint in memory, by name, without the manifest.
+type Files = BTreeMap<String, Vec<u8>>;
+
+/// A checkpoint whose files were read and found whole.
+#[derive(Clone)]
+pub struct Checkpoint {
+    /// Where it comes from, for messages.
+    folder: PathBuf,
+    manifest: Manifest,
+    space: &'static dyn SearchSpace,
+    files: Files,
+}
+
+impl Checkpoint {
+    /// Reads every file of a checkpoint, once, and compares its hash.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] for a folder that is not a checkpoint, is of another format version or of a search space that
+    /// this build lacks, or has a damaged file; [`Error::Io`].
+    pub fn open(folder: &Path) -> Result<Checkpoint> {
+        let committed = Committed::of(folder)?;
+        let path = committed.path(MANIFEST);
+        if !path.exists() {
+            return Err(broken(folder, format!("a folder with {MANIFEST}"), "none".into()));
+        }
+        let manifest = Manifest::parse(&read_bounded(&path, MAX_FILE_BYTES)?, &path)?;
+        let mut files = Files::new();
+        for name in manifest.files.keys() {
+            let path = committed.path(name);
+            if !path.exists() {
+                return Err(broken(&path, "a file that the manifest names".into(), "none".into()));
+            }
+            files.insert(name.clone(), read_bounded(&path, MAX_FILE_BYTES)?);
+        }
+        Checkpoint::new(folder, manifest, files)
+    }
+
+    fn new(folder: &Path, manifest: Manifest, files: Files) -> Result<Checkpoint> {
+        let space = space::by_id(&manifest.space).map_err(|_| {
+            let known: Vec<&str> = space::all().iter().map(|space| space.id()).collect();
+            broken(
+                folder,
+                format!("a search space among {}", known.join(", ")),
+                format!("`{}`", manifest.space),
+            )
+        })?;
+        manifest.verify(&files, folder)?;
+        Ok(Checkpoint {
+            folder: folder.to_path_buf(),
+            manifest,
+            space,
+            files,
+        })
+    }
+
+    /// Identifies the predictor, and everything that is derived from it, such as an adapted device.
+    pub fn id(&self) -> &str {
+        &self.manifest.predictor
+    }
+
+    /// The search space that its models know.
+    pub fn space(&self) -> &'static dyn SearchSpace {
+        self.space
+    }
+
+    fn file(&self, name: &str) -> Result<&[u8]> {
+        match self.files.get(name) {
+            Some(bytes) => Ok(bytes),
+            None => Err(broken(&self.folder, format!("a file {name}"), "none".into())),
+        }
+    }
+
+    fn place(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// Writes a predictor, and returns it with its final id. An optimizer that the folder held is no longer part of it.
+    /// `notes` are files for people, by name, that are written together with it.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the checkpoint that was there before is then untouched.
+    pub fn save_predictor(
+        folder: &LockedFolder,
+        mut predictor: Predictor,
+        notes: &[(&str, &[u8])],
+    ) -> Result<Predictor> {
+        let files = predictor::files(&predictor, folder.path())?;
+        let manifest = Manifest::of(predictor.space.id(), &files);
+        predictor.id.clone_from(&manifest.predictor);
+        write(folder, &manifest, &files, notes)?;
+        Ok(predictor)
+    }
+
+    /// Writes this checkpoint with another optimizer to a folder, which may be the one that it was read from.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; the checkpoint that was there before is then untouched.
+    pub fn save_with_optimizer(&self, folder: &LockedFolder, optimizer: &Optimizer) -> Result<()> {
+        let mut files = self.files.clone();
+        files.extend(optimizer::files(optimizer)?);
+        write(folder, &Manifest::of(self.space.id(), &files), &files, &[])
+    }
+}
+
+fn write(folder: &LockedFolder, manifest: &Manifest, files: &Files, notes: &[(&str, &[u8])]) -> Result<()> {
+    let text = serde_json::to_vec_pretty(manifest)
+        .map_err(|error| Error::io("write", folder.path().join(MANIFEST))(error.into()))?;
+    let mut replacement = folder.replacement();
+    for (name, bytes) in files {
+        replacement.add(name, |out| out.write_all(bytes))?;
+    }
+    for (name, bytes) in notes {
+        replacement.add(name, |out| out.write_all(bytes))?;
+    }
+    replacement.add(MANIFEST, |out| out.write_all(&text))?;
+    for name in earlier_files(folder.path())
+        .iter()
+        .filter(|name| !files.contains_key(*name))
+    {
+        replacement.remove(name);
+    }
+    replacement.commit()
+}
+
+/// The files of the checkpoint that a folder holds so far; none where it holds no checkpoint that can be read.
+fn earlier_files(folder: &Path) -> Vec<String> {
+    let path = folder.join(MANIFEST);
+    let manifest = read_bounded(&path, MAX_FILE_BYTES).and_then(|bytes| Manifest::parse(&bytes, &path));
+    manifest.map_or_else(|_| Vec::new(), |manifest| manifest.files.into_keys().collect())
+}
+
+fn broken(path: &Path, expected: String, found: String) -> Error {
+    Error::Checkpoint {
+        path: path.to_path_buf(),
+        expected,
+        found,
+        hint: "Restore the checkpoint from a copy or train it again.".into(),
+    }
+}

@@ -1,0 +1,398 @@
+//! Folders whose files are replaced together. What was decided is noted in a journal before the first file is renamed, so
+//! that a crash between any two steps leaves a folder that reads as the old one or as the new one, never as a mixture.
+//!
+//! The steps: every new file is written beside its old one and flushed to disk; the journal, which names them, is renamed
+//! into place, and from then on the folder reads as the new one ([`Committed`]); the files are renamed, those that are no
+//! longer needed are removed, last of all the journal. Whoever next writes to the folder finishes what was not.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::{TEMPORARY, read_bounded, sync_folder, write_beside};
+use crate::error::{Error, Result};
+
+const JOURNAL: &str = ".replacing.json";
+const MAX_JOURNAL_BYTES: u64 = 1 << 20;
+/// How long a folder that another process writes to is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_millis(50);
+
+/// What a replacement decided, by file name.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Journal {
+    /// From the name of a file to the temporary one that holds its new content.
+    renamed: BTreeMap<String, String>,
+    removed: Vec<String>,
+}
+
+/// The files of a folder as the last replacement left them, finished or not.
+#[derive(Debug)]
+pub struct Committed {
+    folder: PathBuf,
+    journal: Journal,
+}
+
+impl Committed {
+    /// Looks for a replacement that a crash left unfinished.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`] for a journal that edgefit did not write.
+    pub fn of(folder: &Path) -> Result<Committed> {
+        Ok(Committed {
+            folder: folder.to_path_buf(),
+            journal: Journal::read(folder)?.unwrap_or_default(),
+        })
+    }
+
+    /// Where the content of the file called `name` is.
+    pub fn path(&self, name: &str) -> PathBuf {
+        let temporary = self.journal.renamed.get(name).map(|name| self.folder.join(name));
+        match temporary.filter(|temporary| temporary.exists()) {
+            Some(temporary) => temporary,
+            None => self.folder.join(name),
+        }
+    }
+}
+
+/// A folder that no other process writes to as long as this value lives.
+#[derive(Debug)]
+pub struct LockedFolder {
+    path: PathBuf,
+    /// Locked; the system unlocks it when the process ends, however it ends.
+    _lock: File,
+    created: bool,
+}
+
+impl LockedFolder {
+    /// Makes the folder if there is none, locks it, and finishes or clears away what a process that was killed left there.
+    ///
+    /// # Errors
+    /// [`Error::Locked`] when another process keeps it for longer than ten seconds; [`Error::Io`].
+    pub fn open(path: &Path) -> Result<LockedFolder> {
+        LockedFolder::open_within(path, PATIENCE)
+    }
+
+    fn open_within(path: &Path, patience: Duration) -> Result<LockedFolder> {
+        let created = !path.exists();
+        fs::create_dir_all(path).map_err(Error::io("create", path))?;
+        let folder = LockedFolder {
+            path: path.to_path_buf(),
+            _lock: lock(path, patience)?,
+            created,
+        };
+        if let Some(journal) = Journal::read(path)? {
+            journal.finish(path, &mut || Ok(()))?;
+        }
+        clear_temporaries(path, TEMPORARY).map_err(Error::io("clear", path))?;
+        Ok(folder)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Begins to replace files of this folder.
+    pub fn replacement(&self) -> Replacement<'_> {
+        Replacement {
+            folder: self,
+            written: Vec::new(),
+            removed: Vec::new(),
+        }
+    }
+}
+
+impl Drop for LockedFolder {
+    /// A folder that was made for nothing does not stay.
+    fn drop(&mut self) {
+        if self.created {
+            // Fails for a folder that something was written to, which is what is wanted.
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+}
+
+/// Several files that replace older ones together.
+pub struct Replacement<'a> {
+    folder: &'a LockedFolder,
+    written: Vec<(NamedTempFile, String)>,
+    removed: Vec<String>,
+}
+
+impl Replacement<'_> {
+    /// Writes the new content of the file called `name` beside it. Dropping the replacement without
+    /// [`Replacement::commit`] removes it.
+    ///
+    /// # Errors
+    /// [`Error::Io`] naming the file.
+    pub fn add(&mut self, name: &str, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<()> {
+        let path = self.folder.path.join(name);
+        let temporary = write_beside(&path, write).map_err(Error::io("write", &path))?;
+        self.written.push((temporary, name.into()));
+        Ok(())
+    }
+
+    /// Removes the file called `name`, if there is one, together with the rest.
+    pub fn remove(&mut self, name: &str) {
+        self.removed.push(name.into());
+    }
+
+    /// Puts every file in its place.
+    ///
+    /// # Errors
+    /// [`Error::Io`] naming the file. Once the journal is written the folder reads as the new one even so, and the next
+    /// [`LockedFolder::open`] tries the rest again.
+    pub fn commit(self) -> Result<()> {
+        self.commit_by_steps(&mut || Ok(()))
+    }
+
+    /// `before_step` is called before each step that changes the folder; the tests stop there, as a crash would.
+    fn commit_by_steps(self, before_step: &mut dyn FnMut() -> io::Result<()>) -> Result<()> {
+        let folder = &self.folder.path;
+        let path = folder.join(JOURNAL);
+        let failed = |error| Error::io("write", &path)(error);
+        let mut journal = Journal {
+            removed: self.removed,
+            ..Journal::default()
+        };
+        for (temporary, name) in &self.written {
+            let temporary = temporary.path().file_name().unwrap_or_default().to_string_lossy();
+            journal.renamed.insert(name.clone(), temporary.into_owned());
+        }
+        let text = serde_json::to_vec(&journal).map_err(|error| failed(error.into()))?;
+        before_step().map_err(failed)?;
+        let written = write_beside(&path, |out| out.write_all(&text)).map_err(failed)?;
+        written.persist(&path).map_err(|failure| failed(failure.error))?;
+        // The journal counts on them now.
+        for (temporary, _) in self.written {
+            temporary.keep().map_err(|failure| failed(failure.error))?;
+        }
+        sync_folder(folder).map_err(failed)?;
+        journal.finish(folder, before_step)
+    }
+}
+
+impl Journal {
+    fn read(folder: &Path) -> Result<Option<Journal>> {
+        let path = folder.join(JOURNAL);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = read_bounded(&path, MAX_JOURNAL_BYTES)?;
+        let malformed = |found: String| Error::Malformed {
+            path: path.clone(),
+            line: None,
+            column: None,
+            expected: "files of this folder that edgefit was replacing".into(),
+            found,
+            hint: "Restore the folder from a copy.".into(),
+        };
+        let journal: Journal = serde_json::from_slice(&bytes).map_err(|error| malformed(error.to_string()))?;
+        let temporaries = journal.renamed.values();
+        match (journal.renamed.keys().chain(&journal.removed))
+            .find(|name| !is_plain_name(name))
+            .or_else(|| {
+                temporaries
+                    .clone()
+                    .find(|name| !is_plain_name(name) || !name.starts_with(TEMPORARY))
+            }) {
+            Some(name) => Err(malformed(format!("`{name}`"))),
+            None => Ok(Some(journal)),
+        }
+    }
+
+    fn finish(&self, folder: &Path, before_step: &mut dyn FnMut() -> io::Result<()>) -> Result<()> {
+        for (name, temporary) in &self.renamed {
+            let path = folder.join(name);
+            before_step().map_err(Error::io("replace", &path))?;
+            match fs::rename(folder.join(temporary), &path) {
+                // It was renamed before the crash.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && path.exists() => {}
+                renamed => renamed.map_err(Error::io("replace", &path))?,
+            }
+        }
+        for name in &self.removed {
+            before_step().map_err(Error::io("remove", folder.join(name)))?;
+            remove_if_there(&folder.join(name))?;
+        }
+        let path = folder.join(JOURNAL);
+        sync_folder(folder).map_err(Error::io("write", folder))?;
+        before_step().map_err(Error::io("remove", &path))?;
+        remove_if_there(&path)?;
+        sync_folder(folder).map_err(Error::io("write", folder))
+    }
+}
+
+/// Whether a name stands for a file of the folder itself and leads nowhere else.
+pub(crate) fn is_plain_name(name: &str) -> bool {
+    let mut parts = Path::new(name).components();
+    matches!(parts.next(), Some(std::path::Component::Normal(part)) if part == name) && parts.next().is_none()
+}
+
+fn remove_if_there(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed.map_err(Error::io("remove", path)),
+    }
+}
+
+/// Locks the folder itself where the system can, else a file in it.
+fn lock(folder: &Path, patience: Duration) -> Result<File> {
+    let failed = |error| Error::io("lock", folder)(error);
+    let file = if cfg!(unix) {
+        File::open(folder)
+    } else {
+        File::create(folder.join(".lock"))
+    };
+    let file = file.map_err(failed)?;
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if started.elapsed() < patience => sleep(RETRY),
+            Err(TryLockError::WouldBlock) => return Err(Error::Locked { path: folder.into() }),
+            // Some network file systems know no locks; there the user has to take care.
+            Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
+}
+
+/// Removes temporary files whose names begin so and whose writers are gone.
+pub(super) fn clear_temporaries(folder: &Path, prefix: &str) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let ours = entry.file_name().to_str().is_some_and(|name| name.starts_with(prefix));
+        if ours && entry.file_type()?.is_file() && is_abandoned(&entry.path()) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A temporary file is locked by the process that writes it.
+fn is_abandoned(path: &Path) -> bool {
+    File::open(path).is_ok_and(|file| file.try_lock().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::names_in;
+    use super::*;
+
+    const OLD: [(&str, &str); 3] = [("a", "old"), ("b", "old"), ("gone", "old")];
+
+    fn folder_with_old_files() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in OLD {
+            fs::write(folder.path().join(name), text).unwrap();
+        }
+        fs::write(folder.path().join("README.md"), "of the user").unwrap();
+        folder
+    }
+
+    /// Replaces `a` and `b`, removes `gone`, and stops before step number `stop`, leaving everything as a killed process
+    /// would.
+    fn stopped_before(folder: &Path, stop: usize) -> bool {
+        let locked = LockedFolder::open(folder).unwrap();
+        let mut replacement = locked.replacement();
+        replacement.add("a", |out| out.write_all(b"new")).unwrap();
+        replacement.add("b", |out| out.write_all(b"new")).unwrap();
+        replacement.remove("gone");
+        let mut steps = 0;
+        let done = replacement.commit_by_steps(&mut || {
+            steps += 1;
+            if steps > stop {
+                return Err(io::Error::other("killed"));
+            }
+            Ok(())
+        });
+        done.is_err()
+    }
+
+    fn read(folder: &Path) -> [String; 2] {
+        let committed = Committed::of(folder).unwrap();
+        ["a", "b"].map(|name| fs::read_to_string(committed.path(name)).unwrap())
+    }
+
+    #[test]
+    fn a_crash_at_any_step_leaves_the_old_files_or_the_new_ones() {
+        let mut stop = 0;
+        loop {
+            let folder = folder_with_old_files();
+            let crashed = stopped_before(folder.path(), stop);
+            let expected = if stop == 0 { "old" } else { "new" };
+            assert_eq!(read(folder.path()), [expected, expected], "before step {stop}");
+            // Whoever writes next finishes the rest, and leaves the user's own files alone.
+            drop(LockedFolder::open(folder.path()).unwrap());
+            assert_eq!(read(folder.path()), [expected, expected], "after step {stop}");
+            let names: &[&str] = match stop {
+                0 => &["README.md", "a", "b", "gone"],
+                _ => &["README.md", "a", "b"],
+            };
+            assert_eq!(names_in(folder.path()), names, "after step {stop}");
+            if !crashed {
+                break;
+            }
+            stop += 1;
+        }
+        // The journal, two renames, one removal, the removal of the journal.
+        assert_eq!(stop, 5);
+    }
+
+    #[test]
+    fn temporary_files_of_a_killed_process_are_cleared_and_those_of_a_living_one_stay() {
+        let folder = folder_with_old_files();
+        fs::write(folder.path().join(".unfinished-a-x"), "half").unwrap();
+        let living = write_beside(&folder.path().join("c"), |out| out.write_all(b"c")).unwrap();
+        drop(LockedFolder::open(folder.path()).unwrap());
+        assert!(living.path().exists());
+        drop(living);
+        assert_eq!(names_in(folder.path()), ["README.md", "a", "b", "gone"]);
+    }
+
+    #[test]
+    fn a_folder_in_use_is_refused_with_a_message() {
+        let folder = folder_with_old_files();
+        let first = LockedFolder::open(folder.path()).unwrap();
+        let second = LockedFolder::open_within(folder.path(), Duration::from_millis(60)).unwrap_err();
+        assert!(matches!(second, Error::Locked { .. }), "{second}");
+        drop(first);
+        assert!(LockedFolder::open(folder.path()).is_ok());
+    }
+
+    #[test]
+    fn a_folder_made_for_nothing_does_not_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = folder.path().join("made");
+        drop(LockedFolder::open(&made).unwrap());
+        assert!(!made.exists());
+        let existing = folder.path().join("existing");
+        fs::create_dir(&existing).unwrap();
+        drop(LockedFolder::open(&existing).unwrap());
+        assert!(existing.exists());
+    }
+
+    #[test]
+    fn a_journal_does_not_lead_out_of_the_folder() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("folder");
+        fs::create_dir(&folder).unwrap();
+        for (target, temporary) in [("../victim", ".unfinished-x"), ("a", "../victim"), ("a", "README.md")] {
+            let text = format!("{{\"renamed\": {{\"{target}\": \"{temporary}\"}}, \"removed\": []}}");
+            fs::write(folder.join(JOURNAL), text).unwrap();
+            assert!(LockedFolder::open(&folder).is_err(), "{target} {temporary}");
+            assert!(Committed::of(&folder).is_err(), "{target} {temporary}");
+        }
+        assert!(!is_plain_name("..") && !is_plain_name("/a") && !is_plain_name("a/b") && !is_plain_name("a/"));
+        assert!(!is_plain_name("") && !is_plain_name(".") && is_plain_name("latency-0.bpk"));
+    }
+}
