@@ -1,6 +1,5 @@
 //! `edgefit evaluate`: score a checkpoint on devices that it has not seen.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -10,11 +9,14 @@ use comfy_table::{Table, presets};
 use super::{Global, print, print_json, read_datasets};
 use crate::checkpoint::Checkpoint;
 use crate::dataset::{Dataset, Task};
-use crate::error::{Error, Result};
-use crate::evaluate::optimizer::{OptimizerReport, OptimizerScoring, score_optimizer};
+use crate::error::Result;
+use crate::evaluate::devices::{choose_devices, plural, what_counts};
+use crate::evaluate::optimizer::{OptimizerReport, OptimizerScoring, OptimizerSummary, score_optimizer};
 use crate::evaluate::predictor::{PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor};
+use crate::evaluate::task::{learned_task, task_with_accuracies};
 use crate::metric::Metric;
 use crate::predict::Predictor;
+use crate::predict::fit::FitOptions;
 use crate::seed::Seed;
 
 #[derive(Debug, Subcommand)]
@@ -32,8 +34,9 @@ Shares (coverage, within 10 %) lie between 0 and 1. Intervals are 90 % bootstrap
 Example:
   edgefit evaluate optimizer --checkpoint nb201 --dataset unseen --devices fpga,raspi4 --probes 10 --confidence 0.9
 
-Regret is in percentage points of accuracy against the best architecture in the table within the limit. Overshoot is the
-share of the limit by which a latency is above it, averaged over the designs that are.")]
+Regret is in percentage points of accuracy against the best architecture in the table within the limit, and zero where a
+better one exceeds the limit: exceeding it is counted as a violation, not as a gain. Overshoot is the share of the limit by
+which a latency is above it, averaged over the designs that are. The hypervolume ratio is 1 for the best designs there are.")]
     Optimizer(OptimizerArgs),
 }
 
@@ -79,6 +82,12 @@ pub(crate) struct OptimizerChoices {
     /// Evaluations of the NSGA-II and random baselines per limit
     #[arg(long, default_value_t = 1000)]
     budget: usize,
+    /// Labelled architectures that accuracies are learned from anew, for regret without known accuracies; 0 leaves it out
+    #[arg(long, default_value_t = 1000)]
+    accuracy_labels: usize,
+    /// Count devices whose values are predicted (sums of block tables, say) in the means too
+    #[arg(long)]
+    with_predicted: bool,
 }
 
 #[derive(Debug, Args)]
@@ -160,7 +169,7 @@ impl PredictorChoices {
         let compute = global.backend.device()?;
         let predictor = Checkpoint::open(&self.checkpoint)?.predictor(&compute)?;
         let dataset = read_datasets(&self.dataset, global)?;
-        let task = task_of(&predictor, &dataset)?;
+        let task = learned_task(&predictor, &dataset)?;
         let scoring = PredictorScoring {
             metric: if self.energy { Metric::Energy } else { Metric::Latency },
             devices: unseen(&predictor, &dataset, &self.devices, global)?,
@@ -202,11 +211,14 @@ impl OptimizerChoices {
             devices: unseen(&predictor, &dataset, &self.devices, global)?,
             probes: self.probes,
             choice: self.probe_choice,
-            limits: self.limits.max(1),
+            limits: self.limits,
             confidence: self.confidence,
             repeats: self.repeats,
             samples: self.samples,
             budget: self.budget,
+            accuracy_labels: self.accuracy_labels,
+            accuracy_training: FitOptions::default(),
+            with_predicted: self.with_predicted,
             seed: Seed(global.seed),
         };
         let report = score_optimizer(&predictor, &optimizer, &dataset, &task, &scoring, &global.progress())?;
@@ -232,93 +244,45 @@ fn summary_table(report: &OptimizerReport) -> String {
         "hypervolume",
         "us per design",
     ]);
-    let baselines = &report.baselines;
-    for (name, summary) in [
-        ("optimizer", &report.summary),
-        ("exhaustive", &baselines.exhaustive),
-        ("NSGA-II", &baselines.nsga2),
-        ("random", &baselines.random),
-        ("one proxy", &baselines.one_proxy),
-    ] {
-        table.add_row([
-            name.to_string(),
-            format!("{:.2}", summary.mean_regret),
-            format!("{:.2} to {:.2}", summary.mean_regret_low, summary.mean_regret_high),
-            format!("{:.3}", summary.violation_rate),
-            format!("{:.3}", summary.mean_overshoot),
-            format!("{:.4}", summary.hypervolume_ratio),
-            format!("{:.0}", summary.microseconds_per_design),
-        ]);
+    for (name, summary) in report.methods() {
+        table.add_row(summary_row(name, summary));
     }
-    let devices: BTreeSet<&str> = report.rows.iter().map(|row| row.device.as_str()).collect();
     format!(
-        "{table}\n{} devices, {} probes each, confidence {}",
-        devices.len(),
-        report.probes,
-        report.confidence
+        "{table}\n{} {} each, confidence {}, seed {}.\n{}",
+        what_counts(&report.devices),
+        plural(report.probes, "probe"),
+        report.confidence,
+        report.seed,
+        report.accuracies
     )
 }
 
-/// The dataset's task that the checkpoint learned, so that latencies are taken at its input size.
-pub(crate) fn task_of(predictor: &Predictor, dataset: &Dataset) -> Result<Option<Task>> {
-    match &predictor.accuracy {
-        Some(model) if dataset.tasks.contains(&model.scale.task) => dataset.resolve_task(Some(&model.scale.task)),
-        _ => Ok(None),
-    }
+fn summary_row(name: &str, summary: &OptimizerSummary) -> [String; 7] {
+    [
+        name.to_string(),
+        format!("{:.2}", summary.mean_regret),
+        format!("{:.2} to {:.2}", summary.mean_regret_low, summary.mean_regret_high),
+        format!("{:.3}", summary.violation_rate),
+        format!("{:.3}", summary.mean_overshoot),
+        format!("{:.4}", summary.hypervolume_ratio),
+        format!("{:.0}", summary.microseconds_per_design),
+    ]
 }
 
-/// As [`task_of`], where designs are looked up.
-///
-/// # Errors
-/// [`Error::Invalid`] for a dataset without accuracies.
-pub(crate) fn task_with_accuracies(predictor: &Predictor, dataset: &Dataset) -> Result<Task> {
-    let learned = predictor.accuracy.as_ref().map(|model| model.scale.task.as_str());
-    dataset.resolve_task(learned)?.ok_or_else(|| Error::Invalid {
-        what: "--dataset".into(),
-        expected: "accuracies to look designs up in".into(),
-        found: "none".into(),
-        hint: "Add a dataset that has them.".into(),
-    })
-}
-
-/// The devices named, or all that the checkpoint does not know. Naming a known one is allowed, and said.
+/// The devices to score, with a warning about those that the checkpoint was trained on.
 pub(crate) fn unseen(
     predictor: &Predictor,
     dataset: &Dataset,
     names: &[String],
     global: &Global,
 ) -> Result<Vec<usize>> {
-    let known: Vec<&str> = predictor
-        .metrics
-        .latency()
-        .prior
-        .known
-        .iter()
-        .map(|device| device.unit.as_str())
-        .collect();
-    let is_known = |device: &usize| known.contains(&dataset.devices[*device].unit.as_str());
-    if names.is_empty() {
-        let unseen: Vec<usize> = (0..dataset.devices.len()).filter(|device| !is_known(device)).collect();
-        return if unseen.is_empty() {
-            Err(Error::Invalid {
-                what: "devices to evaluate on".into(),
-                expected: "a dataset with devices that the checkpoint was not trained on".into(),
-                found: "only devices that it was trained on".into(),
-                hint: "Train with --devices, leaving some out, or name them with --devices to score known devices."
-                    .into(),
-            })
-        } else {
-            Ok(unseen)
-        };
-    }
-    let devices = dataset.resolve_devices(names)?;
-    for device in devices.iter().filter(|device| is_known(device)) {
+    let chosen = choose_devices(predictor, dataset, names)?;
+    for id in &chosen.known {
         global.say(format!(
-            "warning: the checkpoint was trained on {}; its scores say nothing about unseen devices",
-            dataset.devices[*device].id
+            "warning: the checkpoint was trained on {id}; its scores say nothing about unseen devices"
         ));
     }
-    Ok(devices)
+    Ok(chosen.devices)
 }
 
 fn table(report: &PredictorReport) -> String {

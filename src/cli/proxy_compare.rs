@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::evaluate::{task_with_accuracies, unseen};
+use super::evaluate::unseen;
 use super::{Global, print, print_json, read_datasets};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::evaluate::comparison::{ComparisonOptions, ComparisonReport, compare};
 use crate::evaluate::predictor::ProbeChoice;
+use crate::evaluate::task::task_with_accuracies;
 use crate::proxy::adaproxy::Norm;
 use crate::seed::Seed;
 

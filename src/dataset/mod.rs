@@ -41,8 +41,8 @@ pub use select::{Selection, Task};
 pub use summary::{AccuracySummary, DeviceSummary, Summary, summarise};
 pub use values::DeviceValues;
 
-/// Where a value comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+/// Where a value comes from, in order of distance from a measurement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
 pub enum Origin {
     /// Measured on the device, or by training the network.

@@ -3,8 +3,10 @@
 
 pub mod benchmark;
 pub mod comparison;
+pub mod devices;
 pub mod optimizer;
 pub mod predictor;
+pub mod task;
 
 mod per_device;
 mod truth;

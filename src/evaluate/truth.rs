@@ -4,13 +4,12 @@ use std::collections::HashMap;
 
 use rand::seq::SliceRandom;
 
-use super::optimizer::{OptimizerRow, TrueFront};
+use super::optimizer::TrueFront;
 use crate::dataset::{Dataset, Task};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::evaluate::predictor::ProbeChoice;
 use crate::metric::{Metric, PerMetric};
-use crate::optimize::Proposal;
 use crate::predict::{Predictor, Probe};
 use crate::search::Tradeoff;
 use crate::seed::Seed;
@@ -26,11 +25,28 @@ pub(super) struct Truth {
     pub(super) place: HashMap<Architecture, usize>,
 }
 
+/// A limit on the latency.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Limit {
+    /// The quantile of the device's latencies that it is at.
+    pub(super) quantile: f64,
+    pub(super) ms: f64,
+}
+
 /// One design against the truth.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Found {
+    /// Accuracy lost against the best design within the limit, in percentage points. Not below zero: what a design gains by
+    /// exceeding its limit must not make up for what others lose.
     pub(super) regret: f64,
+    /// Latency above the limit, as a share of the limit; 0 if it holds.
     pub(super) overshoot: f64,
+}
+
+impl Found {
+    pub(super) fn violated(&self) -> bool {
+        self.overshoot > 0.0
+    }
 }
 
 impl Truth {
@@ -89,12 +105,15 @@ impl Truth {
         Probe::new(self.architectures[index].clone(), &self.device, values)
     }
 
-    /// Quantiles and the latencies there.
-    pub(super) fn limits(&self, count: usize) -> Vec<(f64, f64)> {
+    /// Limits at evenly spaced quantiles of the latencies, from 5 % to 95 %.
+    pub(super) fn limits(&self, count: usize) -> Vec<Limit> {
         let step = 0.9 / (count.max(2) - 1) as f64;
         (0..count)
             .map(|index| 0.05 + step * index as f64)
-            .map(|quantile| (quantile, stats::quantile(&self.latencies, quantile).unwrap_or(f64::NAN)))
+            .map(|quantile| Limit {
+                quantile,
+                ms: stats::quantile(&self.latencies, quantile).unwrap_or(f64::NAN),
+            })
             .collect()
     }
 
@@ -107,48 +126,26 @@ impl Truth {
         })
     }
 
-    pub(super) fn oracle(&self, limit: f64) -> f64 {
+    /// The best accuracy within a limit.
+    pub(super) fn oracle(&self, limit_ms: f64) -> f64 {
         let fits = self
             .latencies
             .iter()
             .zip(&self.accuracies)
-            .filter(|(latency, _)| **latency <= limit);
+            .filter(|(latency, _)| **latency <= limit_ms);
         fits.map(|(_, accuracy)| *accuracy).fold(0.0, f64::max)
     }
 
-    pub(super) fn found(&self, limit: f64, pick: usize) -> Found {
+    pub(super) fn found(&self, limit: &Limit, pick: usize) -> Found {
         Found {
-            regret: self.oracle(limit) - self.accuracies[pick],
-            overshoot: (self.latencies[pick] / limit - 1.0).max(0.0),
+            regret: (self.oracle(limit.ms) - self.accuracies[pick]).max(0.0),
+            overshoot: (self.latencies[pick] / limit.ms - 1.0).max(0.0),
         }
     }
 
-    pub(super) fn row(
-        &self,
-        repeat: usize,
-        (limit_quantile, limit_ms): (f64, f64),
-        answer: &Proposal,
-        pick: usize,
-        predictor: &Predictor,
-    ) -> OptimizerRow {
-        let found = self.found(limit_ms, pick);
-        OptimizerRow {
-            device: self.device.id.clone(),
-            repeat,
-            limit_ms,
-            limit_quantile,
-            architecture: predictor.space.print(&answer.design.architecture),
-            quantization: answer.design.quantization.clone(),
-            feasible_probability: answer.feasible_probability,
-            true_latency_ms: self.latencies[pick],
-            true_accuracy: self.accuracies[pick],
-            oracle_accuracy: self.oracle(limit_ms),
-            regret: found.regret,
-            violated: found.overshoot > 0.0,
-            overshoot: found.overshoot,
-            latency_ms: answer.latency,
-            accuracy: answer.accuracy.percent,
-        }
+    pub(super) fn found_all(&self, limits: &[Limit], picks: &[usize]) -> Vec<Found> {
+        let both = limits.iter().zip(picks);
+        both.map(|(limit, &pick)| self.found(limit, pick)).collect()
     }
 
     pub(super) fn front(&self) -> TrueFront {
@@ -171,16 +168,89 @@ impl Truth {
         ])
     }
 
-    /// Hypervolume of some designs over that of the best ones within the same limits, and over that of the true front.
-    pub(super) fn hypervolume_ratios(&self, limits: &[(f64, f64)], picks: &[usize]) -> Result<[f64; 2]> {
+    /// Hypervolume of (limit, accuracy) of the designs that hold their limit over that of (limit, best accuracy within it),
+    /// and hypervolume of (latency, accuracy) of those designs over that of the true front. Neither can exceed 1: every
+    /// numerator lies within its denominator.
+    pub(super) fn hypervolume_ratios(&self, limits: &[Limit], picks: &[usize]) -> Result<[f64; 2]> {
+        let both = limits.iter().zip(picks.iter().copied());
+        let held: Vec<(&Limit, usize)> = both.filter(|&(limit, pick)| self.latencies[pick] <= limit.ms).collect();
+        let attained: Vec<[f64; 2]> = held
+            .iter()
+            .map(|&(limit, pick)| [self.accuracies[pick], limit.ms])
+            .collect();
+        let attainable: Vec<[f64; 2]> = limits.iter().map(|limit| [self.oracle(limit.ms), limit.ms]).collect();
         let table = self.tradeoff();
-        let front = table.front();
-        let best = |&(_, limit): &(f64, f64)| {
-            let fits = front.iter().copied().filter(|&index| self.latencies[index] <= limit);
-            fits.max_by(|&a, &b| self.accuracies[a].total_cmp(&self.accuracies[b]))
+        let of_limits = table.reference()?.ratio(&attained, &attainable);
+        let picks: Vec<usize> = held.iter().map(|&(_, pick)| pick).collect();
+        let of_front = table.ratio(&picks, &table.front())?;
+        Ok([of_limits, of_front].map(|ratio| ratio.unwrap_or(f64::NAN)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// (60 %, 1 ms), (70 %, 2 ms), (80 %, 4 ms), and (50 %, 5 ms), the corner of the two worst values.
+    fn truth() -> Truth {
+        Truth {
+            device: Device::named("device"),
+            architectures: Vec::new(),
+            latencies: vec![1.0, 2.0, 4.0, 5.0],
+            accuracies: vec![60.0, 70.0, 80.0, 50.0],
+            place: HashMap::new(),
+        }
+    }
+
+    fn limits(ms: &[f64]) -> Vec<Limit> {
+        ms.iter().map(|&ms| Limit { quantile: 0.5, ms }).collect()
+    }
+
+    #[test]
+    fn exceeding_a_limit_is_a_violation_and_no_gain() {
+        let truth = truth();
+        // Within 2.5 ms the best has 70 %; the pick has 80 % at 4 ms, 0.6 of the limit above it.
+        let found = truth.found_all(&limits(&[2.5, 4.5]), &[2, 1]);
+        assert!(found[0].violated());
+        assert_eq!(found[0].regret, 0.0);
+        assert!((found[0].overshoot - 0.6).abs() < 1e-12);
+        // Within 4.5 ms the best has 80 %; the pick has 70 %.
+        assert_eq!(
+            found[1],
+            Found {
+                regret: 10.0,
+                overshoot: 0.0
+            }
+        );
+        assert!(!found[1].violated());
+    }
+
+    #[test]
+    fn hypervolume_ratios_worked_by_hand() {
+        let truth = truth();
+        let limits = limits(&[2.5, 4.5]);
+        // From (50 %, 5 ms): 20 x 2.5, and 10 x 0.5 more from the second limit, make 55. The front: 10 x 4, 10 x 3 and 10 x 1
+        // make 80, of which the two best designs leave the first 10 x 1 between 1 and 2 ms out.
+        let close = |found: [f64; 2], expected: [f64; 2]| {
+            let near = |place: usize| (found[place] - expected[place]).abs() < 1e-12;
+            assert!(near(0) && near(1), "found {found:?}, expected {expected:?}");
         };
-        let asked: Vec<usize> = limits.iter().filter_map(best).collect();
-        let ratio = |truth: &[usize]| Ok(table.ratio(picks, truth)?.unwrap_or(f64::NAN));
-        Ok([ratio(&asked)?, ratio(&front)?])
+        close(truth.hypervolume_ratios(&limits, &[1, 2]).unwrap(), [1.0, 70.0 / 80.0]);
+        // The second pick is 70 %: the part of it that the first has not reached is nothing.
+        close(
+            truth.hypervolume_ratios(&limits, &[1, 1]).unwrap(),
+            [50.0 / 55.0, 60.0 / 80.0],
+        );
+        // The first pick exceeds its limit: 30 x 0.5 is left of the second.
+        close(
+            truth.hypervolume_ratios(&limits, &[2, 2]).unwrap(),
+            [15.0 / 55.0, 30.0 / 80.0],
+        );
+        // A faster design than the best within the limits once made a ratio above 1.
+        close(
+            truth.hypervolume_ratios(&limits[1..], &[0]).unwrap(),
+            [5.0 / 15.0, 40.0 / 80.0],
+        );
+        close(truth.hypervolume_ratios(&limits, &[3, 3]).unwrap(), [0.0, 0.0]);
     }
 }

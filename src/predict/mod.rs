@@ -272,6 +272,12 @@ impl Predictor {
         known.map(|device| device.id.clone()).collect()
     }
 
+    /// Names of the hardware units that were trained on.
+    pub fn known_units(&self) -> BTreeSet<&str> {
+        let known = self.metrics.latency().prior.known.iter();
+        known.map(|device| device.unit.as_str()).collect()
+    }
+
     /// A device that was trained on.
     pub fn known(&self, id: &str) -> Option<DeviceModel> {
         let known = self.known_device(id)?;

@@ -3,6 +3,7 @@
 use super::html::{Block, Page, Section, Table};
 use super::{FrontPanel, Fronts, Lines};
 use crate::error::Result;
+use crate::evaluate::devices::{plural, what_counts};
 use crate::evaluate::optimizer::{OptimizerReport, OptimizerRow, OptimizerSummary};
 use crate::predict::Estimate;
 
@@ -14,12 +15,12 @@ pub fn optimizer_page(report: &OptimizerReport, provenance: Vec<(String, String)
     let devices = report.fronts.len();
     let summary = &report.summary;
     Ok(Page {
-        title: format!("Designs for {devices} devices"),
+        title: format!("Designs for {}", plural(devices, "device")),
         lead: format!(
-            "With {} probes per device, designs lose {:.2} percentage points of accuracy [{:.2}, {:.2}] against the best ones \
+            "With {} per device, designs lose {:.2} percentage points of accuracy [{:.2}, {:.2}] against the best ones \
              there are within the same limits. {:.1} % of the limits are exceeded, where {:.0} % were allowed. A design takes \
              {:.0} microseconds.",
-            report.probes,
+            plural(report.probes, "probe"),
             summary.mean_regret,
             summary.mean_regret_low,
             summary.mean_regret_high,
@@ -32,8 +33,8 @@ pub fn optimizer_page(report: &OptimizerReport, provenance: Vec<(String, String)
     })
 }
 
-/// Every way to answer, the optimizer first.
-fn all(report: &OptimizerReport) -> [(&'static str, &OptimizerSummary); 5] {
+/// The ways to answer that are drawn.
+fn compared(report: &OptimizerReport) -> [(&'static str, &OptimizerSummary); 5] {
     let others = &report.baselines;
     [
         ("optimizer", &report.summary),
@@ -59,16 +60,17 @@ fn methods(report: &OptimizerReport) -> Result<Section> {
         up: "mean regret, percentage points".into(),
         logarithmic: false,
         from_zero: true,
-        lines: all(report).map(line).to_vec(),
+        lines: compared(report).map(line).to_vec(),
     };
     Ok(Section {
         heading: "Against other ways to answer".into(),
         blocks: vec![
             Block::Figure {
                 svg: lines.svg()?,
-                caption: "Accuracy lost against the best architecture in the table within the limit, mean over devices, with \
-                          90 % bootstrap intervals over devices. Exceeding a limit can make regret negative. Points at one \
-                          limit stand side by side. All but \"one proxy\" use the same predictor."
+                caption: "Accuracy lost against the best architecture in the table within the limit, mean over hardware units, \
+                          with 90 % bootstrap intervals over them. A design that exceeds its limit loses nothing by being more \
+                          accurate, and gains nothing. Points at one limit stand side by side. All but \"one proxy\" use the \
+                          same predictor."
                     .into(),
             },
             Block::Table(summaries(report)),
@@ -99,10 +101,14 @@ fn summaries(report: &OptimizerReport) -> Table {
         ]
     };
     Table {
-        caption: "Means over devices and limits. The hypervolume ratio compares with the best designs within the same limits."
-            .into(),
+        caption: format!(
+            "{} The hypervolume ratio is 1 for the best designs within the same limits. {} Policy and refinement by themselves \
+             do not look at the whole space.",
+            what_counts(&report.devices),
+            report.accuracies
+        ),
         header: header.map(String::from).to_vec(),
-        rows: all(report).map(row).to_vec(),
+        rows: report.methods().into_iter().map(row).collect(),
     }
 }
 

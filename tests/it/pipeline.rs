@@ -332,15 +332,30 @@ fn design_scores_are_looked_up_in_the_table() {
     let folder = trained();
     write_truth(&folder.path().join("truth"));
     let line = "evaluate optimizer --checkpoint {nb} --dataset {truth} --devices made-up --probes 10 --limits 4 \
-                --budget 100 --json";
+                --budget 100 --accuracy-labels 200 --json";
     let report = json(&edgefit(folder.path(), line).succeeded());
-    has_keys(&report, "probes probe_choice confidence seed rows summary baselines");
+    has_keys(
+        &report,
+        "probes probe_choice confidence seed devices accuracies rows summary predicted_accuracies parts baselines",
+    );
+    has_keys(&report["devices"][0], "device unit origin duplicate_of counted");
+    assert_eq!(report["accuracies"]["scored_with"]["simulated"], 15625);
+    assert_eq!(report["accuracies"]["labels"], 200);
+    let chosen_by = report["accuracies"]["chosen_by"].as_object().unwrap();
+    assert_eq!(chosen_by.values().map(number).sum::<f64>(), 15625.0);
     has_keys(&report["baselines"], "exhaustive nsga2 random one_proxy");
-    let figures = "mean_regret mean_regret_low mean_regret_high violation_rate mean_overshoot hypervolume_ratio hypervolume_ratio_of_whole_front \
-                   microseconds_per_design";
-    has_keys(&report["summary"], figures);
-    for method in ["exhaustive", "nsga2", "random", "one_proxy"] {
-        has_keys(&report["baselines"][method], figures);
+    has_keys(&report["parts"], "policy random_refined policy_refined");
+    let figures = "mean_regret mean_regret_low mean_regret_high mean_regret_within_limits violation_rate mean_overshoot \
+                   hypervolume_ratio hypervolume_ratio_of_whole_front microseconds_per_design";
+    let methods = ["exhaustive", "nsga2", "random", "one_proxy"].map(|name| &report["baselines"][name]);
+    let parts = ["policy", "random_refined", "policy_refined"].map(|name| &report["parts"][name]);
+    let all = [&report["summary"], &report["predicted_accuracies"]];
+    for summary in all.into_iter().chain(methods).chain(parts) {
+        has_keys(summary, figures);
+        assert!(number(&summary["mean_regret"]) >= 0.0, "{summary}");
+        for ratio in ["hypervolume_ratio", "hypervolume_ratio_of_whole_front"] {
+            assert!((0.0..=1.0).contains(&number(&summary[ratio])), "{summary}");
+        }
     }
     let truth: Vec<(String, f64, f64)> = architectures()
         .into_iter()
@@ -353,8 +368,8 @@ fn design_scores_are_looked_up_in_the_table() {
     for row in rows {
         has_keys(
             row,
-            "device repeat limit_ms limit_quantile architecture quantization feasible_probability true_latency_ms \
-             true_accuracy oracle_accuracy regret violated overshoot",
+            "device repeat limit_ms limit_quantile architecture quantization feasible_probability accuracy_origin \
+             true_latency_ms true_accuracy oracle_accuracy regret violated overshoot",
         );
         let limit = number(&row["limit_ms"]);
         let own = truth.iter().find(|one| row["architecture"] == one.0.as_str()).unwrap();
@@ -366,7 +381,7 @@ fn design_scores_are_looked_up_in_the_table() {
             .map(|one| one.2)
             .fold(0.0, f64::max);
         assert!((number(&row["oracle_accuracy"]) - oracle).abs() < 1e-9);
-        assert!((number(&row["regret"]) - (oracle - own.2)).abs() < 1e-9);
+        assert!((number(&row["regret"]) - (oracle - own.2).max(0.0)).abs() < 1e-9);
         assert_eq!(row["violated"], own.1 > limit);
         assert!((number(&row["overshoot"]) - (own.1 / limit - 1.0).max(0.0)).abs() < 1e-9);
         violations += f64::from(own.1 > limit);

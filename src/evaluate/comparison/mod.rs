@@ -16,7 +16,7 @@ use rayon::prelude::*;
 
 use super::per_device;
 use super::predictor::ProbeChoice;
-use super::truth::Truth;
+use super::truth::{Limit, Truth};
 use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -72,7 +72,7 @@ struct Scene<'a> {
     /// The proxy's latencies at the target's architectures, absent where not measured.
     proxy: Vec<Option<f64>>,
     model: &'a LinearModel,
-    limits: Vec<(f64, f64)>,
+    limits: Vec<Limit>,
 }
 
 /// What the methods know about the architectures, whatever the device.
@@ -372,8 +372,11 @@ impl Scene<'_> {
         let device = self
             .predictor
             .adapt(&self.truth.device, &self.probes(measurements, seed)?, seed)?;
-        let picks = self.limits.iter().map(|&(_, limit)| {
-            let limits = Limits::new(vec![Constraint::new(Metric::Latency, limit)?], self.options.confidence)?;
+        let picks = self.limits.iter().map(|limit| {
+            let limits = Limits::new(
+                vec![Constraint::new(Metric::Latency, limit.ms)?],
+                self.options.confidence,
+            )?;
             let request = Request {
                 samples: self.options.samples,
                 ..Request::within(limits)
@@ -402,9 +405,9 @@ impl Scene<'_> {
     /// The most accurate within each limit with enough probability; where there is none, the one that holds most surely.
     fn answer(&self, log_latencies: &[f64], probability: impl Fn(usize, f64) -> f64) -> Answer {
         let accuracies = &self.searched.accuracies;
-        let pick = |&(_, limit): &(f64, f64)| {
+        let pick = |limit: &Limit| {
             let sure: Vec<f64> = (0..accuracies.len())
-                .map(|position| probability(position, limit))
+                .map(|position| probability(position, limit.ms))
                 .collect();
             // Where nothing is sure enough, the best of those that hardly are less so than any other, as the optimizer does.
             let surest = sure.iter().copied().fold(0.0, f64::max);
@@ -430,8 +433,8 @@ impl Scene<'_> {
             .iter()
             .copied()
             .min_by(|&a, &b| latencies[a].total_cmp(&latencies[b]));
-        let pick = |&(_, limit): &(f64, f64)| {
-            let fits = measured.iter().copied().filter(|&one| latencies[one] <= limit);
+        let pick = |limit: &Limit| {
+            let fits = measured.iter().copied().filter(|&one| latencies[one] <= limit.ms);
             fits.max_by(|&a, &b| accuracies[a].total_cmp(&accuracies[b]))
                 .or(fastest)
                 .unwrap_or(0)
@@ -467,16 +470,16 @@ impl Scene<'_> {
     }
 
     fn designs(&self, picks: &[usize]) -> Vec<ComparedDesign> {
-        let design = |(&(limit_quantile, limit_ms), &pick): (&(f64, f64), &usize)| {
-            let found = self.truth.found(limit_ms, pick);
+        let design = |(limit, &pick): (&Limit, &usize)| {
+            let found = self.truth.found(limit, pick);
             ComparedDesign {
-                limit_ms,
-                limit_quantile,
+                limit_ms: limit.ms,
+                limit_quantile: limit.quantile,
                 architecture: self.predictor.space.print(&self.truth.architectures[pick]),
                 latency_ms: self.truth.latencies[pick],
                 accuracy_percent: self.truth.accuracies[pick],
                 regret: found.regret,
-                violated: found.overshoot > 0.0,
+                violated: found.violated(),
                 overshoot: found.overshoot,
             }
         };

@@ -83,7 +83,7 @@ pub struct ComparisonRun {
     pub repeat: usize,
     /// Wall time of everything but measuring, in seconds.
     pub seconds: f64,
-    /// Hypervolume of the designs over that of the best ones within the same limits.
+    /// Hypervolume of the limits and the accuracies attained within them, over that of the best accuracies there are; at most 1.
     pub hypervolume_ratio: Option<f64>,
     /// One design per limit.
     pub designs: Vec<ComparedDesign>,
@@ -102,7 +102,8 @@ pub struct ComparedDesign {
     pub latency_ms: f64,
     /// Accuracy in the table, in percent.
     pub accuracy_percent: f64,
-    /// Best accuracy in the table within the limit, less this one, in percentage points.
+    /// Best accuracy in the table within the limit, less this one, in percentage points; zero where this one is higher, which
+    /// only a design above its limit can be.
     pub regret: f64,
     /// Whether the latency is above the limit.
     pub violated: bool,

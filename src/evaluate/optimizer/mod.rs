@@ -1,0 +1,347 @@
+//! Designs for unseen devices: adapt with a few of their measurements, ask for the best design under a grid of limits, and
+//! look the answers up in the measured table.
+
+mod answers;
+mod proxy;
+mod results;
+
+use std::collections::BTreeMap;
+
+use super::devices::standings;
+use super::predictor::ProbeChoice;
+use super::truth::{Limit, Truth};
+use crate::dataset::{Dataset, Origin, Task};
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::optimize::{Optimizer, PredictorEvaluator, Proposal, Proposals, Request, Start, exhaustive};
+use crate::predict::fit::{FitOptions, accuracy_model};
+use crate::predict::train::Run;
+use crate::predict::{DeviceModel, Predictor, Probe};
+use crate::progress::{Progress, Unit};
+use crate::search::{Constraint, Limits, Nsga2, Problem, RandomSearch, Searcher};
+use crate::seed::Seed;
+use answers::Answers;
+use proxy::proxied;
+
+pub use results::{AccuracyOrigins, Baselines, OptimizerReport, OptimizerRow, OptimizerSummary, Parts, TrueFront};
+
+/// What to score.
+#[derive(Debug, Clone)]
+pub struct OptimizerScoring {
+    /// Positions of the devices in the dataset.
+    pub devices: Vec<usize>,
+    /// Number of probes.
+    pub probes: usize,
+    /// How probes are picked.
+    pub choice: ProbeChoice,
+    /// Number of limits, at evenly spaced quantiles of the device's latencies from 5 % to 95 %.
+    pub limits: usize,
+    /// Probability with which limits have to hold.
+    pub confidence: f64,
+    /// Repeats with other probes.
+    pub repeats: usize,
+    /// Designs sampled from the policy per limit.
+    pub samples: usize,
+    /// Evaluations of the random and the NSGA-II baseline per limit.
+    pub budget: usize,
+    /// Labelled architectures that accuracies are learned from anew, for figures without known accuracies; at most half of
+    /// the dataset's. 0 leaves those figures out.
+    pub accuracy_labels: usize,
+    /// Training of those accuracies; labels and devices in it are not looked at.
+    pub accuracy_training: FitOptions,
+    /// Whether devices whose latencies are predicted count in the summaries.
+    pub with_predicted: bool,
+    /// Where the random numbers come from.
+    pub seed: Seed,
+}
+
+/// Everything that the methods share about one device and repeat.
+struct Scene<'a> {
+    predictor: &'a Predictor,
+    scoring: &'a OptimizerScoring,
+    /// Position among the scored devices.
+    device: usize,
+    truth: &'a Truth,
+    model: DeviceModel,
+    limits: &'a [Limit],
+    requests: &'a [Request],
+    seed: Seed,
+}
+
+/// The answers of every method.
+#[derive(Default)]
+struct Methods {
+    optimizer: Answers,
+    predicted_accuracies: Answers,
+    policy: Answers,
+    random_refined: Answers,
+    policy_refined: Answers,
+    exhaustive: Answers,
+    nsga2: Answers,
+    random: Answers,
+    one_proxy: Answers,
+}
+
+/// Adapts, asks and looks up.
+///
+/// # Errors
+/// [`Error::Invalid`] for no limits or repeats, a device without enough architectures of both known latency and known
+/// accuracy, a space too large to list, and whatever adaptation, the optimizer and the training of accuracies refuse.
+pub fn score_optimizer(
+    predictor: &Predictor,
+    optimizer: &Optimizer,
+    dataset: &Dataset,
+    task: &Task,
+    scoring: &OptimizerScoring,
+    progress: &dyn Progress,
+) -> Result<OptimizerReport> {
+    scoring.check()?;
+    let standings = standings(dataset, &scoring.devices, task.input, scoring.with_predicted);
+    let (labels, few_labels) = with_few_labels(predictor, dataset, task, scoring, progress)?;
+    // Everything that is computed once and kept is computed before anything is timed.
+    let table = predictor.table().ok_or_else(|| too_large(predictor))?;
+    let _ = few_labels.as_ref().map(Predictor::table);
+    let (mut rows, mut fronts, mut methods) = (Vec::new(), Vec::new(), Methods::default());
+    progress.start("scoring", Unit::Count("devices"), Some(scoring.devices.len() as u64));
+    for (position, &device) in scoring.devices.iter().enumerate() {
+        progress.check()?;
+        let truth = Truth::of(dataset, task, device)?;
+        fronts.push(truth.front());
+        let limits = truth.limits(scoring.limits);
+        let requests = requests(&limits, scoring)?;
+        for repeat in 0..scoring.repeats {
+            let seed = scoring.seed.child(&format!("designs/{}", truth.device.id), repeat);
+            let probed = truth.probes(predictor, scoring.choice, scoring.probes, seed);
+            let probes = probed.iter().map(|&index| truth.probe(index));
+            let probes: Vec<Probe> = probes.collect::<Result<_>>()?;
+            let scene = Scene {
+                predictor,
+                scoring,
+                device: position,
+                truth: &truth,
+                model: predictor.adapt(&truth.device, &probes, seed)?,
+                limits: &limits,
+                requests: &requests,
+                seed,
+            };
+            rows.extend(scene.optimizer(optimizer, &mut methods.optimizer, repeat)?);
+            scene.parts(optimizer, &mut methods)?;
+            scene.baselines(&probed, &mut methods)?;
+            if let Some(few_labels) = &few_labels {
+                scene.exhaustive(few_labels, &mut methods.predicted_accuracies)?;
+            }
+        }
+        progress.advance(1);
+    }
+    progress.finish();
+    let summary = |answers: &Answers| answers.summary(&standings, scoring);
+    Ok(OptimizerReport {
+        probes: scoring.probes,
+        probe_choice: scoring.choice,
+        confidence: scoring.confidence,
+        seed: scoring.seed.0,
+        accuracies: AccuracyOrigins {
+            chosen_by: counted(table.accuracies.iter().map(|one| one.origin)),
+            scored_with: counted(
+                (dataset.accuracies.iter())
+                    .filter(|row| row.task == task.index)
+                    .map(|row| row.origin),
+            ),
+            labels,
+        },
+        rows,
+        summary: summary(&methods.optimizer),
+        predicted_accuracies: few_labels.is_some().then(|| summary(&methods.predicted_accuracies)),
+        parts: Parts {
+            policy: summary(&methods.policy),
+            random_refined: summary(&methods.random_refined),
+            policy_refined: summary(&methods.policy_refined),
+        },
+        baselines: Baselines {
+            exhaustive: summary(&methods.exhaustive),
+            nsga2: summary(&methods.nsga2),
+            random: summary(&methods.random),
+            one_proxy: summary(&methods.one_proxy),
+        },
+        fronts,
+        devices: standings,
+    })
+}
+
+impl OptimizerScoring {
+    fn check(&self) -> Result<()> {
+        for (what, count) in [
+            ("number of limits", self.limits),
+            ("number of repeats", self.repeats),
+            ("evaluations of the baselines", self.budget),
+        ] {
+            if count == 0 {
+                return Err(Error::Invalid {
+                    what: what.into(),
+                    expected: "at least 1".into(),
+                    found: "0".into(),
+                    hint: "Raise it.".into(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The same predictor with accuracies learned from few labels, and their number; nothing where there are too few.
+fn with_few_labels(
+    predictor: &Predictor,
+    dataset: &Dataset,
+    task: &Task,
+    scoring: &OptimizerScoring,
+    progress: &dyn Progress,
+) -> Result<(usize, Option<Predictor>)> {
+    // With more than half of them there would be little left to predict.
+    let labels = scoring.accuracy_labels.min(dataset.accuracies_of(task)?.len() / 2);
+    if labels < MIN_LABELS {
+        return Ok((0, None));
+    }
+    let options = FitOptions {
+        accuracy_samples: Some(labels),
+        forget_accuracies: false,
+        ..scoring.accuracy_training.clone()
+    };
+    let run = Run {
+        device: &predictor.compute,
+        seed: scoring.seed,
+        state: None,
+        resume: false,
+        progress,
+    };
+    let model = accuracy_model(predictor, dataset, task, &options, &run)?;
+    Ok((labels, Some(predictor.with_accuracy(Some(model)))))
+}
+
+/// Fewest labels that accuracies are learned from.
+const MIN_LABELS: usize = 30;
+
+fn counted(origins: impl Iterator<Item = Origin>) -> BTreeMap<&'static str, usize> {
+    let mut counts = BTreeMap::from(Origin::ALL.map(|origin| (origin.name(), 0)));
+    origins.for_each(|origin| *counts.entry(origin.name()).or_default() += 1);
+    counts
+}
+
+fn too_large(predictor: &Predictor) -> Error {
+    Error::Invalid {
+        what: format!("search space {}", predictor.space.id()),
+        expected: "one whose architectures can all be listed".into(),
+        found: "a larger one".into(),
+        hint: "Its designs cannot be compared with an exhaustive search.".into(),
+    }
+}
+
+fn requests(limits: &[Limit], scoring: &OptimizerScoring) -> Result<Vec<Request>> {
+    let request = |limit: &Limit| {
+        let limits = Limits::new(vec![Constraint::new(Metric::Latency, limit.ms)?], scoring.confidence)?;
+        Ok(Request {
+            samples: scoring.samples,
+            ..Request::within(limits)
+        })
+    };
+    limits.iter().map(request).collect()
+}
+
+impl Scene<'_> {
+    /// What `design` answers.
+    fn optimizer(&self, optimizer: &Optimizer, answers: &mut Answers, repeat: usize) -> Result<Vec<OptimizerRow>> {
+        let propose = |request| optimizer.propose(self.predictor, &self.model, request, self.seed);
+        propose(&self.requests[0])?;
+        let mut proposals = Vec::new();
+        answers.add(self.device, self.truth, self.limits, || {
+            proposals = self.requests.iter().map(propose).collect::<Result<_>>()?;
+            self.positions(&proposals)
+        })?;
+        let rows = self.limits.iter().zip(&proposals);
+        rows.map(|(limit, proposals)| self.row(repeat, limit, proposals.best()))
+            .collect()
+    }
+
+    fn parts(&self, optimizer: &Optimizer, methods: &mut Methods) -> Result<()> {
+        for (start, refined, answers) in [
+            (Start::Policy, false, &mut methods.policy),
+            (Start::Random, true, &mut methods.random_refined),
+            (Start::Policy, true, &mut methods.policy_refined),
+        ] {
+            let propose = |request: &Request| {
+                let request = Request {
+                    refinement: if refined { request.refinement } else { 0 },
+                    ..request.clone()
+                };
+                optimizer.propose_from(start, self.predictor, &self.model, &request, self.seed)
+            };
+            answers.add(self.device, self.truth, self.limits, || {
+                let proposals = self.requests.iter().map(propose).collect::<Result<Vec<_>>>()?;
+                self.positions(&proposals)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn baselines(&self, probed: &[usize], methods: &mut Methods) -> Result<()> {
+        self.exhaustive(self.predictor, &mut methods.exhaustive)?;
+        let evaluator = PredictorEvaluator::new(self.predictor, &self.model)?;
+        for (answers, searcher) in [
+            (&mut methods.nsga2, &Nsga2::usual(self.seed) as &dyn Searcher),
+            (&mut methods.random, &RandomSearch { seed: self.seed }),
+        ] {
+            answers.add(self.device, self.truth, self.limits, || {
+                self.searched(searcher, &evaluator)
+            })?;
+        }
+        methods.one_proxy.add(self.device, self.truth, self.limits, || {
+            proxied(self.predictor, self.truth, probed, self.limits)
+        })
+    }
+
+    /// The best designs there are under a predictor that the device's model belongs to.
+    fn exhaustive(&self, predictor: &Predictor, answers: &mut Answers) -> Result<()> {
+        answers.add(self.device, self.truth, self.limits, || {
+            let best = exhaustive(predictor, &self.model, self.requests)?;
+            self.positions(&best.ok_or_else(|| too_large(predictor))?)
+        })
+    }
+
+    /// The best designs that a searcher finds.
+    fn searched(&self, searcher: &dyn Searcher, evaluator: &PredictorEvaluator) -> Result<Vec<usize>> {
+        let best = |request: &Request| {
+            let problem = Problem::most_accurate(request.limits.clone());
+            let outcome = searcher.search(self.predictor.space, evaluator, &problem, self.scoring.budget)?;
+            let candidate = outcome.answer.candidate().ok_or_else(|| too_large(self.predictor))?;
+            self.truth.position(&candidate.architecture)
+        };
+        self.requests.iter().map(best).collect()
+    }
+
+    fn positions(&self, proposals: &[Proposals]) -> Result<Vec<usize>> {
+        let position = |one: &Proposals| self.truth.position(&one.best().design.architecture);
+        proposals.iter().map(position).collect()
+    }
+
+    fn row(&self, repeat: usize, limit: &Limit, answer: &Proposal) -> Result<OptimizerRow> {
+        let pick = self.truth.position(&answer.design.architecture)?;
+        let found = self.truth.found(limit, pick);
+        Ok(OptimizerRow {
+            device: self.truth.device.id.clone(),
+            repeat,
+            limit_ms: limit.ms,
+            limit_quantile: limit.quantile,
+            architecture: self.predictor.space.print(&answer.design.architecture),
+            quantization: answer.design.quantization.clone(),
+            feasible_probability: answer.feasible_probability,
+            accuracy_origin: answer.accuracy.origin,
+            true_latency_ms: self.truth.latencies[pick],
+            true_accuracy: self.truth.accuracies[pick],
+            oracle_accuracy: self.truth.oracle(limit.ms),
+            regret: found.regret,
+            violated: found.violated(),
+            overshoot: found.overshoot,
+            latency_ms: answer.latency,
+            accuracy: answer.accuracy.percent,
+        })
+    }
+}
