@@ -140,7 +140,7 @@ fn accuracies(dataset: &Dataset, fleet: &Fleet, task: Option<&Task>) -> Result<V
         return Ok(Vec::new());
     };
     let known: HashMap<_, f64> = dataset
-        .accuracies_of(task)?
+        .accuracies_of(task, None)?
         .into_iter()
         .map(|(position, accuracy)| (&dataset.architectures[position as usize], accuracy))
         .collect();

@@ -18,6 +18,7 @@ pub mod split;
 mod build;
 mod deduplicate;
 mod devices;
+mod duplicates;
 mod manifest;
 mod merge;
 mod read;
@@ -34,6 +35,7 @@ use crate::metric::Metric;
 use crate::space::{Architecture, InputSize, Precision, SearchSpace};
 
 pub use devices::DEVICES_FILE;
+pub use duplicates::DuplicatedDevices;
 pub use manifest::{MANIFEST_FILE, Manifest, Source};
 pub use merge::Added;
 pub use read::{ACCURACY_FILE, Loaded, MEASUREMENTS_FILE, load};

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use super::devices::{DEVICES_FILE, unknown_device};
-use super::{Dataset, Measurement};
+use super::{Dataset, Measurement, Origin};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::space::{InputSize, Precision};
@@ -212,6 +212,13 @@ impl Dataset {
         Ok(precision)
     }
 
+    /// Where the values of a device come from: of rows of several origins the one that is furthest from a measurement, so that
+    /// a device called measured is measured throughout. `None` for a device without rows.
+    pub fn origin_of(&self, device: usize) -> Option<Origin> {
+        let rows = self.rows(device, None);
+        rows.map(|row| row.origin).max()
+    }
+
     fn rows(&self, device: usize, input: Option<InputSize>) -> impl Iterator<Item = &Measurement> {
         let of_device = move |row: &&Measurement| row.device as usize == device;
         let at_input = move |row: &&Measurement| input.is_none_or(|input| self.inputs[usize::from(row.input)] == input);
@@ -270,22 +277,29 @@ impl Dataset {
         self
     }
 
-    /// Accuracies in percent at one task, as (position of the architecture, value).
+    /// Accuracies in percent at one task, as (position of the architecture, value): those at the precision chosen where there
+    /// are several, else those of the only one, which is commonly the precision that networks are trained at.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when there are accuracies at several precisions, with a list of them.
-    pub fn accuracies_of(&self, task: &Task) -> Result<Vec<(u32, f64)>> {
+    /// [`Error::Invalid`] when there are accuracies at several precisions and none at the one chosen, with a list of them.
+    pub fn accuracies_of(&self, task: &Task, precision: Option<Precision>) -> Result<Vec<(u32, f64)>> {
         let rows = || self.accuracies.iter().filter(|row| row.task == task.index);
         let precisions = distinct(rows().map(|row| row.precision));
-        if precisions.len() > 1 {
-            return Err(Error::Invalid {
-                what: format!("accuracies at task {}", task.name),
-                expected: "one precision".into(),
-                found: list(&precisions),
-                hint: "Choose the precision.".into(),
-            });
-        }
-        Ok(rows().map(|row| (row.architecture, row.accuracy_percent)).collect())
+        let precision = match (precision, precisions.as_slice()) {
+            (Some(chosen), known) if known.contains(&chosen) => chosen,
+            (_, []) => return Ok(Vec::new()),
+            (_, &[only]) => only,
+            (_, several) => {
+                return Err(Error::Invalid {
+                    what: format!("accuracies at task {}", task.name),
+                    expected: "one precision".into(),
+                    found: list(several),
+                    hint: "Choose the precision.".into(),
+                });
+            }
+        };
+        let chosen = rows().filter(|row| row.precision == precision);
+        Ok(chosen.map(|row| (row.architecture, row.accuracy_percent)).collect())
     }
 }
 
@@ -308,7 +322,7 @@ fn list<T: Display>(values: &[T]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::{AccuracyRow, DeviceValues, Origin};
+    use crate::dataset::{AccuracyRow, DeviceValues};
     use crate::device::Device;
     use crate::space::{Architecture, NasBench201};
 
@@ -409,7 +423,7 @@ mod tests {
         for error in [
             dataset.values(1, Metric::Latency, at).unwrap_err(),
             dataset.resolve_precision(1, at).unwrap_err(),
-            dataset.accuracies_of(&task).unwrap_err(),
+            dataset.accuracies_of(&task, None).unwrap_err(),
         ] {
             assert!(error.to_string().contains("fp32, int8"), "{error}");
         }
@@ -418,14 +432,29 @@ mod tests {
             ..at
         };
         assert_eq!(dataset.values(1, Metric::Latency, int8).unwrap(), [(0, 0.25)]);
+        assert_eq!(
+            dataset.accuracies_of(&task, Some(Precision::Int8)).unwrap(),
+            [(2, 40.0)]
+        );
+        assert!(dataset.accuracies_of(&task, Some(Precision::Int4)).is_err());
         // Narrowed, the dataset answers without being asked which; the other task is known in fp32 alone.
         let narrowed = dataset.at_precision(Precision::Int8).unwrap();
         assert_eq!(narrowed.values(1, Metric::Latency, at).unwrap(), [(0, 0.25)]);
-        assert_eq!(narrowed.accuracies_of(&task).unwrap(), [(2, 40.0)]);
+        assert_eq!(narrowed.accuracies_of(&task, None).unwrap(), [(2, 40.0)]);
         let other = narrowed.resolve_task(Some("cifar10")).unwrap().unwrap();
-        assert_eq!(narrowed.accuracies_of(&other).unwrap(), [(2, 40.0)]);
+        assert_eq!(narrowed.accuracies_of(&other, None).unwrap(), [(2, 40.0)]);
         let message = narrowed.at_precision(Precision::Int4).err().unwrap().to_string();
         assert!(message.contains("int4") && message.contains("int8"), "{message}");
+    }
+
+    #[test]
+    fn a_device_is_called_measured_only_if_all_of_it_is() {
+        let mut dataset = dataset();
+        assert_eq!(dataset.origin_of(1), Some(Origin::Measured));
+        assert_eq!(dataset.origin_of(0), None);
+        dataset.measurements[2].origin = Origin::Predicted;
+        dataset.measurements[3].origin = Origin::Simulated;
+        assert_eq!(dataset.origin_of(1), Some(Origin::Predicted));
     }
 
     #[test]
@@ -433,7 +462,7 @@ mod tests {
         let mut dataset = dataset();
         let task = dataset.resolve_task(Some("imagenet16-120")).unwrap().unwrap();
         assert_eq!((task.index, task.input), (1, Some(size(16))));
-        assert_eq!(dataset.accuracies_of(&task).unwrap(), [(2, 40.0)]);
+        assert_eq!(dataset.accuracies_of(&task, None).unwrap(), [(2, 40.0)]);
         let message = dataset.resolve_task(None).unwrap_err().to_string();
         assert!(message.contains("cifar10, imagenet16-120"), "{message}");
         assert!(matches!(

@@ -51,7 +51,7 @@ impl Found {
 
 impl Truth {
     pub(super) fn of(dataset: &Dataset, task: &Task, device: usize) -> Result<Truth> {
-        let accuracies: HashMap<u32, f64> = dataset.accuracies_of(task)?.into_iter().collect();
+        let accuracies: HashMap<u32, f64> = dataset.accuracies_of(task, None)?.into_iter().collect();
         let both: Vec<(u32, f64, f64)> = dataset
             .values(device, Metric::Latency, dataset.selection(Some(task))?)?
             .into_iter()

@@ -154,7 +154,7 @@ fn nsga2_finds_the_front_of_measured_devices() {
     };
     let dataset = load(&folder.path().join("nb201"), &Silent).unwrap().dataset;
     let task = dataset.resolve_task(Some("cifar100")).unwrap().unwrap();
-    let accuracies: HashMap<u32, f64> = dataset.accuracies_of(&task).unwrap().into_iter().collect();
+    let accuracies: HashMap<u32, f64> = dataset.accuracies_of(&task, None).unwrap().into_iter().collect();
     let problem = Problem::most_accurate(Limits::none());
     for device in 0..dataset.devices.len() {
         let values: HashMap<Architecture, [f64; 2]> = dataset

@@ -180,7 +180,7 @@ fn classes(task: &str) -> u32 {
 }
 
 fn accuracy_values(dataset: &Dataset, task: &Task, options: &FitOptions, seed: Seed) -> Result<Vec<(u32, f64)>> {
-    let mut values = dataset.accuracies_of(task)?;
+    let mut values = dataset.accuracies_of(task, options.precision)?;
     if let Some(most) = options.accuracy_samples {
         values.shuffle(&mut seed.stream("accuracy-samples"));
         values.truncate(most);
