@@ -33,17 +33,9 @@ pub struct DuplicatedDevices {
 pub(super) type Series = Vec<(u64, f64)>;
 
 impl Dataset {
-    /// For every device the position of the first device with the same measurements: its own, unless it is a duplicate. A mean
-    /// over devices counts each of these once.
-    pub fn first_of_duplicates(&self) -> Vec<usize> {
-        let mut first: Vec<usize> = (0..self.devices.len()).collect();
-        let position = |id: &str| self.devices.iter().position(|device| device.id == id);
-        for pair in duplicated_devices(self, &series(self)) {
-            if let (Some(one), Some(other)) = (position(&pair.first), position(&pair.second)) {
-                first[other] = first[one].min(first[other]);
-            }
-        }
-        first
+    /// Every two devices that are the same measurements, as far as their rows are about the same designs.
+    pub fn duplicated_devices(&self) -> Vec<DuplicatedDevices> {
+        duplicated_devices(self, &series(self))
     }
 }
 
@@ -132,9 +124,9 @@ mod tests {
         assert_eq!(agreement(&first, &first[180..].to_vec()), Some((20, 20)));
     }
 
-    /// Three devices, of which the last repeats the first but for rounding.
+    /// Three devices, of which the last repeats the first but for 0.1 %.
     #[test]
-    fn a_duplicate_counts_as_the_first() {
+    fn the_same_measurements_twice_are_found() {
         let mut dataset = Dataset::new(&NasBench201);
         dataset.devices = ["a", "b", "a_again"].map(Device::named).into();
         for architecture in 0..40 {
@@ -150,6 +142,9 @@ mod tests {
                 });
             }
         }
-        assert_eq!(dataset.first_of_duplicates(), [0, 1, 0]);
+        let found = dataset.duplicated_devices();
+        assert_eq!(found.len(), 1);
+        assert_eq!((found[0].first.as_str(), found[0].second.as_str()), ("a", "a_again"));
+        assert_eq!((found[0].shared, found[0].identical), (40, 40));
     }
 }

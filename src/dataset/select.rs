@@ -212,10 +212,10 @@ impl Dataset {
         Ok(precision)
     }
 
-    /// Where the values of a device come from: of rows of several origins the one that is furthest from a measurement, so that
-    /// a device called measured is measured throughout. `None` for a device without rows.
-    pub fn origin_of(&self, device: usize) -> Option<Origin> {
-        let rows = self.rows(device, None);
+    /// Where the values of a device come from, at one input size or at all: of several origins the one that is furthest from
+    /// a measurement, so that a device called measured is measured throughout. `None` for a device without rows.
+    pub fn origin_of(&self, device: usize, input: Option<InputSize>) -> Option<Origin> {
+        let rows = self.rows(device, input);
         rows.map(|row| row.origin).max()
     }
 
@@ -450,11 +450,13 @@ mod tests {
     #[test]
     fn a_device_is_called_measured_only_if_all_of_it_is() {
         let mut dataset = dataset();
-        assert_eq!(dataset.origin_of(1), Some(Origin::Measured));
-        assert_eq!(dataset.origin_of(0), None);
+        assert_eq!(dataset.origin_of(1, None), Some(Origin::Measured));
+        assert_eq!(dataset.origin_of(0, None), None);
         dataset.measurements[2].origin = Origin::Predicted;
         dataset.measurements[3].origin = Origin::Simulated;
-        assert_eq!(dataset.origin_of(1), Some(Origin::Predicted));
+        assert_eq!(dataset.origin_of(1, None), Some(Origin::Predicted));
+        // The first three rows are those at 32x32.
+        assert_eq!(dataset.origin_of(1, Some(size(16))), Some(Origin::Simulated));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::dataset::{Dataset, Origin, summarise};
+use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
 use crate::predict::Predictor;
 use crate::space::InputSize;
@@ -94,15 +94,7 @@ pub fn standings(
     input: Option<InputSize>,
     with_predicted: bool,
 ) -> Vec<Standing> {
-    let mut origins = vec![Origin::Measured; dataset.devices.len()];
-    let at_input = |input: InputSize, row: u16| dataset.inputs.get(usize::from(row)) == Some(&input);
-    for row in &dataset.measurements {
-        if input.is_none_or(|input| at_input(input, row.input)) {
-            let origin = &mut origins[row.device as usize];
-            *origin = (*origin).max(row.origin);
-        }
-    }
-    let duplicates = summarise(dataset).duplicated_devices;
+    let duplicates = dataset.duplicated_devices();
     let same = |a: &str, b: &str| {
         (duplicates.iter()).any(|pair| (pair.first == a && pair.second == b) || (pair.first == b && pair.second == a))
     };
@@ -111,7 +103,7 @@ pub fn standings(
         .map(|&device| dataset.devices[device].id.as_str())
         .collect();
     let standing = |(place, &device): (usize, &usize)| {
-        let origin = origins[device];
+        let origin = dataset.origin_of(device, input).unwrap_or_default();
         let duplicate_of = ids[..place].iter().find(|other| same(other, ids[place]));
         Standing {
             id: ids[place].into(),

@@ -197,7 +197,9 @@ fn with_few_labels(
     progress: &dyn Progress,
 ) -> Result<(usize, Option<Predictor>)> {
     // With more than half of them there would be little left to predict.
-    let labels = scoring.accuracy_labels.min(dataset.accuracies_of(task)?.len() / 2);
+    let labels = scoring
+        .accuracy_labels
+        .min(dataset.accuracies_of(task, None)?.len() / 2);
     if labels < MIN_LABELS {
         return Ok((0, None));
     }
