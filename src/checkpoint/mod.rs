@@ -10,6 +10,7 @@
 mod manifest;
 mod optimizer;
 mod predictor;
+mod shipped;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

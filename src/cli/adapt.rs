@@ -16,7 +16,7 @@ use crate::seed::Seed;
 
 #[derive(Debug, Args)]
 pub(crate) struct ProbesArgs {
-    /// Checkpoint folder
+    /// Checkpoint: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     checkpoint: PathBuf,
     /// How many architectures to measure
@@ -29,7 +29,7 @@ pub(crate) struct ProbesArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct AdaptArgs {
-    /// Checkpoint folder
+    /// Checkpoint: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     checkpoint: PathBuf,
     /// What was measured: CSV with the columns architecture, latency_ms and, optionally, energy_mj
@@ -44,7 +44,7 @@ pub(crate) struct AdaptArgs {
 }
 
 pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
-    let predictor = Checkpoint::open(&args.checkpoint)?.predictor(&global.backend.device()?)?;
+    let predictor = Checkpoint::resolve(&args.checkpoint)?.predictor(&global.backend.device()?)?;
     let usable = predictor.space.enumerable().map_or(usize::MAX, |listed| listed.size());
     if args.count == 0 || args.count > usable {
         return Err(Error::Invalid {
@@ -101,7 +101,7 @@ pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
 }
 
 pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
-    let predictor = Checkpoint::open(&args.checkpoint)?.predictor(&global.backend.device()?)?;
+    let predictor = Checkpoint::resolve(&args.checkpoint)?.predictor(&global.backend.device()?)?;
     let device = match &args.device {
         Some(name) => datasheet(name)?,
         None => Device::named(

@@ -23,7 +23,7 @@ const NOTHING_FEASIBLE: u8 = 3;
 
 #[derive(Debug, Args)]
 pub(crate) struct DesignArgs {
-    /// Checkpoint folder with a predictor and an optimizer
+    /// Checkpoint with a predictor and an optimizer: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     checkpoint: PathBuf,
     /// Device: an id, a datasheet (.toml), or a device adapted to (.json)
@@ -101,7 +101,7 @@ impl ConstraintArgs {
 pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
     let request = args.asked.request(args.samples)?;
     let compute = global.backend.device()?;
-    let checkpoint = Checkpoint::open(&args.checkpoint)?;
+    let checkpoint = Checkpoint::resolve(&args.checkpoint)?;
     let predictor = checkpoint.predictor(&compute)?;
     let optimizer = checkpoint.optimizer(&compute)?;
     let device = resolve(&args.device, &predictor, global)?;

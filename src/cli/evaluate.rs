@@ -52,7 +52,7 @@ pub(crate) struct OptimizerArgs {
 /// What an optimizer is scored on.
 #[derive(Debug, Args)]
 pub(crate) struct OptimizerChoices {
-    /// Checkpoint folder with a predictor and an optimizer
+    /// Checkpoint with a predictor and an optimizer: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     pub(crate) checkpoint: PathBuf,
     /// Dataset folders with latencies and accuracies of all architectures
@@ -102,7 +102,7 @@ pub(crate) struct PredictorArgs {
 /// What a predictor is scored on.
 #[derive(Debug, Args)]
 pub(crate) struct PredictorChoices {
-    /// Checkpoint folder
+    /// Checkpoint: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     pub(crate) checkpoint: PathBuf,
     /// Dataset folders with the measurements of the unseen devices
@@ -167,7 +167,7 @@ pub(crate) struct ScoredPredictor {
 impl PredictorChoices {
     pub(crate) fn scored(&self, global: &Global) -> Result<ScoredPredictor> {
         let compute = global.backend.device()?;
-        let predictor = Checkpoint::open(&self.checkpoint)?.predictor(&compute)?;
+        let predictor = Checkpoint::resolve(&self.checkpoint)?.predictor(&compute)?;
         let dataset = read_datasets(&self.dataset, global)?;
         let task = learned_task(&predictor, &dataset)?;
         let scoring = PredictorScoring {
@@ -202,7 +202,7 @@ pub(crate) struct ScoredOptimizer {
 impl OptimizerChoices {
     pub(crate) fn scored(&self, global: &Global) -> Result<ScoredOptimizer> {
         let compute = global.backend.device()?;
-        let checkpoint = Checkpoint::open(&self.checkpoint)?;
+        let checkpoint = Checkpoint::resolve(&self.checkpoint)?;
         let predictor = checkpoint.predictor(&compute)?;
         let optimizer = checkpoint.optimizer(&compute)?;
         let dataset = read_datasets(&self.dataset, global)?;

@@ -65,8 +65,8 @@ pub(crate) struct Global {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Show the main job, start to end, on what a clone holds: no network, no other data, a minute or two
-    Quickstart(quickstart::QuickstartArgs),
+    /// Show the main job, start to end, on what the binary carries: no network, no other data, a minute or two
+    Quickstart,
     /// Import, check and describe datasets
     #[command(subcommand)]
     Data(data::DataVerb),
@@ -74,34 +74,30 @@ enum Verb {
     #[command(subcommand)]
     Train(train::TrainVerb),
     /// Choose the architectures whose measurement on a new device tells most
-    #[command(
-        after_help = "Example:\n  edgefit probes --checkpoint checkpoints/nasbench201 --count 10 --out probes.csv"
-    )]
+    #[command(after_help = "Example:\n  edgefit probes --checkpoint nasbench201 --count 10 --out probes.csv")]
     Probes(adapt::ProbesArgs),
     /// Learn a new device from a few measurements
-    #[command(
-        after_help = "Example:\n  edgefit adapt --checkpoint checkpoints/nasbench201 --probes probes.csv --out phone.json"
-    )]
+    #[command(after_help = "Example:\n  edgefit adapt --checkpoint nasbench201 --probes probes.csv --out phone.json")]
     Adapt(adapt::AdaptArgs),
     /// Predict accuracy, latency and energy of architectures on a device
     #[command(after_help = "\
 Examples:
-  edgefit predict --checkpoint checkpoints/nasbench201 --device pixel3 --architectures cells.txt
-  edgefit predict --checkpoint checkpoints/nasbench201 --device phone.json --architectures - --format json")]
+  edgefit predict --checkpoint nasbench201 --device pixel3 --architectures cells.txt
+  edgefit predict --checkpoint nasbench201 --device phone.json --architectures - --format json")]
     Predict(predict::PredictArgs),
     /// Choose designs for a device and limits, at once
     #[command(after_help = "\
 Examples:
-  edgefit design --checkpoint checkpoints/nasbench201 --device pixel3 --max-latency-ms 10
-  edgefit design --checkpoint checkpoints/nasbench201 --device phone.json --max-latency-ms 10 --min-accuracy 70 --format json
-  edgefit design --checkpoint checkpoints/nasbench201 --device phone.json --latency-weight 0.5
+  edgefit design --checkpoint nasbench201 --device pixel3 --max-latency-ms 10
+  edgefit design --checkpoint nasbench201 --device phone.json --max-latency-ms 10 --min-accuracy 70 --format json
+  edgefit design --checkpoint nasbench201 --device phone.json --latency-weight 0.5
 
 Without limits and weights the most accurate designs are chosen. Exit status 3: no design meets the limits; the closest is
 printed.")]
     Design(design::DesignArgs),
     /// Search designs for one device under the predictor, which `design` replaces
     #[command(
-        after_help = "Example:\n  edgefit search nsga2 --checkpoint checkpoints/nasbench201 --device pixel3 --max-latency-ms 10"
+        after_help = "Example:\n  edgefit search nsga2 --checkpoint nasbench201 --device pixel3 --max-latency-ms 10"
     )]
     Search(search::SearchArgs),
     /// Train, adapt and score a named few-shot benchmark, beside published figures
@@ -132,7 +128,7 @@ impl Cli {
     pub fn run(&self) -> Result<ExitCode> {
         interrupt::handle(self.verb.kept());
         match &self.verb {
-            Verb::Quickstart(args) => quickstart::run(args, &self.global),
+            Verb::Quickstart => quickstart::run(&self.global),
             Verb::Data(verb) => data::run(verb, &self.global),
             Verb::Train(verb) => train::run(verb, &self.global),
             Verb::Probes(args) => adapt::probes(args, &self.global),
@@ -152,7 +148,7 @@ impl Verb {
     /// What is there after the command was interrupted, and how to go on, unless it keeps a state to resume from.
     fn kept(&self) -> &'static str {
         match self {
-            Verb::Quickstart(_) => "quickstart keeps nothing; run it again",
+            Verb::Quickstart => "quickstart keeps nothing; run it again",
             Verb::Benchmark(_) => "what was printed is complete; run the other benchmarks again by their names",
             Verb::Report(_) => "no report was written; run the command again",
             Verb::Data(_) => "datasets are as they were; run the command again",

@@ -17,7 +17,7 @@ use crate::predict::{Accuracy, Estimate, Knowledge, MetricModel};
 
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
-    /// Checkpoint folder
+    /// Checkpoint: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     checkpoint: PathBuf,
     /// Device: an id, a datasheet (.toml), or a device adapted to (.json)
@@ -52,7 +52,7 @@ struct Row {
 }
 
 pub(crate) fn run(args: &PredictArgs, global: &Global) -> Result<ExitCode> {
-    let predictor = Checkpoint::open(&args.checkpoint)?.predictor(&global.backend.device()?)?;
+    let predictor = Checkpoint::resolve(&args.checkpoint)?.predictor(&global.backend.device()?)?;
     let device = resolve(&args.device, &predictor, global)?;
     let architectures = read_architectures(&args.architectures, predictor.space)?;
     let encoded = predictor.encode(&architectures);

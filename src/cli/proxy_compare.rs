@@ -17,7 +17,7 @@ use crate::seed::Seed;
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// Checkpoint folder with a predictor and an optimizer
+    /// Checkpoint with a predictor and an optimizer: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     checkpoint: PathBuf,
     /// Dataset folders with latencies and accuracies
@@ -57,7 +57,7 @@ pub(crate) struct CompareArgs {
 
 pub(crate) fn run(args: &CompareArgs, global: &Global) -> Result<()> {
     let compute = global.backend.device()?;
-    let checkpoint = Checkpoint::open(&args.checkpoint)?;
+    let checkpoint = Checkpoint::resolve(&args.checkpoint)?;
     let predictor = checkpoint.predictor(&compute)?;
     let optimizer = checkpoint.optimizer(&compute)?;
     let dataset = read_datasets(&args.dataset, global)?;

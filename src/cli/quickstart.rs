@@ -1,10 +1,8 @@
-//! `edgefit quickstart`: the main job, start to end, on what a fresh clone holds.
+//! `edgefit quickstart`: the main job, start to end, on what the binary carries.
 
-use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::Args;
 use comfy_table::{Table, presets};
 
 use super::{Global, print};
@@ -25,8 +23,8 @@ use crate::space::Architecture;
 use crate::stats;
 use crate::training::Run;
 
-const FLEET: &str = "datasets/nasbench201-fleet";
-const SHIPPED: &str = "checkpoints/nasbench201";
+const FLEET: &str = "nasbench201-fleet";
+const SHIPPED: &str = "nasbench201";
 /// Hardware unit of the fleet that is left out of training and then met as a new device.
 const NEW_DEVICE: &str = "raspi4";
 /// Device of the catalogue that the shipped checkpoint is asked about, and the limit.
@@ -38,25 +36,9 @@ const OPTIMIZER_STEPS: usize = 800;
 /// Shares of the new device's architectures that are within each of the three limits.
 const LIMIT_QUANTILES: [f64; 3] = [0.2, 0.5, 0.8];
 
-#[derive(Debug, Args)]
-pub(crate) struct QuickstartArgs {
-    /// Folder of the clone, with datasets/ and checkpoints/
-    #[arg(long, default_value = ".")]
-    root: PathBuf,
-}
-
-pub(crate) fn run(args: &QuickstartArgs, global: &Global) -> Result<ExitCode> {
+pub(crate) fn run(global: &Global) -> Result<ExitCode> {
     let compute = global.backend.device()?;
-    let folder = args.root.join(FLEET);
-    if !folder.exists() {
-        return Err(Error::Invalid {
-            what: "quickstart".into(),
-            expected: format!("the folder {FLEET} of a clone of edgefit"),
-            found: format!("nothing at {}", folder.display()),
-            hint: "Run it in the clone, or name the clone with --root.".into(),
-        });
-    }
-    let dataset = Dataset::read(&folder)?;
+    let dataset = Dataset::bundled(FLEET)?;
     print(&format!(
         "1. The bundled fleet: {} simulated devices, {} simulated measurements. Nothing in it was measured.",
         dataset.devices.len(),
@@ -66,7 +48,7 @@ pub(crate) fn run(args: &QuickstartArgs, global: &Global) -> Result<ExitCode> {
     let device = adapt(&predictor, &dataset, global)?;
     let optimizer = train_optimizer(&predictor, &compute, global)?;
     designs(&predictor, &optimizer, &device, &dataset, global)?;
-    shipped(&args.root.join(SHIPPED), &compute, global)?;
+    shipped(&compute, global)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -238,9 +220,9 @@ fn cells(limit_ms: f64, proposals: &Proposals, predictor: &Predictor) -> Vec<Str
 }
 
 /// The instant thing, with what was learned from real measurements.
-fn shipped(folder: &Path, compute: &ComputeDevice, global: &Global) -> Result<()> {
+fn shipped(compute: &ComputeDevice, global: &Global) -> Result<()> {
     let started = Instant::now();
-    let checkpoint = Checkpoint::open(folder)?;
+    let checkpoint = Checkpoint::resolve(SHIPPED)?;
     let predictor = checkpoint.predictor(compute)?;
     let optimizer = checkpoint.optimizer(compute)?;
     let loaded = 1e3 * started.elapsed().as_secs_f64();

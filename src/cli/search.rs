@@ -21,7 +21,7 @@ use crate::seed::Seed;
 pub(crate) struct SearchArgs {
     /// exhaustive, random or nsga2
     searcher: String,
-    /// Checkpoint folder with a predictor
+    /// Checkpoint with a predictor: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     checkpoint: PathBuf,
     /// Device: an id, a datasheet (.toml), or a device adapted to (.json)
@@ -40,7 +40,7 @@ pub(crate) struct SearchArgs {
 pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
     let request = args.asked.request(0)?;
     let searcher = by_id(&args.searcher, Seed(global.seed))?;
-    let predictor = Checkpoint::open(&args.checkpoint)?.predictor(&global.backend.device()?)?;
+    let predictor = Checkpoint::resolve(&args.checkpoint)?.predictor(&global.backend.device()?)?;
     let device = resolve(&args.device, &predictor, global)?;
     let evaluator = PredictorEvaluator::new(&predictor, &device)?;
     let whole = predictor.space.enumerable().map_or(usize::MAX, |listed| listed.size());

@@ -41,7 +41,7 @@ The checkpoint written holds the predictor too. Ctrl-C keeps what was done; --re
 
 #[derive(Debug, Args)]
 pub(crate) struct OptimizerArgs {
-    /// Checkpoint folder with a predictor
+    /// Checkpoint with a predictor: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     predictor: PathBuf,
     /// TOML file with options of the training, see configs/optimizer.toml
@@ -143,7 +143,7 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
         None => OptimizerConfig::default(),
     };
     let compute = global.backend.device()?;
-    let checkpoint = Checkpoint::open(&args.predictor)?;
+    let checkpoint = Checkpoint::resolve(&args.predictor)?;
     let predictor = checkpoint.predictor(&compute)?;
     let out = LockedFolder::open(&args.out)?;
     let state = args.out.join(STATE);

@@ -16,6 +16,7 @@ pub mod simulate;
 pub mod split;
 
 mod build;
+mod bundled;
 mod deduplicate;
 mod devices;
 mod duplicates;

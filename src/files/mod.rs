@@ -16,6 +16,11 @@ pub(crate) use folder::is_plain_name;
 pub use folder::{Committed, LockedFolder, Replacement};
 pub use toml::{parse_toml, read_configuration, read_toml};
 
+/// Name and content of a file that the binary carries.
+pub(crate) type CarriedFile = (&'static str, &'static [u8]);
+/// Name and files of a folder that the binary carries.
+pub(crate) type CarriedFolder = (&'static str, &'static [CarriedFile]);
+
 /// How the name of a file begins that is not complete.
 const TEMPORARY: &str = ".unfinished-";
 

@@ -11,7 +11,7 @@ use crate::driver::program;
 #[test]
 fn the_first_one_ends_quickstart_and_says_how_to_go_on() {
     let mut child = Command::new(program())
-        .args(["quickstart", "--root", env!("CARGO_MANIFEST_DIR")])
+        .args(["quickstart"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

@@ -1,8 +1,9 @@
 //! The shipped checkpoints load and still say what was recorded when they were made.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::driver::{edgefit, real_data};
+use crate::driver::{Run, edgefit, program, real_data};
 
 fn shipped(space: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("checkpoints").join(space)
@@ -140,4 +141,32 @@ fn figures_on_real_data_are_the_recorded_ones(space: &str, devices: &str) {
         assert_eq!(expected.0, found.0);
         assert!((expected.1 - found.1).abs() < 0.005, "{expected:?} became {found:?}");
     }
+}
+
+#[test]
+fn they_are_found_by_name_from_any_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let design = |checkpoint: &str| {
+        let arguments = [
+            "design",
+            "--device",
+            "pixel3",
+            "--max-latency-ms",
+            "10",
+            "--format",
+            "json",
+        ];
+        let mut command = Command::new(program());
+        command.args(arguments).args(["--checkpoint", checkpoint]);
+        Run::of(command.current_dir(folder.path()).output().unwrap())
+    };
+    let by_name = design("nasbench201").succeeded().stdout;
+    let by_path = design(shipped("nasbench201").to_str().unwrap()).succeeded().stdout;
+    assert_eq!(by_name, by_path);
+    // A folder of this name comes first.
+    std::fs::create_dir(folder.path().join("nasbench201")).unwrap();
+    design("nasbench201").succeeded();
+    std::fs::write(folder.path().join("nasbench201/checkpoint.json"), "{}").unwrap();
+    design("nasbench201").failed(1, &["nasbench201/checkpoint.json"]);
+    design("nasbench102").failed(1, &["nasbench102", "nasbench201", "fbnet"]);
 }
