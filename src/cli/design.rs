@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use clap::Args;
 use comfy_table::{Table, presets};
-use serde::Serialize;
 
 use super::device::resolve;
 use super::predict::Format;
@@ -15,8 +14,10 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{Proposal, Proposals, Request};
 use crate::predict::{Estimate, Knowledge, Predictor};
+use crate::report::{DesignRow, designs_csv};
 use crate::search::{Constraint, Limits, Miss, Objective};
 use crate::seed::Seed;
+use crate::stats::INTERVAL_SHARE;
 
 /// Exit status when no design meets the limits.
 const NOTHING_FEASIBLE: u8 = 3;
@@ -30,7 +31,7 @@ pub(crate) struct DesignArgs {
     #[arg(long)]
     device: String,
     #[command(flatten)]
-    asked: ConstraintArgs,
+    constraints: ConstraintArgs,
     /// Designs sampled from the optimizer and verified, beside its first choice
     #[arg(long, default_value_t = 16)]
     samples: usize,
@@ -39,7 +40,7 @@ pub(crate) struct DesignArgs {
     format: Format,
 }
 
-/// What is asked of designs.
+/// Limits and weights that designs are chosen by.
 #[derive(Debug, Args)]
 pub(crate) struct ConstraintArgs {
     /// Maximum latency of one batch, in ms
@@ -51,6 +52,18 @@ pub(crate) struct ConstraintArgs {
     /// Least accuracy, in percent
     #[arg(long, allow_negative_numbers = true)]
     min_accuracy: Option<f64>,
+    /// Maximum multiply-accumulate operations for one input, in millions
+    #[arg(long, allow_negative_numbers = true)]
+    max_macs_m: Option<f64>,
+    /// Maximum trainable parameters, in millions
+    #[arg(long, allow_negative_numbers = true)]
+    max_parameters_m: Option<f64>,
+    /// Maximum size of the weights at the design's precision, in MiB
+    #[arg(long, allow_negative_numbers = true)]
+    max_size_mib: Option<f64>,
+    /// Maximum memory of the feature maps that are alive at once at the design's precision, in KiB
+    #[arg(long, allow_negative_numbers = true)]
+    max_memory_kib: Option<f64>,
     /// Instead of, or beside, limits: percentage points of accuracy that one ms is worth
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     latency_weight: f64,
@@ -72,6 +85,10 @@ impl ConstraintArgs {
             (Metric::Latency, self.max_latency_ms),
             (Metric::Energy, self.max_energy_mj),
             (Metric::Accuracy, self.min_accuracy),
+            (Metric::Macs, self.max_macs_m),
+            (Metric::Parameters, self.max_parameters_m),
+            (Metric::ModelSize, self.max_size_mib),
+            (Metric::PeakMemory, self.max_memory_kib),
         ];
         let constraints = limits
             .into_iter()
@@ -99,7 +116,7 @@ impl ConstraintArgs {
 }
 
 pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
-    let request = args.asked.request(args.samples)?;
+    let request = args.constraints.request(args.samples)?;
     let compute = global.backend.device()?;
     let checkpoint = Checkpoint::resolve(&args.checkpoint)?;
     let predictor = checkpoint.predictor(&compute)?;
@@ -112,32 +129,6 @@ pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
     print_proposals(&proposals, &predictor, args.format, global)
 }
 
-/// One design as the JSON contract has it.
-#[derive(Debug, Serialize)]
-struct Row {
-    architecture: String,
-    quantization: String,
-    accuracy: Estimate,
-    accuracy_origin: &'static str,
-    latency_ms: Estimate,
-    energy_mj: Option<Estimate>,
-    feasible_probability: f64,
-}
-
-impl Row {
-    fn of(proposal: &Proposal, predictor: &Predictor) -> Row {
-        Row {
-            architecture: predictor.space.print(&proposal.design.architecture),
-            quantization: proposal.design.quantization.clone(),
-            accuracy: proposal.accuracy.percent,
-            accuracy_origin: proposal.accuracy.origin.name(),
-            latency_ms: proposal.latency,
-            energy_mj: proposal.energy,
-            feasible_probability: proposal.feasible_probability,
-        }
-    }
-}
-
 /// Prints designs; of nothing feasible, the closest design, what it misses on stderr, and exit status 3.
 pub(crate) fn print_proposals(
     proposals: &Proposals,
@@ -145,22 +136,17 @@ pub(crate) fn print_proposals(
     format: Format,
     global: &Global,
 ) -> Result<ExitCode> {
+    let row = |proposal: &Proposal| DesignRow::new(proposal, predictor.space);
     let (rows, code) = match proposals {
-        Proposals::Feasible(proposals) => (
-            proposals
-                .iter()
-                .map(|one| Row::of(one, predictor))
-                .collect::<Vec<Row>>(),
-            ExitCode::SUCCESS,
-        ),
+        Proposals::Feasible(proposals) => (proposals.iter().map(row).collect::<Vec<DesignRow>>(), ExitCode::SUCCESS),
         Proposals::Closest { proposal, misses } => {
             global.say(closest(proposal, misses));
-            (vec![Row::of(proposal, predictor)], ExitCode::from(NOTHING_FEASIBLE))
+            (vec![row(proposal)], ExitCode::from(NOTHING_FEASIBLE))
         }
     };
     match format {
         Format::Json => print_json(&rows)?,
-        Format::Csv => print(&csv(&rows)?)?,
+        Format::Csv => print(&designs_csv(&rows)?)?,
         Format::Table => print(&table(&rows))?,
     }
     Ok(code)
@@ -179,17 +165,20 @@ fn closest(proposal: &Proposal, misses: &[Miss]) -> String {
     }
 }
 
-const HEADER: [&str; 7] = [
+const HEADER: [&str; 10] = [
     "architecture",
     "quantization",
     "accuracy %",
     "accuracy is",
     "latency ms",
     "energy mJ",
+    "MACs M",
+    "size MiB",
+    "memory KiB",
     "P(limits hold)",
 ];
 
-fn table(rows: &[Row]) -> String {
+fn table(rows: &[DesignRow]) -> String {
     let interval = |one: Estimate| {
         if one.low == one.high {
             format!("{:.2}", one.mean)
@@ -197,6 +186,7 @@ fn table(rows: &[Row]) -> String {
             format!("{:.2} [{:.2}, {:.2}]", one.mean, one.low, one.high)
         }
     };
+    let number = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.2}"));
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
     table.set_header(HEADER);
@@ -205,48 +195,17 @@ fn table(rows: &[Row]) -> String {
             row.architecture.clone(),
             row.quantization.clone(),
             interval(row.accuracy),
-            row.accuracy_origin.to_string(),
+            row.accuracy_origin.name().to_string(),
             interval(row.latency_ms),
             row.energy_mj.map_or_else(|| "-".into(), interval),
+            number(row.macs_m),
+            number(row.size_mib),
+            number(row.memory_kib),
             format!("{:.2}", row.feasible_probability),
         ]);
     }
-    format!("{table}\nlatency and energy are predicted; intervals in brackets hold 90 %")
-}
-
-fn csv(rows: &[Row]) -> Result<String> {
-    let failed = |error: csv::Error| Error::io("write", "designs")(error.into());
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let metrics = ["accuracy_percent", "latency_ms", "energy_mj"];
-    let mut header = vec![
-        "architecture".to_string(),
-        "quantization".into(),
-        "accuracy_origin".into(),
-    ];
-    header.extend(
-        metrics
-            .iter()
-            .flat_map(|name| [name.to_string(), format!("{name}_low"), format!("{name}_high")]),
-    );
-    header.push("feasible_probability".into());
-    writer.write_record(&header).map_err(failed)?;
-    for row in rows {
-        let mut cells = vec![
-            row.architecture.clone(),
-            row.quantization.clone(),
-            row.accuracy_origin.to_string(),
-        ];
-        for estimate in [Some(row.accuracy), Some(row.latency_ms), row.energy_mj] {
-            let numbers = estimate.map(|one| [one.mean, one.low, one.high]);
-            cells.extend(
-                (0..3).map(|index| numbers.map_or_else(String::new, |numbers| format!("{:.6}", numbers[index]))),
-            );
-        }
-        cells.push(format!("{:.4}", row.feasible_probability));
-        writer.write_record(&cells).map_err(failed)?;
-    }
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| Error::io("write", "designs")(error.into_error()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    format!(
+        "{table}\nlatency and energy are predicted; intervals in brackets hold {:.0} %",
+        100.0 * INTERVAL_SHARE
+    )
 }

@@ -213,7 +213,9 @@ fn cells(limit_ms: f64, proposals: &Proposals, predictor: &Predictor) -> Vec<Str
         format!("{:.1} [{:.1}, {:.1}]", accuracy.mean, accuracy.low, accuracy.high),
         format!(
             "{:.2} [{:.2}, {:.2}]",
-            best.latency.mean, best.latency.low, best.latency.high
+            best.values.latency().mean,
+            best.values.latency().low,
+            best.values.latency().high
         ),
         format!("{:.2}", best.feasible_probability),
     ]

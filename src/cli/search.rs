@@ -28,7 +28,7 @@ pub(crate) struct SearchArgs {
     #[arg(long)]
     device: String,
     #[command(flatten)]
-    asked: ConstraintArgs,
+    constraints: ConstraintArgs,
     /// Maximum architectures evaluated [default: 2000, and all for exhaustive]
     #[arg(long)]
     budget: Option<usize>,
@@ -38,11 +38,11 @@ pub(crate) struct SearchArgs {
 }
 
 pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
-    let request = args.asked.request(0)?;
+    let request = args.constraints.request(0)?;
     let searcher = by_id(&args.searcher, Seed(global.seed))?;
     let predictor = Checkpoint::resolve(&args.checkpoint)?.predictor(&global.backend.device()?)?;
     let device = resolve(&args.device, &predictor, global)?;
-    let evaluator = PredictorEvaluator::new(&predictor, &device)?;
+    let evaluator = PredictorEvaluator::for_request(&predictor, &device, &request)?;
     let whole = predictor.space.enumerable().map_or(usize::MAX, |listed| listed.size());
     let budget = args
         .budget

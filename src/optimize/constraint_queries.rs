@@ -14,7 +14,7 @@ const EVEN_LIMITS: f64 = 0.25;
 const BELOW_LEAST: f64 = 0.1;
 /// Range of weights, in percentage points per standard deviation of the logarithm, even in the logarithm.
 const WEIGHTS: (f64, f64) = (0.02, 50.0);
-/// Shares of asked metrics that have only a weight, and that have a weight beside their limit.
+/// Shares of metric queries that have only a weight, and that have a weight beside their limit.
 const ONLY_WEIGHT: f64 = 0.15;
 const BOTH: f64 = 0.05;
 
@@ -28,9 +28,9 @@ pub(super) struct MetricOfDevice {
     log_typical: f64,
 }
 
-/// What is asked of one metric.
-pub(super) struct Asked<'a> {
-    pub(super) ask: MetricQuery<'a>,
+/// A limit or a weight on one metric of a drawn device.
+pub(super) struct DrawnQuery<'a> {
+    pub(super) of_metric: MetricQuery<'a>,
     designs: &'a Bounds,
 }
 
@@ -49,7 +49,7 @@ impl MetricOfDevice {
         }
     }
 
-    pub(super) fn ask(&self, rng: &mut StdRng) -> Asked<'_> {
+    pub(super) fn draw(&self, rng: &mut StdRng) -> DrawnQuery<'_> {
         let kind: f64 = rng.random();
         let limited = kind >= ONLY_WEIGHT;
         // Without a limit there is no confidence, and the expected values count.
@@ -66,8 +66,8 @@ impl MetricOfDevice {
         } else {
             0.0
         };
-        Asked {
-            ask: MetricQuery {
+        DrawnQuery {
+            of_metric: MetricQuery {
                 log_upper,
                 log_typical: self.log_typical,
                 log_limit,
@@ -87,14 +87,14 @@ impl MetricOfDevice {
     }
 }
 
-impl<'a> Asked<'a> {
+impl<'a> DrawnQuery<'a> {
     /// Adds the limit and the weight to what an answer has to meet.
-    pub(super) fn put(&self, query: &mut ConstraintQuery<'a>) {
-        if let Some(limit) = self.ask.log_limit {
+    pub(super) fn add_to(&self, query: &mut ConstraintQuery<'a>) {
+        if let Some(limit) = self.of_metric.log_limit {
             query.limits.push((&self.designs.upper, limit as f32));
         }
-        if self.ask.weight > 0.0 {
-            let weight = self.ask.weight as f32;
+        if self.of_metric.weight > 0.0 {
+            let weight = self.of_metric.weight as f32;
             query
                 .costs
                 .push(self.designs.mean.iter().map(|mean| weight * mean.exp()).collect());

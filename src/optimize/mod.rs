@@ -33,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::compute::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::predict::{DeviceModel, MetricModel, Predictor};
+use crate::predict::{AccuracyModel, DeviceMetrics, DeviceModel, MetricModel, Predictor};
 use crate::seed::Seed;
 use crate::space::{self, Architecture, SearchSpace};
 use crate::training::module_bytes;
@@ -47,9 +47,9 @@ pub use propose::{exhaustive, searched};
 pub use request::Request;
 pub use start::Start;
 pub use train::fit;
-pub use verify::{Design, PredictorEvaluator, Proposal, Proposals};
+pub use verify::{PredictorEvaluator, Proposal, Proposals};
 
-/// A trained policy with what it needs to be asked.
+/// A trained policy with what it needs to answer queries.
 pub struct Optimizer {
     /// How it was trained.
     pub config: OptimizerConfig,
@@ -61,14 +61,8 @@ pub struct Optimizer {
     anchors: Vec<Architecture>,
     policy: Policy,
     compute: ComputeDevice,
-    /// The basis at the anchors, of the first predictor asked with.
-    at_anchors: OnceLock<AnchorBasis>,
-}
-
-/// `[rank, anchors]`.
-struct AnchorBasis {
-    latency: DMatrix<f32>,
-    energy: Option<DMatrix<f32>>,
+    /// The bases at the anchors, `[rank, anchors]`, of the first predictor that it was used with.
+    at_anchors: OnceLock<DeviceMetrics<DMatrix<f32>>>,
 }
 
 /// What is saved of an optimizer beside its weights.
@@ -95,7 +89,7 @@ impl Optimizer {
             space: predictor.space,
             shape: QueryShape {
                 anchors: anchors.len(),
-                energy: predictor.metrics.contains(Metric::Energy),
+                metrics: predictor.metrics.metrics().collect(),
             },
             config,
             anchors,
@@ -109,7 +103,7 @@ impl Optimizer {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a predictor or device that does not belong to this optimizer, a predictor without
-    /// accuracies, and a request about an energy that is not known.
+    /// accuracies, and a request about a metric that is not known.
     pub fn propose(
         &self,
         predictor: &Predictor,
@@ -135,10 +129,7 @@ impl Optimizer {
         self.check(predictor)?;
         let evaluators = queries
             .iter()
-            .map(|(device, request)| {
-                let evaluator = PredictorEvaluator::new(predictor, device)?;
-                evaluator.check(request).map(|()| evaluator)
-            })
+            .map(|(device, request)| PredictorEvaluator::for_request(predictor, device, request))
             .collect::<Result<Vec<_>>>()?;
         let designs = self.decode(predictor, queries, seed);
         let answers: Vec<Option<Proposals>> = designs
@@ -167,13 +158,9 @@ impl Optimizer {
         seed: Seed,
     ) -> Vec<Vec<Architecture>> {
         let samples = queries.iter().map(|(_, request)| request.samples).max().unwrap_or(0);
-        let anchors = self.at_anchors.get_or_init(|| {
-            let encoded = predictor.encode(&self.anchors);
-            AnchorBasis {
-                latency: predictor.metrics.latency().basis(&encoded),
-                energy: predictor.metrics.get(Metric::Energy).map(|prior| prior.basis(&encoded)),
-            }
-        });
+        let anchors = self
+            .at_anchors
+            .get_or_init(|| predictor.bases(&predictor.encode(&self.anchors)));
         let width = self.shape.width();
         let vectors: Vec<Vec<f32>> = queries
             .par_iter()
@@ -198,31 +185,19 @@ impl Optimizer {
         designs
     }
 
-    fn query(&self, anchors: &AnchorBasis, device: &DeviceModel, request: &Request) -> Vec<f32> {
-        let limited = [Metric::Latency, Metric::Energy]
-            .iter()
-            .filter(|&&metric| request.limit(metric).is_some())
-            .count();
+    fn query(&self, anchors: &DeviceMetrics<DMatrix<f32>>, device: &DeviceModel, request: &Request) -> Vec<f32> {
+        let models = device.metrics.zip(anchors);
+        let limited = models.metrics().filter(|&metric| request.limit(metric).is_some());
         // The probability of all limits is a product, so each gets its root.
-        let confidence = request.limits.confidence().powf(1.0 / limited.max(1) as f64);
-        let seen = |metric: Metric, model: &MetricModel, basis: &DMatrix<f32>| {
-            Seen::new(metric, model, basis, request, confidence)
-        };
-        let latency = request
-            .asks_about(Metric::Latency)
-            .then(|| seen(Metric::Latency, device.metrics.latency(), &anchors.latency));
-        let energy = match (device.metrics.get(Metric::Energy), &anchors.energy) {
-            (Some(model), Some(basis)) if request.asks_about(Metric::Energy) => {
-                Some(seen(Metric::Energy, model, basis))
-            }
-            _ => None,
-        };
+        let confidence = request.limits.confidence().powf(1.0 / limited.count().max(1) as f64);
+        let at_anchors: Vec<(Metric, AtAnchors)> = models
+            .iter()
+            .filter(|(metric, _)| request.concerns(*metric))
+            .map(|(metric, (model, basis))| (metric, AtAnchors::new(metric, model, basis, request, confidence)))
+            .collect();
+        let queries = at_anchors.iter().map(|(metric, one)| (*metric, one.query()));
         let mut query = Vec::with_capacity(self.shape.width());
-        self.shape.push(
-            &mut query,
-            latency.as_ref().map(Seen::ask),
-            energy.as_ref().map(Seen::ask),
-        );
+        self.shape.push(&mut query, &queries.collect());
         query
     }
 
@@ -249,7 +224,7 @@ impl Optimizer {
             space: self.space.id().into(),
             predictor: self.predictor.clone(),
             config: self.config.clone(),
-            shape: self.shape,
+            shape: self.shape.clone(),
             anchors: self.anchors.iter().map(|anchor| anchor.0.clone()).collect(),
         };
         let text = serde_json::to_string_pretty(&description).map_err(|error| unusable(place, &error.to_string()))?;
@@ -269,7 +244,7 @@ impl Optimizer {
         if anchors.len() != description.shape.anchors || !anchors.iter().all(|anchor| space.contains(anchor)) {
             return Err(unusable(place, "anchors that are not architectures of the space"));
         }
-        let sizes = sizes(description.shape, &description.config, space);
+        let sizes = sizes(&description.shape, &description.config, space);
         let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(weights.to_vec()))
             .map_err(|error| unusable(place, &error.to_string()))?;
         let policy = sizes
@@ -290,19 +265,19 @@ impl Optimizer {
 }
 
 /// One metric of a device at the anchors.
-struct Seen {
+struct AtAnchors {
     log_upper: Vec<f64>,
     log_typical: f64,
     log_limit: Option<f64>,
     weight: f64,
 }
 
-impl Seen {
-    fn new(metric: Metric, model: &MetricModel, basis: &DMatrix<f32>, request: &Request, confidence: f64) -> Seen {
+impl AtAnchors {
+    fn new(metric: Metric, model: &MetricModel, basis: &DMatrix<f32>, request: &Request, confidence: f64) -> Self {
         let predictions = model.predict(basis);
         let means: Vec<f64> = predictions.iter().map(|one| f64::from(one.mean)).collect();
         let limit = request.limit(metric);
-        Seen {
+        AtAnchors {
             log_typical: means.iter().sum::<f64>() / means.len().max(1) as f64,
             log_upper: match limit {
                 Some(_) => predictions
@@ -316,7 +291,7 @@ impl Seen {
         }
     }
 
-    fn ask(&self) -> MetricQuery<'_> {
+    fn query(&self) -> MetricQuery<'_> {
         MetricQuery {
             log_upper: &self.log_upper,
             log_typical: self.log_typical,
@@ -326,7 +301,7 @@ impl Seen {
     }
 }
 
-fn sizes(shape: QueryShape, config: &OptimizerConfig, space: &dyn SearchSpace) -> PolicySizes {
+fn sizes(shape: &QueryShape, config: &OptimizerConfig, space: &dyn SearchSpace) -> PolicySizes {
     PolicySizes {
         inputs: shape.width(),
         hidden: config.hidden,
@@ -344,16 +319,13 @@ fn nothing_proposed() -> Error {
     }
 }
 
-fn needs_accuracy(predictor: &Predictor) -> Result<()> {
-    match predictor.accuracy {
-        Some(_) => Ok(()),
-        None => Err(Error::Invalid {
-            what: "predictor".into(),
-            expected: "one that knows accuracies, which designs are chosen by".into(),
-            found: "one that does not".into(),
-            hint: "Train it on a dataset with accuracy.csv.".into(),
-        }),
-    }
+fn needs_accuracy(predictor: &Predictor) -> Result<&AccuracyModel> {
+    predictor.accuracy.as_ref().ok_or_else(|| Error::Invalid {
+        what: "predictor".into(),
+        expected: "one that knows accuracies, which designs are chosen by".into(),
+        found: "one that does not".into(),
+        hint: "Train it on a dataset with accuracy.csv.".into(),
+    })
 }
 
 fn unusable(place: &Path, found: &str) -> Error {

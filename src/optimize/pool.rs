@@ -9,24 +9,22 @@ use nalgebra::DMatrix;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use crate::metric::Metric;
-use crate::predict::Predictor;
+use crate::predict::{DeviceMetrics, Predictor};
 use crate::space::Architecture;
 
 /// Designs with what queries need to know about them, the most accurate first.
 pub(super) struct Pool {
     pub(super) designs: Vec<Architecture>,
-    /// `[designs, rank]`.
-    pub(super) latency: DMatrix<f32>,
-    /// `[designs, rank]`, where energy was learned.
-    pub(super) energy: Option<DMatrix<f32>>,
+    /// Per metric `[designs, rank]`.
+    pub(super) bases: DeviceMetrics<DMatrix<f32>>,
     /// In percent.
     pub(super) accuracy: Vec<f32>,
     /// Number of the refresh in which a design was last an answer.
     pub(super) last_answer: Vec<usize>,
 }
 
-/// What a query asks of the pool: one device and its limits and weights, per design.
+/// The limits and weights of a query for one device, per design of the pool.
+#[derive(Default)]
 pub(super) struct ConstraintQuery<'a> {
     /// Per limited metric: upper bounds of the logarithm, and the logarithm of the limit.
     pub(super) limits: Vec<(&'a [f32], f32)>,
@@ -47,13 +45,7 @@ impl Pool {
             .map(|accuracy| accuracy.percent.mean as f32)
             .collect();
         let last_answer = vec![0; table.architectures.len()];
-        Some(sorted(
-            table.architectures.clone(),
-            table.bases.latency(),
-            table.bases.get(Metric::Energy),
-            accuracy,
-            last_answer,
-        ))
+        Some(sorted(table.architectures.clone(), &table.bases, accuracy, last_answer))
     }
 
     /// A pool of these designs.
@@ -61,11 +53,7 @@ impl Pool {
         let encoded = predictor.encode(&designs);
         let accuracies = predictor.accuracies(&designs, &encoded);
         let accuracy = accuracies.iter().map(|accuracy| accuracy.percent.mean as f32).collect();
-        let (latency, energy) = (
-            predictor.metrics.latency().basis(&encoded),
-            predictor.metrics.get(Metric::Energy).map(|prior| prior.basis(&encoded)),
-        );
-        sorted(designs, &latency, energy.as_ref(), accuracy, last_answer)
+        sorted(designs, &predictor.bases(&encoded), accuracy, last_answer)
     }
 
     /// Replaces designs that were not answers lately by mutations of those that were and by `samples` of the policy.
@@ -180,16 +168,14 @@ fn draw(near: &[(usize, f32)], tolerance: f32, rng: &mut StdRng) -> Option<usize
 
 fn sorted(
     designs: Vec<Architecture>,
-    latency: &DMatrix<f32>,
-    energy: Option<&DMatrix<f32>>,
+    bases: &DeviceMetrics<DMatrix<f32>>,
     accuracy: Vec<f32>,
     last_answer: Vec<usize>,
 ) -> Pool {
     let mut order: Vec<usize> = (0..designs.len()).collect();
     order.sort_by(|&a, &b| accuracy[b].total_cmp(&accuracy[a]).then(a.cmp(&b)));
     Pool {
-        latency: latency.select_columns(&order).transpose(),
-        energy: energy.map(|energy| energy.select_columns(&order).transpose()),
+        bases: bases.map(|_, basis| basis.select_columns(&order).transpose()),
         accuracy: order.iter().map(|&index| accuracy[index]).collect(),
         last_answer: order.iter().map(|&index| last_answer[index]).collect(),
         designs: order.into_iter().map(|index| designs[index].clone()).collect(),
@@ -204,9 +190,9 @@ mod tests {
     /// Three designs of 90, 89.9 and 80 %.
     fn pool() -> Pool {
         let designs = (0..3).map(|gene| Architecture(vec![gene])).collect();
-        let basis = DMatrix::zeros(1, 3);
+        let bases = DeviceMetrics::new(DMatrix::zeros(1, 3));
         // Given in another order, to be sorted.
-        let pool = sorted(designs, &basis, None, vec![80.0, 90.0, 89.9], vec![0; 3]);
+        let pool = sorted(designs, &bases, vec![80.0, 90.0, 89.9], vec![0; 3]);
         assert_eq!(pool.designs[0].0, [1]);
         pool
     }
@@ -222,16 +208,16 @@ mod tests {
     #[test]
     fn answers_are_near_the_best_within_the_limit() {
         let upper = [3.0, 2.0, 1.0];
-        let ask = |limit: f32| ConstraintQuery {
+        let within = |limit: f32| ConstraintQuery {
             limits: vec![(&upper, limit)],
             costs: Vec::new(),
         };
-        assert_eq!(answers(&ask(3.0), 0.0), [0]);
-        assert_eq!(answers(&ask(3.0), 0.2), [0, 1]);
-        assert_eq!(answers(&ask(2.5), 0.2), [1]);
-        assert_eq!(answers(&ask(1.5), 0.2), [2]);
+        assert_eq!(answers(&within(3.0), 0.0), [0]);
+        assert_eq!(answers(&within(3.0), 0.2), [0, 1]);
+        assert_eq!(answers(&within(2.5), 0.2), [1]);
+        assert_eq!(answers(&within(1.5), 0.2), [2]);
         // Nothing is below 0.5; the third misses it least.
-        assert_eq!(answers(&ask(0.5), 0.2), [2]);
+        assert_eq!(answers(&within(0.5), 0.2), [2]);
     }
 
     #[test]

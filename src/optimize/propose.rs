@@ -1,6 +1,6 @@
 //! From candidates to proposals: improve on them one gene at a time, then choose good ones that differ.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -8,7 +8,7 @@ use rand::seq::SliceRandom;
 use super::Request;
 use super::verify::{Judged, PredictorEvaluator, Proposals};
 use crate::error::Result;
-use crate::predict::{DeviceModel, Predictor};
+use crate::predict::{DeviceModel, Predictor, Table};
 use crate::search::{Limits, Outcome};
 use crate::space::{Architecture, SearchSpace};
 
@@ -146,31 +146,15 @@ impl<'a> Candidates<'a> {
             .unwrap_or(nearest)
     }
 
-    /// Positions of up to `count` of the first `feasible` designs, no two isomorphic: in order of merit those some genes
-    /// apart from all chosen before, then, if these are too few, the best of the rest.
+    /// Positions of up to `count` of the first `feasible` designs, in order of merit.
     fn different(&self, feasible: usize) -> Vec<usize> {
-        let count = self.request.count.max(1);
-        let mut keys: HashMap<String, usize> = HashMap::new();
-        let mut chosen: Vec<usize> = Vec::new();
+        let mut selection = Selection::new(self.space, self.request.count);
         for apart in [GENES_APART, 1] {
             for index in 0..feasible {
-                if chosen.len() == count {
-                    break;
-                }
-                let design = &self.found[index].architecture;
-                let near = |&other: &usize| distance(design, &self.found[other].architecture) < apart;
-                if chosen.iter().any(near) {
-                    continue;
-                }
-                if let std::collections::hash_map::Entry::Vacant(place) = keys.entry(self.space.isomorphism_key(design))
-                {
-                    place.insert(index);
-                    chosen.push(index);
-                }
+                selection.offer(index, &self.found[index].architecture, apart);
             }
         }
-        chosen.sort_unstable();
-        chosen
+        selection.positions()
     }
 }
 
@@ -179,32 +163,87 @@ impl<'a> Candidates<'a> {
 /// refinement mean nothing here.
 ///
 /// # Errors
-/// As [`PredictorEvaluator::new`], and [`crate::error::Error::Invalid`] for a request about an energy that is not known.
+/// As [`PredictorEvaluator::new`], and [`crate::error::Error::Invalid`] for a request about a metric that is not known.
 pub fn exhaustive(predictor: &Predictor, device: &DeviceModel, requests: &[Request]) -> Result<Option<Vec<Proposals>>> {
-    let evaluator = PredictorEvaluator::new(predictor, device)?;
-    for request in requests {
-        evaluator.check(request)?;
-    }
+    let evaluators = requests
+        .iter()
+        .map(|request| PredictorEvaluator::for_request(predictor, device, request))
+        .collect::<Result<Vec<_>>>()?;
     let Some(table) = predictor.table() else {
         return Ok(None);
     };
-    let Some(mut judged) = evaluator.judge_all(&Limits::none()) else {
-        return Ok(None);
-    };
-    let answer = |request: &Request, judged: &mut [Judged]| -> Option<Proposals> {
-        let mut candidates = Candidates::new(evaluator, predictor.space, request);
-        for (judged, architecture) in judged.iter_mut().zip(&table.architectures) {
-            evaluator.rejudge(judged, &request.limits);
-            candidates.found.push(Candidate {
-                architecture: architecture.clone(),
-                merit: merit(judged, request),
-                judged: *judged,
-                expanded: false,
-            });
+    let computed = |(evaluator, request): (&PredictorEvaluator, &Request)| evaluator.needs_computed(&request.limits);
+    let mut all = PredictorEvaluator::new(predictor, device)?;
+    if evaluators.iter().zip(requests).any(computed) {
+        all = all.with_computed();
+    }
+    let mut judged = all.judge_all(table, &Limits::none());
+    let answers = evaluators.into_iter().zip(requests);
+    Ok(answers
+        .map(|(evaluator, request)| all_judged(evaluator, table, request, &mut judged))
+        .collect())
+}
+
+/// The best of all architectures of the table, which were judged under some limits.
+pub(super) fn all_judged(
+    evaluator: PredictorEvaluator,
+    table: &Table,
+    request: &Request,
+    judged: &mut [Judged],
+) -> Option<Proposals> {
+    let mut candidates = Candidates::new(evaluator, evaluator.predictor().space, request);
+    for (judged, architecture) in judged.iter_mut().zip(&table.architectures) {
+        evaluator.rejudge(judged, &request.limits);
+        candidates.found.push(Candidate {
+            architecture: architecture.clone(),
+            merit: merit(judged, request),
+            judged: *judged,
+            expanded: false,
+        });
+    }
+    candidates.proposals()
+}
+
+/// Designs to propose, offered in order of merit: no two isomorphic, and some genes apart as long as there are enough such.
+pub(super) struct Selection {
+    space: &'static dyn SearchSpace,
+    count: usize,
+    keys: HashSet<String>,
+    chosen: Vec<(usize, Architecture)>,
+}
+
+impl Selection {
+    pub(super) fn new(space: &'static dyn SearchSpace, count: usize) -> Self {
+        Selection {
+            space,
+            count: count.max(1),
+            keys: HashSet::new(),
+            chosen: Vec::new(),
         }
-        candidates.proposals()
-    };
-    Ok(requests.iter().map(|request| answer(request, &mut judged)).collect())
+    }
+
+    /// Whether there are as many as wanted.
+    pub(super) fn is_full(&self) -> bool {
+        self.chosen.len() >= self.count
+    }
+
+    /// Takes a design if one is still wanted and all chosen before are at least `apart` genes away and not isomorphic to it.
+    pub(super) fn offer(&mut self, position: usize, design: &Architecture, apart: usize) {
+        let near = |(_, other): &(usize, Architecture)| distance(design, other) < apart;
+        if self.is_full() || self.chosen.iter().any(near) {
+            return;
+        }
+        if self.keys.insert(self.space.isomorphism_key(design)) {
+            self.chosen.push((position, design.clone()));
+        }
+    }
+
+    /// The positions under which the chosen designs were offered, rising.
+    pub(super) fn positions(self) -> Vec<usize> {
+        let mut positions: Vec<usize> = self.chosen.into_iter().map(|chosen| chosen.0).collect();
+        positions.sort_unstable();
+        positions
+    }
 }
 
 /// What a per-device search found, as proposals; `None` if it evaluated nothing.

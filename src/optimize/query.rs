@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::metric::{Metric, PerMetric};
+
 /// Numbers about a metric beside the anchors.
 const EXTRAS: usize = 5;
 /// Standardised limits and logarithms are kept within this.
@@ -27,41 +29,41 @@ pub struct MetricQuery<'a> {
 }
 
 /// How long a query is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct QueryShape {
     /// Number of anchors.
     pub anchors: usize,
-    /// Whether energy can be asked about.
-    pub energy: bool,
+    /// The metrics of devices that can be asked about, in the order in which they stand in a query.
+    pub metrics: Vec<Metric>,
 }
 
 impl QueryShape {
     /// Numbers in a query.
-    pub fn width(self) -> usize {
-        (self.anchors + EXTRAS) * (1 + usize::from(self.energy))
+    pub fn width(&self) -> usize {
+        (self.anchors + EXTRAS) * self.metrics.len()
     }
 
-    /// Appends a query. A metric that nothing is asked about (`None`) is all zeros.
-    pub fn push(self, query: &mut Vec<f32>, latency: Option<MetricQuery>, energy: Option<MetricQuery>) {
-        self.push_metric(query, latency);
-        if self.energy {
-            self.push_metric(query, energy);
+    /// Appends a query. A metric that nothing is asked about is all zeros.
+    pub fn push(&self, query: &mut Vec<f32>, metrics: &PerMetric<MetricQuery>) {
+        for &metric in &self.metrics {
+            match metrics.get(metric) {
+                Some(of_metric) => of_metric.push(query),
+                None => query.extend(std::iter::repeat_n(0.0, self.anchors + EXTRAS)),
+            }
         }
     }
+}
 
-    fn push_metric(self, query: &mut Vec<f32>, ask: Option<MetricQuery>) {
-        let Some(ask) = ask else {
-            query.extend(std::iter::repeat_n(0.0, self.anchors + EXTRAS));
-            return;
-        };
-        let (mean, spread) = mean_and_spread(ask.log_upper);
-        query.extend(ask.log_upper.iter().map(|value| bounded((value - mean) / spread)));
+impl MetricQuery<'_> {
+    fn push(&self, query: &mut Vec<f32>) {
+        let (mean, spread) = mean_and_spread(self.log_upper);
+        query.extend(self.log_upper.iter().map(|value| bounded((value - mean) / spread)));
         query.push(bounded(spread.ln()));
-        query.push(f32::from(ask.log_limit.is_some()));
-        query.push(ask.log_limit.map_or(0.0, |limit| bounded((limit - mean) / spread)));
+        query.push(f32::from(self.log_limit.is_some()));
+        query.push(self.log_limit.map_or(0.0, |limit| bounded((limit - mean) / spread)));
         // What one spread costs at the typical value: the weight without the metric's unit.
-        let weight = ask.weight * ask.log_typical.exp() * spread;
+        let weight = self.weight * self.log_typical.exp() * spread;
         query.push(f32::from(weight > 0.0));
         query.push(if weight > 0.0 { bounded(weight.ln()) } else { 0.0 });
     }
@@ -83,13 +85,13 @@ fn bounded(value: f64) -> f32 {
 mod tests {
     use super::*;
 
-    fn query(ask: Option<MetricQuery>) -> Vec<f32> {
+    fn query(metrics: &[(Metric, MetricQuery)]) -> Vec<f32> {
         let shape = QueryShape {
             anchors: 2,
-            energy: false,
+            metrics: Metric::OF_DEVICE.to_vec(),
         };
         let mut query = Vec::new();
-        shape.push(&mut query, ask, None);
+        shape.push(&mut query, &metrics.iter().copied().collect());
         assert_eq!(query.len(), shape.width());
         query
     }
@@ -97,13 +99,15 @@ mod tests {
     #[test]
     fn a_limit_is_counted_in_spreads_of_the_anchors() {
         // Anchors at logs 1 and 3: mean 2, deviation 1. The limit at log 3.5 is 1.5 above the mean; ln 1 = 0.
-        let ask = MetricQuery {
+        let of_metric = MetricQuery {
             log_upper: &[1.0, 3.0],
             log_typical: 0.0,
             log_limit: Some(3.5),
             weight: 0.0,
         };
-        assert_eq!(query(Some(ask)), [-1.0, 1.0, 0.0, 1.0, 1.5, 0.0, 0.0]);
+        let (expected, nothing) = ([-1.0, 1.0, 0.0, 1.0, 1.5, 0.0, 0.0], [0.0; 7]);
+        assert_eq!(query(&[(Metric::Latency, of_metric)]), [expected, nothing].concat());
+        assert_eq!(query(&[(Metric::Energy, of_metric)]), [nothing, expected].concat());
     }
 
     #[test]
@@ -122,9 +126,10 @@ mod tests {
             log_limit: Some(2.5 + thousand.ln()),
             weight: 0.2 / thousand,
         };
-        for (a, b) in query(Some(in_ms)).iter().zip(query(Some(in_us))) {
+        let of_latency = |one| query(&[(Metric::Latency, one)]);
+        for (a, b) in of_latency(in_ms).iter().zip(of_latency(in_us)) {
             assert!((a - b).abs() < 1e-5, "{a} {b}");
         }
-        assert!(query(None).iter().all(|&value| value == 0.0));
+        assert!(query(&[]).iter().all(|&value| value == 0.0));
     }
 }

@@ -1,9 +1,9 @@
-//! What can be asked of an optimizer.
+//! What an optimizer is to find.
 
 use crate::metric::Metric;
 use crate::search::{Limits, Objective};
 
-/// What is asked for one device.
+/// The designs wanted for one device.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
     /// The limits and how surely they have to hold.
@@ -49,7 +49,8 @@ impl Request {
         self.objective.weight(metric)
     }
 
-    pub(super) fn asks_about(&self, metric: Metric) -> bool {
+    /// Whether a limit or a weight is about the metric.
+    pub(super) fn concerns(&self, metric: Metric) -> bool {
         self.limit(metric).is_some() || self.weight(metric) > 0.0
     }
 }

@@ -32,8 +32,7 @@ impl Optimizer {
         seed: Seed,
     ) -> Result<Proposals> {
         self.check(predictor)?;
-        let evaluator = PredictorEvaluator::new(predictor, device)?;
-        evaluator.check(request)?;
+        let evaluator = PredictorEvaluator::for_request(predictor, device, request)?;
         let designs: Vec<Architecture> = match start {
             Start::Policy => self.decode(predictor, &[(device, request)], seed).concat(),
             Start::Random => {

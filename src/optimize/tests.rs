@@ -122,13 +122,7 @@ fn a_policy_learns_a_handful_of_answers_by_heart() {
         .to_vec();
     let best = exhaustive(predictor(), &device, &requests).unwrap().unwrap();
     let answers: Vec<Architecture> = best.iter().map(|one| one.best().design.architecture.clone()).collect();
-    let anchors = AnchorBasis {
-        latency: predictor()
-            .metrics
-            .latency()
-            .basis(&predictor().encode(&optimizer().anchors)),
-        energy: None,
-    };
+    let anchors = predictor().bases(&predictor().encode(&optimizer().anchors));
     let queries: Vec<f32> = requests
         .iter()
         .flat_map(|request| optimizer().query(&anchors, &device, request))
@@ -136,7 +130,7 @@ fn a_policy_learns_a_handful_of_answers_by_heart() {
     let width = optimizer().shape.width();
     let choices = predictor().space.choices();
     let learning = compute().autodiff();
-    let sizes = sizes(optimizer().shape, &config(1), predictor().space);
+    let sizes = sizes(&optimizer().shape, &config(1), predictor().space);
     let mut policy = sizes.init(&mut Seed(1).stream("init"), &learning);
     let mut optimizer = AdamWConfig::new().init();
     let genes: Vec<u8> = answers.iter().flat_map(|answer| answer.0.clone()).collect();
@@ -187,7 +181,9 @@ fn proposals_hold_the_limits_as_surely_as_asked() {
             }
             assert!((probability - proposal.feasible_probability).abs() < 1e-3);
             assert!(proposal.feasible_probability >= confidence);
-            assert!(proposal.latency.low < proposal.latency.mean && proposal.latency.mean < proposal.latency.high);
+            let latency = proposal.values.latency();
+            assert!(latency.low < latency.mean && latency.mean < latency.high);
+            assert_eq!(proposal.design, device().design(design[0].clone()));
             assert!(keys.insert(predictor().space.isomorphism_key(&design[0])));
         }
         let falling = |pair: &[Proposal]| pair[0].accuracy.percent.mean >= pair[1].accuracy.percent.mean;
@@ -221,14 +217,14 @@ fn an_unreachable_limit_gets_the_closest_design() {
         panic!("nothing is four times as fast as the fastest");
     };
     assert_eq!(misses.len(), 1);
-    let relative = proposal.latency.mean / (least / 4.0) - 1.0;
+    let relative = proposal.values.latency().mean / (least / 4.0) - 1.0;
     assert!((misses[0].relative - relative).abs() < 1e-9 && relative >= 3.0 - 1e-6);
     let exact = exhaustive(predictor(), &device(), &[request])
         .unwrap()
         .unwrap()
         .remove(0);
     // Within a quarter of the fastest design there is.
-    assert!(proposal.latency.mean <= exact.best().latency.mean * 1.25);
+    assert!(proposal.values.latency().mean <= exact.best().values.latency().mean * 1.25);
 }
 
 #[test]
@@ -303,30 +299,31 @@ fn parts_restore_the_same_optimizer() {
 #[test]
 fn a_heavier_weight_buys_latency_with_accuracy() {
     let typical = limits(Some(0.5), None, 0.9).constraints()[0].limit();
-    let ask = |points_per_typical: f64| Request {
+    let weighted = |points_per_typical: f64| Request {
         objective: Objective::new([(Metric::Latency, points_per_typical / typical)]).unwrap(),
         ..Request::default()
     };
-    let requests = [0.0, 0.3, 3.0, 300.0].map(ask);
+    let requests = [0.0, 0.3, 3.0, 300.0].map(weighted);
     let exact = exhaustive(predictor(), &device(), &requests).unwrap().unwrap();
     // The optimum's latency and accuracy fall together as the weight grows, whatever the space.
     for pair in exact.windows(2) {
-        assert!(pair[1].best().latency.mean <= pair[0].best().latency.mean);
+        assert!(pair[1].best().values.latency().mean <= pair[0].best().values.latency().mean);
         assert!(pair[1].best().accuracy.percent.mean <= pair[0].best().accuracy.percent.mean);
     }
     for (request, exact) in requests.iter().zip(&exact).take(3) {
         let found = propose(request, 1);
-        let score =
-            |one: &Proposal| one.accuracy.percent.mean - request.objective.weight(Metric::Latency) * one.latency.mean;
+        let score = |one: &Proposal| {
+            one.accuracy.percent.mean - request.objective.weight(Metric::Latency) * one.values.latency().mean
+        };
         let regret = score(exact.best()) - score(found.best());
         assert!((-1e-9..2.0).contains(&regret), "{request:?}: {regret}");
     }
     let (free, dear) = (propose(&requests[0], 1), propose(&requests[3], 1));
-    assert!(dear.best().latency.mean < 0.8 * free.best().latency.mean);
+    assert!(dear.best().values.latency().mean < 0.8 * free.best().values.latency().mean);
 }
 
 #[test]
-fn energy_that_is_not_known_cannot_be_asked_about() {
+fn a_metric_that_is_not_known_cannot_be_limited() {
     let mut device = device();
     device.metrics = DeviceMetrics::new(device.metrics.latency().clone());
     let request = Request::within(limits(None, Some(0.5), 0.9));

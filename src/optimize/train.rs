@@ -9,11 +9,11 @@ use burn::tensor::{Tensor, TensorData};
 use nalgebra::DMatrix;
 use rand::Rng;
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
+use rand::seq::{IndexedRandom, SliceRandom};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::constraint_queries::MetricOfDevice;
+use super::constraint_queries::{DrawnQuery, MetricOfDevice};
 use super::decode::decode;
 use super::devices::Recipe;
 use super::net::{Policy, PolicySizes};
@@ -21,8 +21,8 @@ use super::pool::{ConstraintQuery, Pool};
 use super::query::QueryShape;
 use super::{Optimizer, OptimizerConfig};
 use crate::error::{Error, Result};
-use crate::metric::Metric;
-use crate::predict::Predictor;
+use crate::metric::{Metric, PerMetric};
+use crate::predict::{DeviceMetrics, Predictor};
 use crate::progress::Unit;
 use crate::seed::Seed;
 use crate::space::Architecture;
@@ -36,28 +36,16 @@ const ANSWERS_AMONG_ANCHORS: f64 = 0.5;
 const ANCHOR_STEPS: usize = 8;
 /// Architectures drawn from the space that limits are taken from.
 const REFERENCE: usize = 1000;
-/// Where energy is known: shares of queries about energy only, and about both.
-const ENERGY_ONLY: f64 = 0.15;
-const WITH_ENERGY: f64 = 0.3;
+/// Where more than latency is known: shares of queries about one other metric alone, and about all of them.
+const OTHER_ONLY: f64 = 0.15;
+const ALL_METRICS: f64 = 0.3;
 
-/// Designs and the basis there, fixed over the training.
-struct Points {
-    latency: DMatrix<f32>,
-    energy: Option<DMatrix<f32>>,
-}
+/// The bases at some designs, `[designs, rank]`, fixed over the training.
+type Points = DeviceMetrics<DMatrix<f32>>;
 
-impl Points {
-    fn of(predictor: &Predictor, architectures: &[Architecture]) -> Points {
-        let encoded = predictor.encode(architectures);
-        Points {
-            latency: predictor.metrics.latency().basis(&encoded).transpose(),
-            energy: predictor
-                .metrics
-                .get(Metric::Energy)
-                .map(|prior| prior.basis(&encoded))
-                .map(|basis| basis.transpose()),
-        }
-    }
+fn points(predictor: &Predictor, architectures: &[Architecture]) -> Points {
+    let bases = predictor.bases(&predictor.encode(architectures));
+    bases.map(|_, basis| basis.transpose())
 }
 
 /// Queries and their answers, row by row.
@@ -155,18 +143,18 @@ impl<'a> Training<'a> {
         let anchors = draw("anchors", config.anchors);
         let shape = QueryShape {
             anchors: config.anchors,
-            energy: predictor.metrics.contains(Metric::Energy),
+            metrics: predictor.metrics.metrics().collect(),
         };
-        let sizes = super::sizes(shape, config, predictor.space);
+        let sizes = super::sizes(&shape, config, predictor.space);
         let whole = whole_space(predictor);
         let mut training = Training {
             predictor,
             config,
             seed,
             shape,
-            anchor_points: Points::of(predictor, &anchors),
+            anchor_points: points(predictor, &anchors),
             anchors,
-            reference: Points::of(predictor, &draw("reference", REFERENCE)),
+            reference: points(predictor, &draw("reference", REFERENCE)),
             elite: whole.is_none(),
             pool: whole,
             state: StateFolder::new(run, "optimizer"),
@@ -200,7 +188,7 @@ impl<'a> Training<'a> {
         }
         let anchors = training.progress.anchors.iter().cloned();
         training.anchors = anchors.map(Architecture).collect();
-        training.anchor_points = Points::of(predictor, &training.anchors);
+        training.anchor_points = points(predictor, &training.anchors);
         Ok(training)
     }
 
@@ -301,44 +289,35 @@ impl<'a> Training<'a> {
     }
 
     fn device_batch(&self, pool: &Pool, rng: &mut StdRng) -> Batch {
-        let latency = &self.predictor.metrics.latency().prior;
-        let recipe = Recipe::draw(latency, rng);
-        let bounds = |anchors: &DMatrix<f32>, reference: &DMatrix<f32>, designs: &DMatrix<f32>, prior, rng: &mut _| {
-            let metric = recipe.metric(prior, reference, rng);
-            MetricOfDevice::new(metric.bounds(anchors), metric.bounds(reference), metric.bounds(designs))
-        };
-        let points = (&self.anchor_points, &self.reference);
-        let latency = bounds(&points.0.latency, &points.1.latency, &pool.latency, latency, rng);
-        let energy = match (
-            self.predictor.metrics.get(Metric::Energy),
-            &points.0.energy,
-            &points.1.energy,
-            &pool.energy,
-        ) {
-            (Some(energy), Some(anchors), Some(reference), Some(designs)) => {
-                Some(bounds(anchors, reference, designs, &energy.prior, rng))
+        let recipe = Recipe::draw(&self.predictor.metrics.latency().prior, rng);
+        let mut drawn: PerMetric<MetricOfDevice> = PerMetric::new();
+        for (metric, learned) in self.predictor.metrics.iter() {
+            let points = (self.anchor_points.get(metric), self.reference.get(metric));
+            if let ((Some(anchors), Some(reference)), Some(designs)) = (points, pool.bases.get(metric)) {
+                let of_metric = recipe.metric(&learned.prior, reference, rng);
+                let bounds = |points| of_metric.bounds(points);
+                drawn.insert(
+                    metric,
+                    MetricOfDevice::new(bounds(anchors), bounds(reference), bounds(designs)),
+                );
             }
-            _ => None,
-        };
+        }
         let mut batch = Batch::default();
         for _ in 0..self.config.queries_per_device {
-            let asked: f64 = rng.random();
-            let about_energy = energy.as_ref().filter(|_| asked < ENERGY_ONLY + WITH_ENERGY);
-            let about_latency = about_energy.is_none() || asked >= ENERGY_ONLY;
-            let latency = about_latency.then(|| latency.ask(rng));
-            let energy = about_energy.map(|energy| energy.ask(rng));
-            let mut query = ConstraintQuery {
-                limits: Vec::new(),
-                costs: Vec::new(),
-            };
-            for asked in latency.iter().chain(&energy) {
-                asked.put(&mut query);
+            let about = metrics_of_query(&self.shape.metrics, rng);
+            let queries: PerMetric<DrawnQuery> = about
+                .into_iter()
+                .filter_map(|metric| Some((metric, drawn.get(metric)?.draw(rng))))
+                .collect();
+            let mut constraints = ConstraintQuery::default();
+            for (_, query) in queries.iter() {
+                query.add_to(&mut constraints);
             }
-            let (latency, energy) = (latency.map(|asked| asked.ask), energy.map(|asked| asked.ask));
-            self.shape.push(&mut batch.queries, latency, energy);
+            self.shape
+                .push(&mut batch.queries, &queries.map(|_, query| query.of_metric));
             batch
                 .answers
-                .push(pool.answer(&query, self.config.tolerance as f32, rng));
+                .push(pool.answer(&constraints, self.config.tolerance as f32, rng));
         }
         batch
     }
@@ -352,5 +331,18 @@ impl<'a> Training<'a> {
         let saved = self.state.save(&modules, &self.descent, &self.progress);
         self.progress.pool.clear();
         saved
+    }
+}
+
+/// The metrics that a query is about: mostly the first, which is latency, sometimes another or all of them.
+fn metrics_of_query(metrics: &[Metric], rng: &mut StdRng) -> Vec<Metric> {
+    let Some((&first, others)) = metrics.split_first() else {
+        return Vec::new();
+    };
+    let kind: f64 = rng.random();
+    match others.choose(rng) {
+        Some(&other) if kind < OTHER_ONLY => vec![other],
+        Some(_) if kind < OTHER_ONLY + ALL_METRICS => metrics.to_vec(),
+        Some(_) | None => vec![first],
     }
 }

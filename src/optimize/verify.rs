@@ -1,41 +1,33 @@
 //! Does a design keep the limits, and how surely? Every design is put to the predictor before it is proposed.
 //!
-//! The probability that all limits hold is the product over latency and energy. Errors of the two on one device go the same
-//! way more often than not (a slow design also draws longer), and then the product is a lower bound. A limit on accuracy
-//! is held against the expected accuracy.
+//! The probability that all limits hold is the product over the metrics that are predicted: those of the device, and the
+//! accuracy where it was not measured. Errors of latency and energy on one device go the same way more often than not (a
+//! slow design also draws longer), and then the product is a lower bound. Limits on what is computed from the network hold or
+//! do not, with no probability in between.
+
+use std::sync::Arc;
 
 use nalgebra::DMatrix;
 
 use super::{Request, needs_accuracy};
 use crate::error::{Error, Result};
-use crate::metric::Metric;
-use crate::predict::{Accuracy, DeviceModel, Estimate, LogPrediction, MetricModel, Predictor};
-use crate::search::{Evaluation, Evaluator, Limits, Miss};
-use crate::space::Architecture;
-
-/// Share of measurements that the intervals of a proposal hold.
-pub const INTERVAL_SHARE: f64 = 0.9;
-
-/// What is built: an architecture and how its numbers are stored.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Design {
-    /// The architecture.
-    pub architecture: Architecture,
-    /// Name of the quantization policy.
-    pub quantization: String,
-}
+use crate::metric::{Metric, PerMetric, Source};
+use crate::predict::{Accuracy, AccuracyModel, DeviceMetrics, DeviceModel, Estimate, LogPrediction, Predictor, Table};
+use crate::search::{Constraint, Evaluation, Evaluator, Limits, Miss, unknown_metric};
+use crate::space::{Architecture, Design};
+use crate::stats::INTERVAL_SHARE;
 
 /// A design with what the predictor says about it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Proposal {
     /// The design.
     pub design: Design,
-    /// Accuracy with its 90 % interval and origin.
+    /// Accuracy with its interval and origin.
     pub accuracy: Accuracy,
-    /// Latency in ms with its 90 % interval.
-    pub latency: Estimate,
-    /// Energy in mJ with its 90 % interval, where the predictor knows it.
-    pub energy: Option<Estimate>,
+    /// The median and interval of every metric of the device that the predictor knows, in the metric's unit.
+    pub values: DeviceMetrics<Estimate>,
+    /// What follows from the network alone, in the metrics' units.
+    pub computed: PerMetric<f64>,
     /// Probability that all limits hold.
     pub feasible_probability: f64,
 }
@@ -69,11 +61,15 @@ impl Proposals {
     }
 }
 
-/// Judges designs for one device with a predictor. It is what searches and the optimizer are compared by.
+/// Judges architectures for one device with a predictor, as designs at the precision that the device is known in. It is what
+/// searches and the optimizer are compared by.
 #[derive(Clone, Copy)]
 pub struct PredictorEvaluator<'a> {
     predictor: &'a Predictor,
+    accuracy: &'a AccuracyModel,
     device: &'a DeviceModel,
+    /// Whether evaluations hold the metrics that are computed, whatever the limits are about.
+    computed: bool,
 }
 
 /// What the predictor says about one design.
@@ -81,8 +77,7 @@ pub struct PredictorEvaluator<'a> {
 pub(super) struct Judged {
     pub(super) evaluation: Evaluation,
     accuracy: Accuracy,
-    latency: LogPrediction,
-    energy: Option<LogPrediction>,
+    predictions: DeviceMetrics<LogPrediction>,
 }
 
 impl<'a> PredictorEvaluator<'a> {
@@ -91,7 +86,7 @@ impl<'a> PredictorEvaluator<'a> {
     /// # Errors
     /// [`Error::Invalid`] for a device of another predictor and for a predictor without accuracies.
     pub fn new(predictor: &'a Predictor, device: &'a DeviceModel) -> Result<Self> {
-        needs_accuracy(predictor)?;
+        let accuracy = needs_accuracy(predictor)?;
         if device.predictor != predictor.id {
             return Err(Error::Invalid {
                 what: format!("device `{}`", device.id),
@@ -100,108 +95,134 @@ impl<'a> PredictorEvaluator<'a> {
                 hint: "Adapt the device again with this predictor.".into(),
             });
         }
-        Ok(PredictorEvaluator { predictor, device })
-    }
-
-    /// Refuses a request about energy where it is not known.
-    pub(super) fn check(&self, request: &Request) -> Result<()> {
-        if self.device.metrics.contains(Metric::Energy) || !request.asks_about(Metric::Energy) {
-            return Ok(());
-        }
-        Err(Error::Invalid {
-            what: "energy".into(),
-            expected: "a predictor that knows the energy, since a limit or weight asks about it".into(),
-            found: "one that does not".into(),
-            hint: "Train the predictor on a dataset with energy_mj, or ask about latency only.".into(),
+        Ok(PredictorEvaluator {
+            predictor,
+            accuracy,
+            device,
+            computed: false,
         })
     }
 
-    pub(super) fn judge(&self, architectures: &[Architecture], limits: &Limits) -> Vec<Judged> {
-        match self.predictor.table() {
-            Some(table) => {
-                let columns: Vec<usize> = architectures.iter().map(|one| table.position(one)).collect();
-                let accuracies = columns.iter().map(|&column| table.accuracies[column]).collect();
-                let energy = table
-                    .bases
-                    .get(Metric::Energy)
-                    .map(|energy| energy.select_columns(&columns));
-                self.judge_encoded(
-                    &table.bases.latency().select_columns(&columns),
-                    energy.as_ref(),
-                    accuracies,
-                    limits,
-                )
-            }
-            None => {
-                let encoded = self.predictor.encode(architectures);
-                let accuracies = self.predictor.accuracies(architectures, &encoded);
-                let energy = self
-                    .predictor
-                    .metrics
-                    .get(Metric::Energy)
-                    .map(|prior| prior.basis(&encoded));
-                self.judge_encoded(
-                    &self.predictor.metrics.latency().basis(&encoded),
-                    energy.as_ref(),
-                    accuracies,
-                    limits,
-                )
-            }
+    /// An evaluator for one request, which is refused if it is about a metric that is not known of the device.
+    ///
+    /// # Errors
+    /// As [`PredictorEvaluator::new`], and [`Error::Invalid`] for such a request.
+    pub fn for_request(predictor: &'a Predictor, device: &'a DeviceModel, request: &Request) -> Result<Self> {
+        let evaluator = PredictorEvaluator::new(predictor, device)?;
+        let unknown = Metric::OF_DEVICE
+            .into_iter()
+            .find(|&metric| request.concerns(metric) && !device.metrics.contains(metric));
+        if let Some(unknown) = unknown {
+            return Err(unknown_metric(unknown));
         }
+        let weighted = Metric::COMPUTED.iter().any(|&metric| request.weight(metric) > 0.0);
+        Ok(if weighted { evaluator.with_computed() } else { evaluator })
+    }
+
+    /// The same evaluator, its evaluations with the metrics that are computed from the network: for fronts and objectives that
+    /// are about them. Without it they are there where a limit is about them.
+    pub fn with_computed(self) -> Self {
+        PredictorEvaluator { computed: true, ..self }
+    }
+
+    pub(super) fn predictor(&self) -> &'a Predictor {
+        self.predictor
+    }
+
+    /// Whether evaluations under these limits hold the metrics that are computed.
+    pub(super) fn needs_computed(&self, limits: &Limits) -> bool {
+        let computed = |constraint: &Constraint| constraint.metric().source() == Source::Computed;
+        self.computed || limits.constraints().iter().any(computed)
+    }
+
+    /// What follows from the networks of all architectures of the table.
+    pub(super) fn computed_table(&self, table: &Table) -> Arc<[PerMetric<f64>]> {
+        self.predictor.computed_of_table(table, self.device.precision.into())
+    }
+
+    /// What follows from the network of one architecture.
+    pub(super) fn computed(&self, architecture: &Architecture) -> PerMetric<f64> {
+        self.predictor.computed(&self.device.design(architecture.clone()))
+    }
+
+    pub(super) fn judge(&self, architectures: &[Architecture], limits: &Limits) -> Vec<Judged> {
+        if let Some(table) = self.predictor.table() {
+            let positions: Vec<usize> = architectures.iter().map(|one| table.position(one)).collect();
+            return self.judge_positions(table, &positions, limits);
+        }
+        let encoded = self.predictor.encode(architectures);
+        let accuracies = self.predictor.accuracies(architectures, &encoded);
+        let computed = self.needs_computed(limits);
+        let computed = architectures
+            .iter()
+            .map(|one| if computed { self.computed(one) } else { PerMetric::new() });
+        self.judge_encoded(&self.predictor.bases(&encoded), accuracies, computed, limits)
+    }
+
+    /// Judges some architectures of an enumerable space, by their positions.
+    pub(super) fn judge_positions(&self, table: &Table, positions: &[usize], limits: &Limits) -> Vec<Judged> {
+        let computed = self.needs_computed(limits).then(|| self.computed_table(table));
+        let computed = positions.iter().map(|&position| match &computed {
+            Some(computed) => computed[position],
+            None => PerMetric::new(),
+        });
+        self.judge_encoded(
+            &table.bases.map(|_, basis| basis.select_columns(positions)),
+            positions.iter().map(|&position| table.accuracies[position]).collect(),
+            computed,
+            limits,
+        )
     }
 
     /// Judges all architectures of an enumerable space, in order.
-    pub(super) fn judge_all(&self, limits: &Limits) -> Option<Vec<Judged>> {
-        let table = self.predictor.table()?;
-        Some(self.judge_encoded(
-            table.bases.latency(),
-            table.bases.get(Metric::Energy),
-            table.accuracies.clone(),
-            limits,
-        ))
+    pub(super) fn judge_all(&self, table: &Table, limits: &Limits) -> Vec<Judged> {
+        let computed = self.needs_computed(limits).then(|| self.computed_table(table));
+        let computed = (0..table.architectures.len()).map(|position| match &computed {
+            Some(computed) => computed[position],
+            None => PerMetric::new(),
+        });
+        self.judge_encoded(&table.bases, table.accuracies.clone(), computed, limits)
     }
 
     fn judge_encoded(
         &self,
-        latency: &DMatrix<f32>,
-        energy: Option<&DMatrix<f32>>,
+        bases: &DeviceMetrics<DMatrix<f32>>,
         accuracies: Vec<Accuracy>,
+        computed: impl Iterator<Item = PerMetric<f64>>,
         limits: &Limits,
     ) -> Vec<Judged> {
-        let latencies = self.device.metrics.latency().predict(latency);
-        let energies = match (self.device.metrics.get(Metric::Energy), energy) {
-            (Some(model), Some(basis)) => model.predict(basis).into_iter().map(Some).collect(),
-            _ => vec![None; latencies.len()],
-        };
+        let models = self.device.metrics.zip(bases);
+        let predictions = models.map(|_, (model, basis)| model.predict(basis));
         accuracies
             .into_iter()
-            .zip(latencies)
-            .zip(energies)
-            .map(|((accuracy, latency), energy)| self.judged(accuracy, latency, energy, limits))
+            .zip(computed)
+            .enumerate()
+            .map(|(index, (accuracy, computed))| {
+                let predictions = predictions.map(|_, of_metric| of_metric[index]);
+                self.judged(accuracy, predictions, computed, limits)
+            })
             .collect()
     }
 
     fn judged(
         &self,
         accuracy: Accuracy,
-        latency: LogPrediction,
-        energy: Option<LogPrediction>,
+        predictions: DeviceMetrics<LogPrediction>,
+        computed: PerMetric<f64>,
         limits: &Limits,
     ) -> Judged {
-        let value = |prediction: LogPrediction| f64::from(prediction.mean).exp();
-        let expected = [
-            Some((Metric::Accuracy, accuracy.percent.mean)),
-            Some((Metric::Latency, value(latency))),
-            energy.map(|energy| (Metric::Energy, value(energy))),
-        ];
+        let mut values = computed;
+        values.insert(Metric::Accuracy, accuracy.percent.mean);
+        for (metric, prediction) in predictions.iter() {
+            values.insert(metric, f64::from(prediction.mean).exp());
+        }
         let mut judged = Judged {
             evaluation: Evaluation {
-                values: expected.into_iter().flatten().collect(),
+                values,
                 feasible_probability: 1.0,
             },
             accuracy,
-            latency,
-            energy,
+            predictions,
         };
         self.rejudge(&mut judged, limits);
         judged
@@ -209,38 +230,33 @@ impl<'a> PredictorEvaluator<'a> {
 
     /// Sets the probability for other limits.
     pub(super) fn rejudge(&self, judged: &mut Judged, limits: &Limits) {
-        let below = |model: Option<&MetricModel>, prediction: Option<LogPrediction>, limit| match (model, prediction) {
-            (Some(model), Some(prediction)) => model.probability_below(prediction, limit),
-            _ => 0.0,
-        };
-        let probabilities = limits.constraints().iter().map(|constraint| match constraint.metric() {
-            Metric::Accuracy | Metric::Macs | Metric::Parameters | Metric::ModelSize | Metric::PeakMemory => {
-                f64::from(u8::from(constraint.holds(&judged.evaluation)))
-            }
-            Metric::Latency => below(
-                Some(self.device.metrics.latency()),
-                Some(judged.latency),
-                constraint.limit(),
-            ),
-            Metric::Energy => below(
-                self.device.metrics.get(Metric::Energy),
-                judged.energy,
-                constraint.limit(),
-            ),
-        });
+        let probabilities = limits
+            .constraints()
+            .iter()
+            .map(|constraint| self.probability(constraint, judged));
         judged.evaluation.feasible_probability = probabilities.product();
     }
 
-    pub(super) fn proposal(&self, architecture: Architecture, judged: &Judged) -> Proposal {
-        let energy = self.device.metrics.get(Metric::Energy).zip(judged.energy);
-        Proposal {
-            design: Design {
-                architecture,
-                quantization: self.device.precision.to_string(),
+    /// Probability that one limit holds.
+    fn probability(&self, constraint: &Constraint, judged: &Judged) -> f64 {
+        let (metric, limit) = (constraint.metric(), constraint.limit());
+        match metric.source() {
+            Source::Task => self.accuracy.probability_at_least(&judged.accuracy, limit),
+            Source::Device => match (self.device.metrics.get(metric), judged.predictions.get(metric)) {
+                (Some(model), Some(prediction)) => model.probability_below(*prediction, limit),
+                (None, _) | (_, None) => 0.0,
             },
+            Source::Computed => f64::from(u8::from(constraint.holds(&judged.evaluation))),
+        }
+    }
+
+    pub(super) fn proposal(&self, architecture: Architecture, judged: &Judged) -> Proposal {
+        let models = self.device.metrics.zip(&judged.predictions);
+        Proposal {
             accuracy: judged.accuracy,
-            latency: self.device.metrics.latency().estimate(judged.latency, INTERVAL_SHARE),
-            energy: energy.map(|(model, prediction)| model.estimate(prediction, INTERVAL_SHARE)),
+            values: models.map(|_, (model, prediction)| model.estimate(**prediction, INTERVAL_SHARE)),
+            computed: self.computed(&architecture),
+            design: self.device.design(architecture),
             feasible_probability: judged.evaluation.feasible_probability,
         }
     }

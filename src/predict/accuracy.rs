@@ -11,6 +11,7 @@ use super::net::Ensemble;
 use crate::compute::ComputeDevice;
 use crate::dataset::Origin;
 use crate::space::Architecture;
+use crate::stats::INTERVAL_SHARE;
 
 /// The tower predicts `-ln(CEILING - accuracy)`: errors near the top count for more, as they do in a choice between good
 /// designs, and networks at chance do not stretch the scale.
@@ -108,15 +109,52 @@ impl AccuracyModel {
         };
         Estimate {
             mean: from_scale(self.scale.mean + self.scale.deviation * f64::from(output)),
-            low: at(0.05),
-            high: at(0.95),
+            low: at(0.5 - INTERVAL_SHARE / 2.0),
+            high: at(0.5 + INTERVAL_SHARE / 2.0),
         }
+    }
+
+    /// Probability that the accuracy is at least `limit`, in percent: 0 or 1 where it was measured.
+    pub fn probability_at_least(&self, accuracy: &Accuracy, limit: f64) -> f64 {
+        if accuracy.origin == Origin::Predicted {
+            self.scale.probability_at_least(accuracy.percent.mean, limit)
+        } else {
+            f64::from(u8::from(accuracy.percent.mean >= limit))
+        }
+    }
+}
+
+impl AccuracyScale {
+    /// Probability that an accuracy predicted as `expected` is at least `limit`, both in percent.
+    fn probability_at_least(&self, expected: f64, limit: f64) -> f64 {
+        let deviation = (self.deviation * self.noise).max(f64::MIN_POSITIVE);
+        let error = (to_scale(limit) - to_scale(expected)) / deviation;
+        1.0 - self.calibration.probability(error)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_predicted_accuracy_is_above_a_limit_with_the_probability_of_its_error() {
+        // On the tower's scale one deviation of the error is 0.5 * 0.2 = 0.1. Accuracies of 90 % lie at -ln(10.5), so one
+        // deviation below is 100.5 - 10.5 exp(0.1) = 88.895705 %, two above 100.5 - 10.5 exp(-0.2) = 91.903327 %. The normal
+        // distribution has 0.8413447 above -1 and 0.0227501 above 2.
+        let scale = AccuracyScale {
+            task: "task".into(),
+            mean: -3.0,
+            deviation: 0.5,
+            noise: 0.2,
+            calibration: Calibration::default(),
+            validation_spearman: 1.0,
+        };
+        for (limit, expected) in [(90.0, 0.5), (88.895705, 0.8413447), (91.903327, 0.0227501)] {
+            let found = scale.probability_at_least(90.0, limit);
+            assert!((found - expected).abs() < 1e-5, "{limit}: {found}");
+        }
+    }
 
     #[test]
     fn the_scale_has_an_inverse() {

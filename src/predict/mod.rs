@@ -8,6 +8,7 @@
 pub mod accuracy;
 pub mod adapt;
 pub mod calibrate;
+mod computed;
 pub mod device_metrics;
 pub mod device_model;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use power::KnownPower;
 pub use prior::{KnownDevice, Prior};
 pub use similarity::DeviceSimilarity;
 
+use computed::ComputedMetrics;
 use power::energy_from_latency;
 
 /// Largest search space whose architectures are all encoded once and kept.
@@ -208,6 +210,10 @@ pub struct Table {
     pub bases: DeviceMetrics<DMatrix<f32>>,
     /// Accuracies, empty without an accuracy model.
     pub accuracies: Vec<Accuracy>,
+    /// Positions of the architectures, the most accurate first; of equally accurate ones in order. Empty without an accuracy
+    /// model.
+    pub by_accuracy: Vec<usize>,
+    computed: ComputedMetrics,
 }
 
 impl Table {
@@ -242,10 +248,16 @@ impl Predictor {
         Some(self.table.get_or_init(|| {
             let architectures = listed.architectures();
             let encoded = self.encode(&architectures);
+            let accuracies = self.accuracies(&architectures, &encoded);
+            let percent = |position: usize| accuracies[position].percent.mean;
+            let mut by_accuracy: Vec<usize> = (0..accuracies.len()).collect();
+            by_accuracy.sort_by(|&a, &b| percent(b).total_cmp(&percent(a)));
             Table {
                 space: listed,
                 bases: self.bases(&encoded),
-                accuracies: self.accuracies(&architectures, &encoded),
+                accuracies,
+                by_accuracy,
+                computed: ComputedMetrics::default(),
                 architectures,
             }
         }))

@@ -7,6 +7,7 @@ mod axis;
 mod calibration;
 mod canvas;
 mod colour;
+mod designs;
 mod dots;
 mod fronts;
 mod heatmap;
@@ -22,6 +23,7 @@ mod series;
 mod svg_check;
 
 pub use calibration::CalibrationCurve;
+pub use designs::{DesignRow, designs_csv};
 pub use dots::Dots;
 pub use fronts::{FrontPanel, Fronts};
 pub use heatmap::Heatmap;

@@ -17,6 +17,9 @@ pub use quantile::{quantile, quantile_of_sorted};
 pub use rank::{average_ranks, correlation_of_ranks, kendall, spearman};
 pub use regression::{mape_percent, within_percent};
 
+/// Share of values that every interval of this crate holds, unless another is asked for.
+pub const INTERVAL_SHARE: f64 = 0.9;
+
 /// The arithmetic mean; `None` of nothing.
 pub fn mean(values: &[f64]) -> Option<f64> {
     (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)

@@ -333,7 +333,7 @@ impl Scene<'_> {
             limit_ms: limit.ms,
             limit_quantile: limit.quantile,
             architecture: self.predictor.space.print(&answer.design.architecture),
-            quantization: answer.design.quantization.clone(),
+            quantization: answer.design.policy.to_string(),
             feasible_probability: answer.feasible_probability,
             accuracy_origin: answer.accuracy.origin,
             true_latency_ms: self.truth.latencies[pick],
@@ -342,7 +342,7 @@ impl Scene<'_> {
             regret: found.regret,
             violated: found.violated(),
             overshoot: found.overshoot,
-            latency_ms: answer.latency,
+            latency_ms: *answer.values.latency(),
             accuracy: answer.accuracy.percent,
         })
     }

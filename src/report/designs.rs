@@ -1,0 +1,173 @@
+//! Designs as rows: what a program reads as JSON and a spreadsheet as CSV.
+
+use serde::Serialize;
+
+use crate::dataset::Origin;
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::optimize::Proposal;
+use crate::predict::Estimate;
+use crate::space::SearchSpace;
+
+/// One proposed design. Its fields are the keys of the JSON that `edgefit design` and `edgefit search` print.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DesignRow {
+    /// The architecture, in the notation of its space.
+    pub architecture: String,
+    /// The quantization policy, such as `int8`.
+    pub quantization: String,
+    /// Top-1 accuracy in percent, with its interval.
+    pub accuracy: Estimate,
+    /// Where the accuracy comes from.
+    pub accuracy_origin: Origin,
+    /// Latency of one batch in ms, with its interval.
+    pub latency_ms: Estimate,
+    /// Energy of one batch in mJ, with its interval; null where the predictor does not know it.
+    pub energy_mj: Option<Estimate>,
+    /// Multiply-accumulate operations for one input, in millions.
+    pub macs_m: Option<f64>,
+    /// Trainable parameters, in millions.
+    pub parameters_m: Option<f64>,
+    /// Bytes of the weights at the design's precision, in MiB.
+    pub size_mib: Option<f64>,
+    /// Peak memory of the feature maps at the design's precision, in KiB.
+    pub memory_kib: Option<f64>,
+    /// Probability that all limits hold.
+    pub feasible_probability: f64,
+}
+
+impl DesignRow {
+    /// A proposal for an architecture of `space`.
+    pub fn new(proposal: &Proposal, space: &dyn SearchSpace) -> Self {
+        let computed = |metric| proposal.computed.get(metric).copied();
+        DesignRow {
+            architecture: space.print(&proposal.design.architecture),
+            quantization: proposal.design.policy.to_string(),
+            accuracy: proposal.accuracy.percent,
+            accuracy_origin: proposal.accuracy.origin,
+            latency_ms: *proposal.values.latency(),
+            energy_mj: proposal.values.get(Metric::Energy).copied(),
+            macs_m: computed(Metric::Macs),
+            parameters_m: computed(Metric::Parameters),
+            size_mib: computed(Metric::ModelSize),
+            memory_kib: computed(Metric::PeakMemory),
+            feasible_probability: proposal.feasible_probability,
+        }
+    }
+}
+
+const HEADER: [&str; 17] = [
+    "architecture",
+    "quantization",
+    "accuracy_origin",
+    "accuracy_percent",
+    "accuracy_percent_low",
+    "accuracy_percent_high",
+    "latency_ms",
+    "latency_ms_low",
+    "latency_ms_high",
+    "energy_mj",
+    "energy_mj_low",
+    "energy_mj_high",
+    "feasible_probability",
+    "macs_m",
+    "parameters_m",
+    "size_mib",
+    "memory_kib",
+];
+
+/// The rows as CSV with a header; what is not known is empty.
+///
+/// # Errors
+/// [`Error::Io`] when the text cannot be made.
+pub fn designs_csv(rows: &[DesignRow]) -> Result<String> {
+    let failed = |error: csv::Error| Error::io("write", "designs")(error.into());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(HEADER).map_err(failed)?;
+    for row in rows {
+        let mut cells = vec![
+            row.architecture.clone(),
+            row.quantization.clone(),
+            row.accuracy_origin.name().to_string(),
+        ];
+        for estimate in [Some(row.accuracy), Some(row.latency_ms), row.energy_mj] {
+            let ends = [
+                estimate.map(|one| one.mean),
+                estimate.map(|one| one.low),
+                estimate.map(|one| one.high),
+            ];
+            cells.extend(ends.map(number));
+        }
+        cells.push(format!("{:.4}", row.feasible_probability));
+        cells.extend([row.macs_m, row.parameters_m, row.size_mib, row.memory_kib].map(number));
+        writer.write_record(&cells).map_err(failed)?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| Error::io("write", "designs")(error.into_error()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(String::new, |value| format!("{value:.6}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::{Accuracy, DeviceMetrics};
+    use crate::space::{Design, NasBench201, Precision};
+
+    fn row() -> DesignRow {
+        let estimate = |mean| Estimate {
+            mean,
+            low: mean - 0.5,
+            high: mean + 0.5,
+        };
+        let text = "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|";
+        let proposal = Proposal {
+            design: Design::uniform(NasBench201.parse(text).unwrap(), Precision::Int8),
+            accuracy: Accuracy {
+                percent: estimate(70.0),
+                origin: Origin::Predicted,
+            },
+            values: DeviceMetrics::new(estimate(4.0)),
+            computed: [(Metric::ModelSize, 0.25), (Metric::Macs, 12.5)].into_iter().collect(),
+            feasible_probability: 0.95,
+        };
+        DesignRow::new(&proposal, &NasBench201)
+    }
+
+    #[test]
+    fn json_has_the_keys_of_the_contract() {
+        let json = serde_json::to_value(row()).unwrap();
+        let estimate = |mean: f64| serde_json::json!({"mean": mean, "low": mean - 0.5, "high": mean + 0.5});
+        let expected = serde_json::json!({
+            "architecture": "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|",
+            "quantization": "int8",
+            "accuracy": estimate(70.0),
+            "accuracy_origin": "predicted",
+            "latency_ms": estimate(4.0),
+            "energy_mj": null,
+            "macs_m": 12.5,
+            "parameters_m": null,
+            "size_mib": 0.25,
+            "memory_kib": null,
+            "feasible_probability": 0.95,
+        });
+        assert_eq!(json, expected);
+    }
+
+    #[test]
+    fn csv_says_the_same_and_leaves_empty_what_is_not_known() {
+        let text = designs_csv(&[row()]).unwrap();
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let header = reader.headers().unwrap().clone();
+        let cells = reader.records().next().unwrap().unwrap();
+        let cell = |name: &str| &cells[header.iter().position(|one| one == name).unwrap()];
+        assert_eq!(cells.len(), header.len());
+        assert_eq!((cell("quantization"), cell("accuracy_origin")), ("int8", "predicted"));
+        assert_eq!((cell("latency_ms_low"), cell("energy_mj_high")), ("3.500000", ""));
+        assert_eq!((cell("size_mib"), cell("memory_kib")), ("0.250000", ""));
+    }
+}
