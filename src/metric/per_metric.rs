@@ -92,6 +92,12 @@ impl<T> FromIterator<(Metric, T)> for PerMetric<T> {
     }
 }
 
+impl<T, const N: usize> From<[(Metric, T); N]> for PerMetric<T> {
+    fn from(values: [(Metric, T); N]) -> Self {
+        values.into_iter().collect()
+    }
+}
+
 impl<T: Serialize> Serialize for PerMetric<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(Some(self.iter().count()))?;

@@ -87,14 +87,7 @@ impl<'a> PredictorEvaluator<'a> {
     /// [`Error::Invalid`] for a device of another predictor and for a predictor without accuracies.
     pub fn new(predictor: &'a Predictor, device: &'a DeviceModel) -> Result<Self> {
         let accuracy = needs_accuracy(predictor)?;
-        if device.predictor != predictor.id {
-            return Err(Error::Invalid {
-                what: format!("device `{}`", device.id),
-                expected: format!("one adapted with the predictor `{}`", predictor.id),
-                found: format!("one adapted with `{}`", device.predictor),
-                hint: "Adapt the device again with this predictor.".into(),
-            });
-        }
+        predictor.check_device(device)?;
         Ok(PredictorEvaluator {
             predictor,
             accuracy,

@@ -1,0 +1,137 @@
+//! Probe files: CSV with one row for every architecture to measure, or measured, on a new device.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::Probe;
+use crate::error::{Error, Result, did_you_mean};
+use crate::files::read_bounded;
+use crate::metric::{Metric, PerMetric};
+use crate::space::{Architecture, Design, Precision, SearchSpace};
+
+/// Largest probe file that is read.
+const MAX_FILE_BYTES: u64 = 256 << 20;
+const COLUMNS: [&str; 3] = ["architecture", "latency_ms", "energy_mj"];
+const EXPECTED_COLUMNS: &str = "the columns architecture, latency_ms and, optionally, energy_mj";
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    architecture: String,
+    #[serde(default)]
+    latency_ms: Option<f64>,
+    #[serde(default)]
+    energy_mj: Option<f64>,
+}
+
+/// A probe file for these architectures, with empty cells for what is to be measured.
+pub fn probe_table(architectures: &[Architecture], space: &dyn SearchSpace) -> String {
+    let mut text = format!("{}\n", COLUMNS.join(","));
+    for architecture in architectures {
+        text += &format!("{},,\n", space.print(architecture));
+    }
+    text
+}
+
+/// Reads a probe file; `precision` is that of the rows that name none.
+///
+/// # Errors
+/// [`Error::Malformed`] with the line; rows without any value, and architectures that stand twice, are among them.
+pub fn read_probes(path: &Path, space: &dyn SearchSpace, precision: Precision) -> Result<Vec<Probe>> {
+    let bytes = read_bounded(path, MAX_FILE_BYTES)?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
+    check_columns(path, &mut reader)?;
+    let mut probes: Vec<(u64, Probe)> = Vec::new();
+    let headers = reader.headers().cloned().unwrap_or_default();
+    for record in reader.records() {
+        let row = record.and_then(|record| {
+            let line = record.position().map_or(0, csv::Position::line);
+            record.deserialize::<Row>(Some(&headers)).map(|row| (line, row))
+        });
+        let (line, row) = row.map_err(|error| {
+            let line = error.position().map(csv::Position::line);
+            malformed(path, line, EXPECTED_COLUMNS, &error.to_string())
+        })?;
+        let design = Design::parse(&row.architecture, space, precision.into()).map_err(|error| {
+            let expected = format!("an architecture of {}", space.id());
+            malformed(path, Some(line), &expected, &error.to_string())
+        })?;
+        let values: PerMetric<f64> = [(Metric::Latency, row.latency_ms), (Metric::Energy, row.energy_mj)]
+            .into_iter()
+            .filter_map(|(metric, value)| Some((metric, value?)))
+            .collect();
+        if values.is_empty() {
+            return Err(malformed(path, Some(line), "a latency or an energy", "neither"));
+        }
+        if let Some((earlier, _)) = probes.iter().find(|(_, probe)| probe.design == design) {
+            let found = format!("the architecture of line {earlier} again");
+            return Err(malformed(path, Some(line), "every architecture once", &found));
+        }
+        probes.push((line, Probe { design, values }));
+    }
+    if probes.is_empty() {
+        Err(malformed(path, None, "at least one probe", "none"))
+    } else {
+        Ok(probes.into_iter().map(|(_, probe)| probe).collect())
+    }
+}
+
+/// Names the column that a probe file lacks or has too many.
+fn check_columns(path: &Path, reader: &mut csv::Reader<&[u8]>) -> Result<()> {
+    let headers = reader
+        .headers()
+        .map_err(|error| malformed(path, Some(1), EXPECTED_COLUMNS, &error.to_string()))?;
+    if let Some(other) = headers.iter().find(|name| !COLUMNS.contains(name)) {
+        let nearest = did_you_mean(other, &COLUMNS.map(str::to_string));
+        let found = format!("`{other}`{nearest}");
+        return Err(malformed(path, Some(1), EXPECTED_COLUMNS, &found));
+    }
+    if headers.iter().any(|name| name == COLUMNS[0]) {
+        Ok(())
+    } else {
+        Err(malformed(path, Some(1), EXPECTED_COLUMNS, "no column architecture"))
+    }
+}
+
+fn malformed(path: &Path, line: Option<u64>, expected: &str, found: &str) -> Error {
+    Error::Malformed {
+        path: path.to_path_buf(),
+        line,
+        column: None,
+        expected: expected.into(),
+        found: found.into(),
+        hint: "Correct the file; nothing was written.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+    use crate::space::NasBench201;
+
+    #[test]
+    fn a_table_that_was_filled_in_is_read() {
+        let mut rng = Seed(2).stream("cells");
+        let cells: Vec<Architecture> = (0..2).map(|_| NasBench201.sample(&mut rng)).collect();
+        let filled: Vec<String> = probe_table(&cells, &NasBench201)
+            .lines()
+            .zip(["", "12.5,", ",3"])
+            .map(|(line, values)| match line.strip_suffix(",,") {
+                Some(cell) => format!("{cell},{values}"),
+                None => line.to_string(),
+            })
+            .collect();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("probes.csv");
+        std::fs::write(&path, filled.join("\n")).unwrap();
+        let probes = read_probes(&path, &NasBench201, Precision::Int8).unwrap();
+        let expected = [(Metric::Latency, 12.5), (Metric::Energy, 3.0)];
+        for ((probe, cell), value) in probes.iter().zip(&cells).zip(expected) {
+            assert_eq!(probe.design, Design::uniform(cell.clone(), Precision::Int8));
+            assert_eq!(probe.values, PerMetric::from([value]));
+        }
+        assert_eq!(probes.len(), 2);
+    }
+}
