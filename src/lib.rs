@@ -11,6 +11,7 @@
 //! | agreement between devices, proxies and their adaptation | [`proxy`] |
 //! | the amortized optimizer: limits to verified designs | [`optimize`] |
 //! | trained models on disk | [`checkpoint`] |
+//! | all of it in one place | [`advisor`] |
 //! | scores on devices not seen in training | [`evaluate`] |
 //! | figures and reports | [`report`] |
 //! | the command line | `cli` |
@@ -18,6 +19,7 @@
 //! A module uses only those above it in this table, and the small ones: [`error`], [`files`], [`metric`], [`seed`],
 //! [`stats`], [`training`], and [`compute`], the only one that names a Burn backend.
 
+pub mod advisor;
 pub mod checkpoint;
 #[cfg(feature = "cli")]
 pub mod cli;
@@ -39,3 +41,9 @@ pub mod seed;
 pub mod space;
 pub mod stats;
 pub mod training;
+
+pub use advisor::Advisor;
+pub use device::Device;
+pub use metric::{Metric, PerMetric};
+pub use optimize::Request;
+pub use predict::Probe;

@@ -5,14 +5,11 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::device::{ProbeRow, datasheet, read_probes};
 use super::{Global, print};
-use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::files::write_bytes;
-use crate::predict::stated_precision;
-use crate::seed::Seed;
+use crate::predict::{probe_table, read_probes, stated_precision};
 
 #[derive(Debug, Args)]
 pub(crate) struct ProbesArgs {
@@ -44,66 +41,37 @@ pub(crate) struct AdaptArgs {
 }
 
 pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
-    let predictor = Checkpoint::resolve(&args.checkpoint)?.predictor(&global.backend.device()?)?;
-    let usable = predictor.space.enumerable().map_or(usize::MAX, |listed| listed.size());
-    if args.count == 0 || args.count > usable {
-        return Err(Error::Invalid {
-            what: "--count".into(),
-            expected: format!("1 to {usable}, the architectures of {}", predictor.space.id()),
-            found: args.count.to_string(),
-            hint: "5 to 20 are enough for most devices.".into(),
-        });
+    let advisor = global.advisor(&args.checkpoint)?;
+    let chosen = advisor.choose_probes(args.count)?;
+    let count = chosen.architectures.len();
+    if count < args.count {
+        global.say(format!("note: only {count} architectures are worth measuring"));
     }
-    // One more, to tell what it would bring.
-    let mut chosen = predictor.choose_probes(args.count + 1, None, Seed(global.seed));
-    let errors = predictor.expected_error(&chosen, Seed(global.seed));
-    chosen.truncate(args.count);
-    if chosen.len() < args.count {
-        global.say(format!("note: only {} architectures are worth measuring", chosen.len()));
-    }
-    if let (Some(before), Some(after)) = (errors.first(), errors.get(chosen.len())) {
-        let next = match errors.get(chosen.len() + 1) {
-            Some(next) => format!(", {:.1} % with one more", 100.0 * next),
-            None => String::new(),
-        };
+    let error = |probes: usize| chosen.expected_errors.get(probes).map(|error| 100.0 * error);
+    if let (Some(before), Some(after)) = (error(0), error(count)) {
+        let next = error(count + 1).map_or(String::new(), |next| format!(", {next:.1} % with one more"));
         global.say(format!(
-            "expected error of predictions, beside noise: {:.0} % without probes, {:.1} % with these{next}",
-            100.0 * before,
-            100.0 * after
+            "expected error of predictions, beside noise: {before:.0} % without probes, {after:.1} % with these{next}"
         ));
     }
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for architecture in &chosen {
-        let row = ProbeRow {
-            architecture: predictor.space.print(architecture),
-            latency_ms: None,
-            energy_mj: None,
-        };
-        writer
-            .serialize(row)
-            .map_err(|error| Error::io("write", "probes")(error.into()))?;
-    }
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| Error::io("write", "probes")(error.into_error()))?;
+    let table = probe_table(&chosen.architectures, advisor.space());
     match &args.out {
         Some(path) => {
-            write_bytes(path, &bytes)?;
+            write_bytes(path, table.as_bytes())?;
             global.say(format!(
-                "wrote {} architectures to {}; fill in latency_ms",
-                chosen.len(),
+                "wrote {count} architectures to {}; fill in latency_ms",
                 path.display()
             ));
         }
-        None => print(&String::from_utf8_lossy(&bytes))?,
+        None => print(&table)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
-    let predictor = Checkpoint::resolve(&args.checkpoint)?.predictor(&global.backend.device()?)?;
+    let advisor = global.advisor(&args.checkpoint)?;
     let device = match &args.device {
-        Some(name) => datasheet(name)?,
+        Some(name) => advisor.datasheet(name)?,
         None => Device::named(
             &args
                 .out
@@ -111,8 +79,8 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
                 .map_or("device".into(), |stem| stem.to_string_lossy()),
         ),
     };
-    let probes = read_probes(&args.probes, predictor.space, stated_precision(&device)?)?;
-    let model = predictor.adapt(&device, &probes, Seed(global.seed))?;
+    let probes = read_probes(&args.probes, advisor.space(), stated_precision(&device)?)?;
+    let model = advisor.adapt(&device, &probes)?;
     let text = serde_json::to_vec(&model).map_err(|error| Error::Invalid {
         what: format!("device {}", device.id),
         expected: "finite numbers".into(),

@@ -9,14 +9,12 @@ use comfy_table::{Table, presets};
 use super::device::resolve;
 use super::predict::Format;
 use super::{Global, print, print_json};
-use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{Proposal, Proposals, Request};
 use crate::predict::{Estimate, Knowledge, Predictor};
 use crate::report::{DesignRow, designs_csv};
 use crate::search::{Constraint, Limits, Miss, Objective};
-use crate::seed::Seed;
 use crate::stats::INTERVAL_SHARE;
 
 /// Exit status when no design meets the limits.
@@ -117,16 +115,14 @@ impl ConstraintArgs {
 
 pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
     let request = args.constraints.request(args.samples)?;
-    let compute = global.backend.device()?;
-    let checkpoint = Checkpoint::resolve(&args.checkpoint)?;
-    let predictor = checkpoint.predictor(&compute)?;
-    let optimizer = checkpoint.optimizer(&compute)?;
-    let device = resolve(&args.device, &predictor, global)?;
-    let proposals = optimizer.propose(&predictor, &device, &request, Seed(global.seed))?;
+    let advisor = global.advisor(&args.checkpoint)?;
+    advisor.optimizer()?;
+    let device = resolve(&args.device, &advisor, global)?;
+    let proposals = advisor.design(&device, &request)?;
     if device.knowledge == Knowledge::Prior {
         global.say("note: designs are chosen without any measurement on this device");
     }
-    print_proposals(&proposals, &predictor, args.format, global)
+    print_proposals(&proposals, advisor.predictor(), args.format, global)
 }
 
 /// Prints designs; of nothing feasible, the closest design, what it misses on stderr, and exit status 3.

@@ -19,16 +19,18 @@ mod search;
 mod train;
 
 use std::io::{self, IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
 use self::progress::Bars;
+use crate::advisor::Advisor;
 use crate::compute::Backend;
 use crate::dataset::{Dataset, load};
 use crate::error::{Error, Result};
+use crate::seed::Seed;
 
 /// Chooses a neural network for a device and limits, in milliseconds, with honest intervals.
 #[derive(Debug, Parser)]
@@ -165,6 +167,11 @@ impl Global {
             // Nobody is left to be told when stderr is gone.
             let _ = writeln!(io::stderr(), "{}", message.as_ref());
         }
+    }
+
+    /// A checkpoint with the options of every verb.
+    pub(crate) fn advisor(&self, checkpoint: &Path) -> Result<Advisor> {
+        Advisor::open_with(checkpoint, self.backend, Seed(self.seed))
     }
 
     /// Progress bars on stderr, hidden where nobody watches.

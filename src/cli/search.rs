@@ -10,7 +10,6 @@ use super::Global;
 use super::design::{ConstraintArgs, print_proposals};
 use super::device::resolve;
 use super::predict::Format;
-use crate::checkpoint::Checkpoint;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{PredictorEvaluator, searched};
@@ -40,9 +39,10 @@ pub(crate) struct SearchArgs {
 pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
     let request = args.constraints.request(0)?;
     let searcher = by_id(&args.searcher, Seed(global.seed))?;
-    let predictor = Checkpoint::resolve(&args.checkpoint)?.predictor(&global.backend.device()?)?;
-    let device = resolve(&args.device, &predictor, global)?;
-    let evaluator = PredictorEvaluator::for_request(&predictor, &device, &request)?;
+    let advisor = global.advisor(&args.checkpoint)?;
+    let device = resolve(&args.device, &advisor, global)?;
+    let predictor = advisor.predictor();
+    let evaluator = PredictorEvaluator::for_request(predictor, &device, &request)?;
     let whole = predictor.space.enumerable().map_or(usize::MAX, |listed| listed.size());
     let budget = args
         .budget
@@ -65,5 +65,5 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
         found: budget.to_string(),
         hint: "Raise it.".into(),
     })?;
-    print_proposals(&proposals, &predictor, args.format, global)
+    print_proposals(&proposals, predictor, args.format, global)
 }

@@ -1,7 +1,8 @@
 //! What an optimizer is to find.
 
+use crate::error::Result;
 use crate::metric::Metric;
-use crate::search::{Limits, Objective};
+use crate::search::{Constraint, Limits, Objective};
 
 /// The designs wanted for one device.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,6 +38,16 @@ impl Request {
             limits,
             ..Request::default()
         }
+    }
+
+    /// The most accurate design with a metric of at most `limit` in its unit, which holds with a probability of 0.9; of
+    /// accuracy, at least `limit`.
+    ///
+    /// # Errors
+    /// [`crate::error::Error::Invalid`] for a limit that is not positive.
+    pub fn at_most(metric: Metric, limit: f64) -> Result<Request> {
+        let constraint = Constraint::new(metric, limit)?;
+        Ok(Request::within(Limits::new(vec![constraint], 0.9)?))
     }
 
     /// The tightest limit on a metric that is to be kept small.

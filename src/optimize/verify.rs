@@ -10,7 +10,7 @@ use std::sync::Arc;
 use nalgebra::DMatrix;
 
 use super::{Request, needs_accuracy};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metric::{Metric, PerMetric, Source};
 use crate::predict::{Accuracy, AccuracyModel, DeviceMetrics, DeviceModel, Estimate, LogPrediction, Predictor, Table};
 use crate::search::{Constraint, Evaluation, Evaluator, Limits, Miss, unknown_metric};

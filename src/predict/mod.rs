@@ -317,6 +317,11 @@ impl Predictor {
         })
     }
 
+    /// The datasheet of a device that was trained on, as a point, see [`crate::device::features::coordinates`].
+    pub fn known_datasheet(&self, id: &str) -> Option<&[f64]> {
+        self.known_device(id)?.datasheet.as_deref()
+    }
+
     fn known_device(&self, id: &str) -> Option<&KnownDevice> {
         let known = &self.metrics.latency().prior.known;
         known.iter().find(|device| device.id == id)

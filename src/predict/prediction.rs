@@ -3,9 +3,7 @@
 use super::{Accuracy, DeviceMetrics, DeviceModel, Estimate, Predictor};
 use crate::error::{Error, Result};
 use crate::space::{Architecture, Design};
-
-/// Share of measurements that the interval of an estimate holds.
-const INTERVAL_SHARE: f64 = 0.9;
+use crate::stats::INTERVAL_SHARE;
 
 /// What a predictor says of a design on a device.
 #[derive(Debug, Clone, PartialEq)]

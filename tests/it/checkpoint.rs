@@ -166,10 +166,10 @@ fn a_device_adapted_with_another_checkpoint_is_refused() {
     let parts = [
         "other.json",
         "0000000000000000",
-        "Run `edgefit adapt` with this checkpoint",
+        "Adapt the device again with this checkpoint",
     ];
     predict("other").failed(2, &parts);
-    predict("broken").failed(1, &["broken.json", "Run `edgefit adapt` again"]);
+    predict("broken").failed(1, &["broken.json", "Adapt the device again"]);
 }
 
 #[test]

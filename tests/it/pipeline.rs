@@ -186,7 +186,8 @@ fn a_device_is_known_or_described_or_unknown() {
             .map(str::to_string)
             .collect();
         let at = |index: usize| cells[index].parse::<f64>().unwrap();
-        at(7) / at(6)
+        // The upper and the lower end of the latency.
+        at(8) / at(7)
     };
     let known = predict("pixel3").succeeded();
     assert!(!known.stderr.contains("nothing was measured"), "{}", known.stderr);

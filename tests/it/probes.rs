@@ -111,8 +111,8 @@ fn a_table_without_rows_or_columns_is_refused() {
 fn as_many_probes_as_there_are_architectures_at_most() {
     let folder = trained();
     let line = "probes --checkpoint {nb} --count";
-    edgefit(folder.path(), &format!("{line} 20000")).failed(2, &["--count", "1 to 15625", "20000"]);
-    edgefit(folder.path(), &format!("{line} 0")).failed(2, &["--count", "1 to 15625"]);
+    edgefit(folder.path(), &format!("{line} 20000")).failed(2, &["number of probes", "1 to 15625", "20000"]);
+    edgefit(folder.path(), &format!("{line} 0")).failed(2, &["number of probes", "1 to 15625"]);
 }
 
 #[test]

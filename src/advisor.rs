@@ -1,0 +1,303 @@
+//! The library in one place: open a checkpoint, know, describe or adapt to a device, predict, design.
+//!
+//! ```
+//! use edgefit::{Advisor, Device, Metric, PerMetric, Probe, Request};
+//!
+//! let advisor = Advisor::open("nasbench201")?;
+//! # let pixel = advisor.device("pixel3")?;
+//! # let run_on_phone = |cell: &edgefit::space::Architecture| -> edgefit::error::Result<f64> {
+//! #     Ok(advisor.predict(&pixel, std::slice::from_ref(cell))?[0].metrics.latency().mean)
+//! # };
+//! let mut phone = Device::named("my-phone");
+//! phone.class = Some("mobile-cpu".into());
+//! let mut probes = Vec::new();
+//! for cell in advisor.choose_probes(10)?.architectures {
+//!     let latency_ms = run_on_phone(&cell)?;
+//!     probes.push(Probe::new(cell, &phone, PerMetric::from([(Metric::Latency, latency_ms)]))?);
+//! }
+//! let phone = advisor.adapt(&phone, &probes)?;
+//! let designs = advisor.design(&phone, &Request::at_most(Metric::Latency, 10.0)?)?;
+//! println!("{}", designs.best().design.print(advisor.space()));
+//! # assert!(designs.feasible());
+//! # Ok::<(), edgefit::error::Error>(())
+//! ```
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use crate::checkpoint::Checkpoint;
+use crate::compute::{Backend, ComputeDevice};
+use crate::device::features::coordinates;
+use crate::device::{self, Device, catalogue};
+use crate::error::{Error, Result};
+use crate::files::read_bounded;
+use crate::optimize::{Optimizer, Proposals, Request};
+use crate::predict::{DeviceModel, Prediction, Predictor, Probe};
+use crate::seed::Seed;
+use crate::space::{Architecture, SearchSpace};
+
+/// Largest file of a device that is read, in bytes.
+const MAX_DEVICE_BYTES: u64 = 256 << 20;
+
+/// A checkpoint, ready to be asked about devices and designs. It may be shared between threads.
+pub struct Advisor {
+    checkpoint: Checkpoint,
+    compute: ComputeDevice,
+    seed: Seed,
+    predictor: Predictor,
+    /// Built when the first design is asked for.
+    optimizer: OnceLock<Optimizer>,
+}
+
+/// The architectures to measure on a new device, with what they are expected to bring.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChosenProbes {
+    /// The architectures, the most telling first; fewer than asked for where no more are worth measuring.
+    pub architectures: Vec<Architecture>,
+    /// How far predictions are expected to be off beside noise, as a factor less one (0.1 is about 10 %): before the first
+    /// probe, after each, and after one more than there are.
+    pub expected_errors: Vec<f64>,
+}
+
+impl Advisor {
+    /// Opens a checkpoint, a folder or one that the library carries by its name, such as `nasbench201`, to compute on the CPU,
+    /// with seed 0.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] for a folder that is no checkpoint or is damaged, [`Error::Io`].
+    pub fn open(checkpoint: impl AsRef<Path>) -> Result<Advisor> {
+        Advisor::open_with(checkpoint, Backend::default(), Seed(0))
+    }
+
+    /// Opens a checkpoint to compute on `backend`. Every random choice follows from `seed`.
+    ///
+    /// # Errors
+    /// As [`Advisor::open`], and [`Error::Invalid`] for a backend that this build lacks.
+    pub fn open_with(checkpoint: impl AsRef<Path>, backend: Backend, seed: Seed) -> Result<Advisor> {
+        let compute = backend.device()?;
+        let checkpoint = Checkpoint::resolve(checkpoint.as_ref())?;
+        Ok(Advisor {
+            predictor: checkpoint.predictor(&compute)?,
+            checkpoint,
+            compute,
+            seed,
+            optimizer: OnceLock::new(),
+        })
+    }
+
+    /// The search space of the checkpoint, which parses and prints architectures.
+    pub fn space(&self) -> &'static dyn SearchSpace {
+        self.predictor.space
+    }
+
+    /// The predictor of the checkpoint.
+    pub fn predictor(&self) -> &Predictor {
+        &self.predictor
+    }
+
+    /// The optimizer of the checkpoint.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] for a checkpoint without one.
+    pub fn optimizer(&self) -> Result<&Optimizer> {
+        if let Some(optimizer) = self.optimizer.get() {
+            return Ok(optimizer);
+        }
+        let optimizer = self.checkpoint.optimizer(&self.compute)?;
+        Ok(self.optimizer.get_or_init(|| optimizer))
+    }
+
+    /// A device by name: one that the checkpoint was trained on, one of the catalogue, a datasheet (a file ending in
+    /// `.toml`), or one that was adapted to (a file ending in `.json`).
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] with the nearest known name; whatever is wrong with the file; [`Error::Invalid`] for a datasheet
+    /// that contradicts that of a known device of the same id, and for a device adapted with another checkpoint.
+    pub fn device(&self, name: &str) -> Result<DeviceModel> {
+        if name.ends_with(".json") {
+            return self.read_device(Path::new(name));
+        }
+        match self.predictor.known(name) {
+            Some(known) => Ok(known),
+            None => self.describe(&self.datasheet(name)?),
+        }
+    }
+
+    /// A device's datasheet: a file ending in `.toml`, or an id of the catalogue.
+    ///
+    /// # Errors
+    /// [`Error::Unknown`] with the nearest name among the devices of the checkpoint and the catalogue; whatever is wrong with
+    /// the file.
+    pub fn datasheet(&self, name: &str) -> Result<Device> {
+        if name.ends_with(".toml") {
+            return device::read_toml(Path::new(name));
+        }
+        catalogue::find(name).map_err(|error| self.with_known_devices(error))
+    }
+
+    /// A device of which the datasheet is known and nothing was measured. That of a device that the checkpoint was trained on
+    /// gives that device.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a datasheet that contradicts that of a known device of the same id; [`Error::Unknown`] for a
+    /// precision that does not exist.
+    pub fn describe(&self, datasheet: &Device) -> Result<DeviceModel> {
+        let Some(known) = self.predictor.known(&datasheet.id) else {
+            return self.predictor.adapt(datasheet, &[], self.seed);
+        };
+        let trained_with = self.predictor.known_datasheet(&datasheet.id);
+        match (coordinates(datasheet), trained_with) {
+            (Some(given), Some(trained_with)) if !same(&given, trained_with) => Err(Error::Invalid {
+                what: format!("datasheet of device `{}`", datasheet.id),
+                expected: "the values that the checkpoint knows it with, or an id of its own".into(),
+                found: "other values".into(),
+                hint: format!(
+                    "Name the device `{}` to use what was measured on it, or give the datasheet another id.",
+                    datasheet.id
+                ),
+            }),
+            _ => Ok(known),
+        }
+    }
+
+    /// A device of which a few designs were measured; `datasheet` may name nothing but an id.
+    ///
+    /// # Errors
+    /// As [`Predictor::adapt`].
+    pub fn adapt(&self, datasheet: &Device, probes: &[Probe]) -> Result<DeviceModel> {
+        self.predictor.adapt(datasheet, probes, self.seed)
+    }
+
+    /// The architectures whose measurement on a new device tells most.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for none, or more than the search space has.
+    pub fn choose_probes(&self, count: usize) -> Result<ChosenProbes> {
+        let usable = self.space().enumerable().map_or(usize::MAX, |listed| listed.size());
+        if count == 0 || count > usable {
+            return Err(Error::Invalid {
+                what: "number of probes".into(),
+                expected: format!("1 to {usable}, the architectures of {}", self.space().id()),
+                found: count.to_string(),
+                hint: "5 to 20 are enough for most devices.".into(),
+            });
+        }
+        // One more, to tell what it would bring.
+        let mut architectures = self.predictor.choose_probes(count.saturating_add(1), None, self.seed);
+        let expected_errors = self.predictor.expected_error(&architectures, self.seed);
+        architectures.truncate(count);
+        Ok(ChosenProbes {
+            architectures,
+            expected_errors,
+        })
+    }
+
+    /// What is to be expected of architectures on a device, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a device of another checkpoint.
+    pub fn predict(&self, device: &DeviceModel, architectures: &[Architecture]) -> Result<Vec<Prediction>> {
+        self.predictor.predict(device, architectures)
+    }
+
+    /// The designs for a device and limits, in a millisecond or so.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] for a checkpoint without an optimizer; otherwise as [`Optimizer::propose`].
+    pub fn design(&self, device: &DeviceModel, request: &Request) -> Result<Proposals> {
+        self.optimizer()?.propose(&self.predictor, device, request, self.seed)
+    }
+
+    fn read_device(&self, path: &Path) -> Result<DeviceModel> {
+        let bytes = read_bounded(path, MAX_DEVICE_BYTES)?;
+        let model: DeviceModel = serde_json::from_slice(&bytes).map_err(|error| Error::Malformed {
+            path: path.to_path_buf(),
+            line: Some(error.line() as u64),
+            column: None,
+            expected: "a device that was adapted to and saved".into(),
+            found: error.to_string(),
+            hint: "Adapt the device again.".into(),
+        })?;
+        if model.predictor == self.predictor.id {
+            return Ok(model);
+        }
+        Err(Error::Invalid {
+            what: format!("device {}", path.display()),
+            expected: format!("one adapted with this checkpoint ({})", self.predictor.id),
+            found: format!("one adapted with {}", model.predictor),
+            hint: "Adapt the device again with this checkpoint.".into(),
+        })
+    }
+
+    /// Adds the checkpoint's devices to those that would have worked.
+    fn with_known_devices(&self, error: Error) -> Error {
+        match error {
+            Error::Unknown { kind, name, known } => {
+                let mut all = self.predictor.known_devices();
+                let others: Vec<String> = known.into_iter().filter(|id| !all.contains(id)).collect();
+                all.extend(others);
+                Error::Unknown { kind, name, known: all }
+            }
+            other => other,
+        }
+    }
+}
+
+/// Whether two datasheets say the same, but for the digits that a file loses.
+fn same(one: &[f64], other: &[f64]) -> bool {
+    one.len() == other.len()
+        && one
+            .iter()
+            .zip(other)
+            .all(|(a, b)| (a - b).abs() <= 1e-6 * (1.0 + a.abs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_advisor_is_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Advisor>();
+        shared::<DeviceModel>();
+        shared::<Proposals>();
+    }
+
+    fn advisor() -> Advisor {
+        Advisor::open("nasbench201").unwrap()
+    }
+
+    #[test]
+    fn a_datasheet_with_a_known_id_has_to_be_the_known_one() {
+        let advisor = advisor();
+        let known = catalogue::find("pixel3").unwrap();
+        assert_eq!(advisor.describe(&known).unwrap(), advisor.device("pixel3").unwrap());
+        // An id alone contradicts nothing.
+        let named = advisor.describe(&Device::named("pixel3")).unwrap();
+        assert_eq!(named, advisor.device("pixel3").unwrap());
+        let faster = Device {
+            peak_gflops: known.peak_gflops.map(|peak| 10.0 * peak),
+            ..known
+        };
+        let message = advisor.describe(&faster).unwrap_err().to_string();
+        assert!(message.contains("datasheet of device `pixel3`"), "{message}");
+        assert!(message.contains("another id"), "{message}");
+        let renamed = Device {
+            id: "my-pixel".into(),
+            ..faster
+        };
+        assert_eq!(advisor.describe(&renamed).unwrap().id, "my-pixel");
+    }
+
+    #[test]
+    fn probes_are_between_one_and_the_whole_space() {
+        let advisor = advisor();
+        for count in [0, 15_626, usize::MAX] {
+            let message = advisor.choose_probes(count).unwrap_err().to_string();
+            assert!(message.contains("number of probes: expected 1 to 15625"), "{message}");
+        }
+        let chosen = advisor.choose_probes(3).unwrap();
+        assert_eq!((chosen.architectures.len(), chosen.expected_errors.len()), (3, 5));
+    }
+}

@@ -1,0 +1,97 @@
+//! Predictions as rows of JSON and CSV.
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::predict::{Estimate, Prediction};
+use crate::space::SearchSpace;
+
+/// A prediction with the keys that designs have too; every interval holds 90 %.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PredictionRow {
+    /// In the notation of the search space.
+    pub architecture: String,
+    /// Name of the quantization policy.
+    pub quantization: String,
+    /// Accuracy in percent, where it was learned.
+    pub accuracy: Option<Estimate>,
+    /// Whether the accuracy was measured, simulated or predicted.
+    pub accuracy_origin: Option<&'static str>,
+    /// Latency of one batch, in ms.
+    pub latency_ms: Estimate,
+    /// Energy of one batch, in mJ, where it was learned.
+    pub energy_mj: Option<Estimate>,
+}
+
+impl PredictionRow {
+    /// The columns of [`PredictionRow::cells`].
+    pub const COLUMNS: [&'static str; 12] = [
+        "architecture",
+        "quantization",
+        "accuracy_origin",
+        "accuracy_percent",
+        "accuracy_percent_low",
+        "accuracy_percent_high",
+        "latency_ms",
+        "latency_ms_low",
+        "latency_ms_high",
+        "energy_mj",
+        "energy_mj_low",
+        "energy_mj_high",
+    ];
+
+    /// The row of a prediction.
+    pub fn of(prediction: &Prediction, space: &dyn SearchSpace) -> PredictionRow {
+        PredictionRow {
+            architecture: space.print(&prediction.design.architecture),
+            quantization: prediction.design.policy.to_string(),
+            accuracy: prediction.accuracy.map(|accuracy| accuracy.percent),
+            accuracy_origin: prediction.accuracy.map(|accuracy| accuracy.origin.name()),
+            latency_ms: *prediction.metrics.latency(),
+            energy_mj: prediction.metrics.get(Metric::Energy).copied(),
+        }
+    }
+
+    /// The row as text, numbers with so many digits behind the point; empty where nothing is known.
+    pub fn cells(&self, digits: usize) -> [String; 12] {
+        let numbers = |estimate: Option<Estimate>| {
+            let number = |value: f64| format!("{value:.digits$}");
+            estimate.map_or_else(Default::default, |one| [one.mean, one.low, one.high].map(number))
+        };
+        let [accuracy, accuracy_low, accuracy_high] = numbers(self.accuracy);
+        let [latency, latency_low, latency_high] = numbers(Some(self.latency_ms));
+        let [energy, energy_low, energy_high] = numbers(self.energy_mj);
+        [
+            self.architecture.clone(),
+            self.quantization.clone(),
+            self.accuracy_origin.unwrap_or_default().into(),
+            accuracy,
+            accuracy_low,
+            accuracy_high,
+            latency,
+            latency_low,
+            latency_high,
+            energy,
+            energy_low,
+            energy_high,
+        ]
+    }
+}
+
+/// Predictions as comma-separated values, with a header.
+///
+/// # Errors
+/// [`Error::Io`].
+pub fn predictions_csv(rows: &[PredictionRow]) -> Result<String> {
+    let failed = |error: csv::Error| Error::io("write", "predictions")(error.into());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    writer.write_record(PredictionRow::COLUMNS).map_err(failed)?;
+    for row in rows {
+        writer.write_record(row.cells(6)).map_err(failed)?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| Error::io("write", "predictions")(error.into_error()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
