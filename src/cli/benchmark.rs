@@ -1,6 +1,6 @@
 //! `edgefit benchmark`: train, adapt and score a named few-shot benchmark, beside published figures.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -8,11 +8,10 @@ use comfy_table::{Table, presets};
 
 use super::{Global, print, print_json};
 use crate::compute::ComputeDevice;
-use crate::dataset::{Dataset, load};
 use crate::error::{Error, Result};
-use crate::evaluate::benchmark::{Benchmark, BenchmarkReport};
+use crate::evaluate::benchmark::{Benchmark, BenchmarkReport, Published};
+use crate::evaluate::devices::{plural, what_counts};
 use crate::evaluate::predictor::{PredictorMean, ProbeChoice, Protocol};
-use crate::files::read_toml;
 use crate::predict::train::Run;
 use crate::seed::Seed;
 
@@ -30,6 +29,12 @@ pub(crate) struct BenchmarkArgs {
     /// Repeats with other random probes [default: that of the benchmark]
     #[arg(long)]
     repeats: Option<usize>,
+    /// Draw other architectures for every known device, instead of one set for all as the published protocol does
+    #[arg(long)]
+    separate_architectures: bool,
+    /// Count unseen devices whose values are predicted (sums of block tables, say) in the means too
+    #[arg(long)]
+    with_predicted: bool,
     /// Show every unseen device too
     #[arg(long)]
     by_device: bool,
@@ -52,12 +57,12 @@ pub(crate) fn run(args: &BenchmarkArgs, global: &Global) -> Result<ExitCode> {
         // What the data at hand lacks for one benchmark does not keep the others from being run.
         match scored(benchmark, args, &compute, global) {
             Ok(report) => reports.push(report),
-            Err(error @ Error::Invalid { .. }) => {
+            Err(error @ Error::Interrupted { .. }) => return Err(error),
+            Err(error) => {
                 if let Some(earlier) = failure.replace(error) {
                     global.say(format!("error: {earlier}"));
                 }
             }
-            Err(error) => return Err(error),
         }
     }
     if args.json {
@@ -72,7 +77,7 @@ fn scored(
     compute: &ComputeDevice,
     global: &Global,
 ) -> Result<BenchmarkReport> {
-    let dataset = dataset_of(benchmark, &args.dataset, global)?;
+    let dataset = benchmark.dataset(&args.dataset, &global.progress())?;
     let run = Run {
         device: compute,
         seed: Seed(global.seed),
@@ -80,7 +85,7 @@ fn scored(
         resume: false,
         progress: &global.progress(),
     };
-    let report = benchmark.run(dataset, &run)?;
+    let report = benchmark.run(dataset, args.with_predicted, &run)?;
     if !args.json {
         print(&described(&report, args.by_device))?;
     }
@@ -88,52 +93,32 @@ fn scored(
 }
 
 fn asked(name: &str, args: &BenchmarkArgs) -> Result<Benchmark> {
-    let mut benchmark = if name.ends_with(".toml") {
-        let benchmark: Benchmark = read_toml(Path::new(name))?;
-        benchmark.check().map(|()| benchmark)?
-    } else {
-        Benchmark::by_name(name)?
-    };
+    let mut benchmark = Benchmark::find(name)?;
     if !args.probes.is_empty() {
         benchmark.probes = args.probes.clone();
     }
     benchmark.repeats = args.repeats.unwrap_or(benchmark.repeats);
+    benchmark.shared_architectures &= !args.separate_architectures;
     Ok(benchmark)
-}
-
-/// The datasets of the benchmark's search space, merged.
-fn dataset_of(benchmark: &Benchmark, folders: &[PathBuf], global: &Global) -> Result<Dataset> {
-    let mut merged: Option<Dataset> = None;
-    for folder in folders {
-        let loaded = load(folder, &global.progress())?.dataset;
-        if loaded.space.id() != benchmark.space {
-            continue;
-        }
-        merged = Some(match merged {
-            Some(earlier) => earlier.merged(loaded, folder)?.0,
-            None => loaded,
-        });
-    }
-    merged.ok_or_else(|| Error::Invalid {
-        what: "--dataset".into(),
-        expected: format!("a dataset of {}, for benchmark {}", benchmark.space, benchmark.name),
-        found: "none".into(),
-        hint: "Import one, as in `edgefit data import help HELP --space fbnet --out fbnet`.".into(),
-    })
 }
 
 fn described(report: &BenchmarkReport, by_device: bool) -> String {
     let benchmark = &report.benchmark;
     let unseen = benchmark.unseen.len() - report.absent_unseen.len();
     let mut text = format!(
-        "{} ({}): {}. {} known devices with {} architectures each; {} of {} unseen devices.",
+        "{} ({}): {}. {} with {} {}; {} of {}.",
         benchmark.name,
         benchmark.space,
         benchmark.about,
-        benchmark.known.len() - report.absent_known.len(),
+        plural(benchmark.known.len() - report.absent_known.len(), "known device"),
         benchmark.samples_per_device,
+        if benchmark.shared_architectures {
+            "architectures, the same for all"
+        } else {
+            "architectures each"
+        },
         unseen,
-        benchmark.unseen.len()
+        plural(benchmark.unseen.len(), "unseen device")
     );
     for (what, absent) in [("known", &report.absent_known), ("unseen", &report.absent_unseen)] {
         if !absent.is_empty() {
@@ -145,17 +130,37 @@ fn described(report: &BenchmarkReport, by_device: bool) -> String {
         text += &format!("{}\n", device_table(report));
     }
     if !benchmark.published.is_empty() {
-        text += "Published figures are means over all unseen devices of the benchmark";
+        text += "Published figures are means over all unseen devices of the benchmark, however many are of one hardware unit";
         text += if report.absent_unseen.is_empty() {
             ".\n"
         } else {
             ", the absent ones among them.\n"
         };
+        text += &sources(report);
     }
     text + &format!(
-        "SRCC with 90 % bootstrap intervals over devices and repeats; seed {}; training {:.0} s, scoring {:.0} s.\n",
-        report.seed, report.training_seconds, report.scoring_seconds
+        "{} SRCC with 90 % bootstrap intervals over hardware units and repeats. MAPE: that of the median unit, random probes. \
+         Seed {}; training {:.0} s, scoring {:.0} s.\n",
+        what_counts(report.devices()),
+        report.seed,
+        report.training_seconds,
+        report.scoring_seconds
     )
+}
+
+/// One line per published figure: what it was, for how many probes, under which protocol, and where it stands.
+fn sources(report: &BenchmarkReport) -> String {
+    let line = |one: &Published| {
+        format!(
+            "  {}: {:.3} at {}, protocol {}: {}\n",
+            one.method,
+            one.spearman,
+            plural(one.probes, "probe"),
+            one.protocol.name(),
+            one.source
+        )
+    };
+    report.benchmark.published.iter().map(line).collect()
 }
 
 fn means_table(report: &BenchmarkReport) -> String {
@@ -166,11 +171,12 @@ fn means_table(report: &BenchmarkReport) -> String {
         "probes",
         "SRCC, random probes",
         "SRCC, chosen probes",
+        "over devices",
         "MAPE %",
         "coverage of 90 %",
         "published",
     ]);
-    for (name, protocol) in [("full", Protocol::Full), ("trimmed", Protocol::Trimmed)] {
+    for protocol in [Protocol::Full, Protocol::Trimmed] {
         let (random, chosen) = (
             report.means(ProbeChoice::Random, protocol),
             report.means(ProbeChoice::Chosen, protocol),
@@ -180,11 +186,15 @@ fn means_table(report: &BenchmarkReport) -> String {
                 .filter(|one| one.protocol == protocol && one.probes == random.probes)
                 .map(|one| format!("{:.3} {}", one.spearman, one.method));
             table.add_row([
-                name.to_string(),
+                protocol.name().to_string(),
                 random.probes.to_string(),
                 interval(random),
                 interval(chosen),
-                format!("{:.1}", random.mape_percent),
+                format!(
+                    "{:.3} / {:.3}",
+                    random.spearman_over_devices, chosen.spearman_over_devices
+                ),
+                format!("{:.1}", random.median_mape_percent),
                 format!("{:.2}", random.coverage_90),
                 published.collect::<Vec<_>>().join("; "),
             ]);
@@ -205,9 +215,12 @@ fn device_table(report: &BenchmarkReport) -> String {
     let mut table = Table::new();
     table.load_preset(presets::UTF8_BORDERS_ONLY);
     table.set_header(["device", "probes", "SRCC, random probes", "MAPE %", "coverage of 90 %"]);
-    for row in report.reports.first().map_or(&[][..], |report| &report.rows) {
+    let Some(report) = report.reports.first() else {
+        return String::new();
+    };
+    for row in &report.rows {
         table.add_row([
-            row.device.clone(),
+            report.label(&row.device),
             row.probes.to_string(),
             format!(
                 "{:.3} [{:.3}, {:.3}]",

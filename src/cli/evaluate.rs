@@ -126,6 +126,9 @@ pub(crate) struct PredictorChoices {
     /// Score energy instead of latency
     #[arg(long)]
     energy: bool,
+    /// Count devices whose values are predicted (sums of block tables, say) in the means too
+    #[arg(long)]
+    with_predicted: bool,
 }
 
 pub(crate) fn run(verb: &EvaluateVerb, global: &Global) -> Result<ExitCode> {
@@ -177,6 +180,7 @@ impl PredictorChoices {
             repeats: self.repeats,
             protocol: self.protocol,
             choice: self.probe_choice,
+            with_predicted: self.with_predicted,
             seed: Seed(global.seed),
         };
         let report = score_predictor(&predictor, &dataset, task.as_ref(), &scoring, &global.progress())?;
@@ -295,17 +299,19 @@ fn table(report: &PredictorReport) -> String {
         "90 % interval",
         "Kendall",
         "MAPE %",
+        "median error %",
         "within 10 %",
         "coverage of 90 %",
     ]);
     for row in &report.rows {
         table.add_row([
-            row.device.clone(),
+            report.label(&row.device),
             row.probes.to_string(),
             format!("{:.3}", row.spearman.mean),
             format!("{:.3} to {:.3}", row.spearman.low, row.spearman.high),
             format!("{:.3}", row.kendall.mean),
             format!("{:.1}", row.mape_percent.mean),
+            format!("{:.1}", row.median_error_percent.mean),
             format!("{:.2}", row.within_10_percent.mean),
             format!("{:.2}", row.coverage_90.mean),
         ]);
@@ -317,10 +323,16 @@ fn table(report: &PredictorReport) -> String {
             format!("{:.3}", mean.spearman),
             format!("{:.3} to {:.3}", mean.spearman_low, mean.spearman_high),
             format!("{:.3}", mean.kendall),
-            format!("{:.1}", mean.mape_percent),
+            format!("{:.1} (median)", mean.median_mape_percent),
+            format!("{:.1}", mean.median_error_percent),
             format!("{:.2}", mean.within_10_percent),
             format!("{:.2}", mean.coverage_90),
         ]);
     }
-    format!("{table}")
+    format!(
+        "{table}\n{} Their MAPE is that of the median unit. Protocol {}, seed {}.",
+        what_counts(&report.devices),
+        report.protocol.name(),
+        report.seed
+    )
 }

@@ -3,15 +3,19 @@
 //! A benchmark is a TOML file of `configs/benchmarks/`, carried in the binary, or a user's own. Devices that the data at hand
 //! lacks are named, never silently dropped from a mean.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
+use super::devices::Standing;
 use super::predictor::{PredictorMean, PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, load};
 use crate::error::{Error, Result};
-use crate::files::parse_toml;
+use crate::files::{parse_toml, read_toml};
 use crate::metric::Metric;
 use crate::predict::fit::{FitOptions, fit};
 use crate::predict::train::{Run, TrainingConfig};
+use crate::progress::Progress;
 use crate::space::InputSize;
 
 /// Path and text of every benchmark file, in order of path.
@@ -53,6 +57,9 @@ pub struct Benchmark {
     pub unseen: Vec<String>,
     /// Architectures per known device.
     pub samples_per_device: usize,
+    /// Draw one set of architectures for all known devices, as the published protocol does, instead of one for each.
+    #[serde(default = "yes")]
+    pub shared_architectures: bool,
     /// Numbers of probes.
     pub probes: Vec<usize>,
     /// Repeats with other random probes.
@@ -63,6 +70,10 @@ pub struct Benchmark {
     /// Published figures.
     #[serde(default)]
     pub published: Vec<Published>,
+}
+
+fn yes() -> bool {
+    true
 }
 
 /// Scores of one benchmark.
@@ -78,7 +89,7 @@ pub struct BenchmarkReport {
     pub reports: Vec<PredictorReport>,
     /// Seed of the run.
     pub seed: u64,
-    /// Seconds for training and for scoring.
+    /// Seconds for training.
     pub training_seconds: f64,
     /// Seconds for adapting to and scoring all devices, all numbers of probes and repeats.
     pub scoring_seconds: f64,
@@ -103,6 +114,42 @@ impl Benchmark {
         })?;
         let benchmark: Benchmark = parse_toml(text, path.as_ref())?;
         benchmark.check().map(|()| benchmark)
+    }
+
+    /// The benchmark of this name in the binary, or that of a file whose name ends in `.toml`.
+    ///
+    /// # Errors
+    /// As [`Benchmark::by_name`] and [`Benchmark::check`], and for a file that is no benchmark.
+    pub fn find(name: &str) -> Result<Benchmark> {
+        if !name.ends_with(".toml") {
+            return Benchmark::by_name(name);
+        }
+        let benchmark: Benchmark = read_toml(name.as_ref())?;
+        benchmark.check().map(|()| benchmark)
+    }
+
+    /// The datasets of the benchmark's search space among these folders, merged.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where there is none, and what reading and merging refuse.
+    pub fn dataset(&self, folders: &[PathBuf], progress: &dyn Progress) -> Result<Dataset> {
+        let mut merged: Option<Dataset> = None;
+        for folder in folders {
+            let loaded = load(folder, progress)?.dataset;
+            if loaded.space.id() != self.space {
+                continue;
+            }
+            merged = Some(match merged {
+                Some(earlier) => earlier.merged(loaded, folder)?.0,
+                None => loaded,
+            });
+        }
+        merged.ok_or_else(|| Error::Invalid {
+            what: "dataset".into(),
+            expected: format!("one of {}, for benchmark {}", self.space, self.name),
+            found: "none".into(),
+            hint: "Import one, as in `edgefit data import help HELP --space fbnet --out fbnet`.".into(),
+        })
     }
 
     /// Checks what TOML cannot.
@@ -142,16 +189,18 @@ impl Benchmark {
         FitOptions {
             devices,
             samples_per_device: Some(self.samples_per_device),
+            shared_architectures: self.shared_architectures,
             towers: self.towers.clone(),
             ..FitOptions::default()
         }
     }
 
-    /// Trains, adapts and scores on what `dataset` holds of the devices; accuracies in it are not looked at.
+    /// Trains, adapts and scores on what `dataset` holds of the devices; accuracies in it are not looked at. Unseen devices
+    /// whose latencies are predicted count in the means only `with_predicted`.
     ///
     /// # Errors
     /// [`Error::Invalid`] when all known or all unseen devices are absent, and what [`fit`] and [`score_predictor`] return.
-    pub fn run(&self, dataset: Dataset, run: &Run) -> Result<BenchmarkReport> {
+    pub fn run(&self, dataset: Dataset, with_predicted: bool, run: &Run) -> Result<BenchmarkReport> {
         let dataset = dataset.latencies_only(self.input_size()?);
         let present = |names: &[String]| -> (Vec<String>, Vec<String>) {
             names
@@ -185,6 +234,7 @@ impl Benchmark {
                     repeats: self.repeats,
                     protocol,
                     choice,
+                    with_predicted,
                     seed: run.seed,
                 };
                 reports.push(score_predictor(&predictor, &dataset, None, &scoring, run.progress)?);
@@ -203,7 +253,12 @@ impl Benchmark {
 }
 
 impl BenchmarkReport {
-    /// Means over the unseen devices for one choice of probes under one protocol, by rising number of probes.
+    /// The unseen devices, and which of them count in the means.
+    pub fn devices(&self) -> &[Standing] {
+        self.reports.first().map_or(&[], |report| &report.devices)
+    }
+
+    /// Means over the unseen hardware units for one choice of probes under one protocol, by number of probes.
     pub fn means(&self, choice: ProbeChoice, protocol: Protocol) -> &[PredictorMean] {
         let report = (self.reports.iter()).find(|report| report.probe_choice == choice && report.protocol == protocol);
         report.map_or(&[], |report| &report.mean)
@@ -228,6 +283,7 @@ mod tests {
         }
         for name in names {
             let benchmark = Benchmark::by_name(&name).unwrap();
+            assert!(benchmark.shared_architectures, "{name} is not drawn as published");
             assert!(name.eq_ignore_ascii_case(&benchmark.name));
             crate::space::by_id(&benchmark.space).unwrap();
             for device in benchmark.known.iter().chain(&benchmark.unseen) {

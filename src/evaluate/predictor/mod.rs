@@ -1,12 +1,17 @@
 //! Few-shot prediction: adapt to a device with a few of its measurements, score on the others.
 
 mod predictions;
+mod results;
+mod scores;
+
+use std::collections::HashMap;
 
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::devices::standings;
 use crate::dataset::{Dataset, Task};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -15,10 +20,11 @@ use crate::predict::Predictor;
 use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 use crate::space::Architecture;
-use crate::stats::{self, Interval};
 use predictions::predictions;
+use scores::Scores;
 
 pub use predictions::{DevicePredictions, PredictedRow, predict_devices};
+pub use results::{PredictorMean, PredictorReport, PredictorRow};
 
 /// Which of the measurements that are not probes are scored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +34,16 @@ pub enum Protocol {
     Full,
     /// The middle 80 % by measured value, as in HELP (Lee et al. 2021); figures are lower than with `full`.
     Trimmed,
+}
+
+impl Protocol {
+    /// The name in tables and files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Protocol::Full => "full",
+            Protocol::Trimmed => "trimmed",
+        }
+    }
 }
 
 /// How probes are picked.
@@ -43,7 +59,7 @@ pub enum ProbeChoice {
 /// What to score.
 #[derive(Debug, Clone)]
 pub struct PredictorScoring {
-    /// Latency or energy.
+    /// The metric of the values.
     pub metric: Metric,
     /// Positions of the devices in the dataset.
     pub devices: Vec<usize>,
@@ -55,79 +71,10 @@ pub struct PredictorScoring {
     pub protocol: Protocol,
     /// How probes are picked.
     pub choice: ProbeChoice,
+    /// Whether devices whose values are predicted count in the means.
+    pub with_predicted: bool,
     /// Where the random numbers come from.
     pub seed: Seed,
-}
-
-/// Scores of one device at one number of probes; every figure with its 90 % bootstrap interval over the repeats.
-#[derive(Debug, Clone, Serialize)]
-pub struct PredictorRow {
-    /// Device id.
-    pub device: String,
-    /// Probes.
-    pub probes: usize,
-    /// Repeats.
-    pub repeats: usize,
-    /// Rank correlation of predicted and measured values.
-    pub spearman: Interval,
-    /// Kendall's tau-b.
-    pub kendall: Interval,
-    /// Mean absolute percentage error.
-    pub mape_percent: Interval,
-    /// Share of predictions within 10 % of the measurement, 0 to 1.
-    pub within_10_percent: Interval,
-    /// Share of measurements inside of their 90 % interval, 0 to 1.
-    pub coverage_90: Interval,
-}
-
-/// Means over devices, with the ends of the 90 % bootstrap interval of the rank correlation over devices and repeats.
-#[derive(Debug, Clone, Serialize)]
-pub struct PredictorMean {
-    /// Probes.
-    pub probes: usize,
-    /// Rank correlation.
-    pub spearman: f64,
-    /// Lower end.
-    pub spearman_low: f64,
-    /// Upper end.
-    pub spearman_high: f64,
-    /// Kendall's tau-b.
-    pub kendall: f64,
-    /// Mean absolute percentage error.
-    pub mape_percent: f64,
-    /// Median over the devices of the mean absolute percentage error, which one odd device cannot carry away.
-    pub median_mape_percent: f64,
-    /// Share of predictions within 10 % of the measurement, 0 to 1.
-    pub within_10_percent: f64,
-    /// Share of measurements inside of their 90 % interval, 0 to 1.
-    pub coverage_90: f64,
-}
-
-/// All scores.
-#[derive(Debug, Clone, Serialize)]
-pub struct PredictorReport {
-    /// What was scored.
-    pub protocol: Protocol,
-    /// Latency or energy.
-    pub metric: Metric,
-    /// How probes were picked.
-    pub probe_choice: ProbeChoice,
-    /// Seed of the run.
-    pub seed: u64,
-    /// One row per device and number of probes.
-    pub rows: Vec<PredictorRow>,
-    /// Means over the devices.
-    pub mean: Vec<PredictorMean>,
-}
-
-/// Scores of one repeat.
-#[derive(Debug, Clone, Copy)]
-struct Scores {
-    spearman: f64,
-    kendall: f64,
-    mape_percent: f64,
-    within_10_percent: f64,
-    coverage_90: f64,
 }
 
 /// Everything measured on one device, encoded once.
@@ -141,7 +88,7 @@ struct Measured {
 /// Adapts and scores.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a device with fewer than two measurements beyond its probes, or probes that cannot be adapted to.
+/// [`Error::Invalid`] for no repeats or numbers of probes, a device with fewer than two measurements beyond its probes, or probes that cannot be adapted to.
 pub fn score_predictor(
     predictor: &Predictor,
     dataset: &Dataset,
@@ -149,34 +96,55 @@ pub fn score_predictor(
     scoring: &PredictorScoring,
     progress: &dyn Progress,
 ) -> Result<PredictorReport> {
+    scoring.check()?;
+    let selection = dataset.selection(task)?;
+    let standings = standings(dataset, &scoring.devices, selection.input, scoring.with_predicted);
     let mut rows = Vec::new();
-    let mut groups: Vec<Vec<Vec<Scores>>> = vec![Vec::new(); scoring.probes.len()];
+    // By number of probes, then by device.
+    let mut scores: Vec<Vec<Vec<Scores>>> = vec![Vec::new(); scoring.probes.len()];
     progress.start("scoring", Unit::Count("devices"), Some(scoring.devices.len() as u64));
     for &device in &scoring.devices {
         progress.check()?;
         let measured = Measured::of(predictor, dataset, task, scoring.metric, device)?;
-        for (index, &probes) in scoring.probes.iter().enumerate() {
-            let scores = repeats(predictor, &measured, scoring, probes)?;
-            rows.push(row(&measured.device.id, probes, &scores, scoring.seed));
-            groups[index].push(scores);
+        for (&probes, scores) in scoring.probes.iter().zip(&mut scores) {
+            let found = repeats(predictor, &measured, scoring, probes)?;
+            rows.push(scores::row(&measured.device.id, probes, &found, scoring.seed));
+            scores.push(found);
         }
         progress.advance(1);
     }
     progress.finish();
-    let mean = scoring
-        .probes
-        .iter()
-        .zip(&groups)
-        .map(|(&probes, groups)| mean(probes, groups, scoring.seed))
-        .collect();
+    let means = scoring.probes.iter().zip(&scores);
     Ok(PredictorReport {
         protocol: scoring.protocol,
         metric: scoring.metric,
         probe_choice: scoring.choice,
         seed: scoring.seed.0,
+        mean: means
+            .filter_map(|(&probes, scores)| scores::mean(probes, &standings, scores, scoring.seed))
+            .collect(),
+        devices: standings,
         rows,
-        mean,
     })
+}
+
+impl PredictorScoring {
+    fn check(&self) -> Result<()> {
+        for (what, count) in [
+            ("number of repeats", self.repeats),
+            ("numbers of probes", self.probes.len()),
+        ] {
+            if count == 0 {
+                return Err(Error::Invalid {
+                    what: what.into(),
+                    expected: "at least 1".into(),
+                    found: "0".into(),
+                    hint: "Raise it.".into(),
+                });
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Measured {
@@ -219,9 +187,14 @@ fn repeats(
     scoring: &PredictorScoring,
     probes: usize,
 ) -> Result<Vec<Scores>> {
+    // Adapting to so many probes takes long, and would be for nothing.
+    let left = measured.values.len().saturating_sub(probes);
+    if left < 2 {
+        return Err(nothing_to_score(measured, probes, left));
+    }
     // Without probes, and with chosen ones, every repeat is the same.
     let fixed = probes == 0 || scoring.choice == ProbeChoice::Chosen;
-    let repeats = if fixed { 1 } else { scoring.repeats.max(1) };
+    let repeats = if fixed { 1 } else { scoring.repeats };
     (0..repeats)
         .into_par_iter()
         .map(|repeat| {
@@ -272,8 +245,10 @@ fn random_probes(values: &[f64], probes: usize, seed: Seed) -> Vec<usize> {
 /// Positions among what was measured.
 fn chosen_probes(predictor: &Predictor, measured: &Measured, probes: usize, seed: Seed) -> Vec<usize> {
     let chosen = predictor.choose_probes(probes, Some(&measured.architectures), seed);
-    let position = |one: &Architecture| measured.architectures.iter().position(|other| other == one);
-    chosen.iter().filter_map(position).collect()
+    let place: HashMap<&Architecture, usize> = (measured.architectures.iter().enumerate())
+        .map(|(position, one)| (one, position))
+        .collect();
+    chosen.iter().filter_map(|one| place.get(one).copied()).collect()
 }
 
 fn score(
@@ -284,84 +259,15 @@ fn score(
     seed: Seed,
 ) -> Result<Scores> {
     let rows = predictions(predictor, measured, scoring, probed, seed)?;
-    let values: Vec<f64> = rows.iter().map(|row| row.measured).collect();
-    let means: Vec<f64> = rows.iter().map(|row| row.predicted.mean).collect();
-    let covered = rows
-        .iter()
-        .filter(|row| row.predicted.low <= row.measured && row.measured <= row.predicted.high)
-        .count();
-    let scores = || {
-        Some(Scores {
-            spearman: stats::spearman(&means, &values)?,
-            kendall: stats::kendall(&means, &values)?,
-            mape_percent: stats::mape_percent(&means, &values)?,
-            within_10_percent: stats::within_percent(&means, &values, 10.0)? / 100.0,
-            coverage_90: covered as f64 / values.len() as f64,
-        })
-    };
-    scores().ok_or_else(|| Error::Invalid {
+    Scores::of(&rows).ok_or_else(|| nothing_to_score(measured, probed.len(), rows.len()))
+}
+
+fn nothing_to_score(measured: &Measured, probes: usize, left: usize) -> Error {
+    Error::Invalid {
         what: format!("measurements of {}", measured.device.id),
-        expected: format!("at least two different values beyond the {} probes", probed.len()),
-        found: format!("{} values", values.len()),
+        expected: format!("at least two different values beyond the {probes} probes"),
+        found: format!("{left} values"),
         hint: "Use fewer probes or leave the device out.".into(),
-    })
-}
-
-const FIGURES: [fn(&Scores) -> f64; 5] = [
-    |scores| scores.spearman,
-    |scores| scores.kendall,
-    |scores| scores.mape_percent,
-    |scores| scores.within_10_percent,
-    |scores| scores.coverage_90,
-];
-
-fn row(device: &str, probes: usize, scores: &[Scores], seed: Seed) -> PredictorRow {
-    let point = |value: f64| Interval {
-        mean: value,
-        low: value,
-        high: value,
-    };
-    let [spearman, kendall, mape_percent, within_10_percent, coverage_90] = FIGURES.map(|figure| {
-        let values: Vec<f64> = scores.iter().map(figure).collect();
-        stats::bootstrap_mean(&[&values[..]], 0.9, seed).unwrap_or(point(f64::NAN))
-    });
-    PredictorRow {
-        device: device.into(),
-        probes,
-        repeats: scores.len(),
-        spearman,
-        kendall,
-        mape_percent,
-        within_10_percent,
-        coverage_90,
-    }
-}
-
-fn mean(probes: usize, groups: &[Vec<Scores>], seed: Seed) -> PredictorMean {
-    let figures = |figure: fn(&Scores) -> f64| -> Vec<Vec<f64>> {
-        groups
-            .iter()
-            .map(|scores| scores.iter().map(figure).collect())
-            .collect()
-    };
-    let device_means = |figure| -> Vec<f64> {
-        figures(figure)
-            .iter()
-            .filter_map(|values| stats::mean(values))
-            .collect()
-    };
-    let average = |figure| stats::mean(&device_means(figure)).unwrap_or(f64::NAN);
-    let spearman = stats::bootstrap_mean(&figures(FIGURES[0]), 0.9, seed);
-    PredictorMean {
-        probes,
-        spearman: average(FIGURES[0]),
-        spearman_low: spearman.map_or(f64::NAN, |interval| interval.low),
-        spearman_high: spearman.map_or(f64::NAN, |interval| interval.high),
-        kendall: average(FIGURES[1]),
-        mape_percent: average(FIGURES[2]),
-        median_mape_percent: stats::quantile(&device_means(FIGURES[2]), 0.5).unwrap_or(f64::NAN),
-        within_10_percent: average(FIGURES[3]),
-        coverage_90: average(FIGURES[4]),
     }
 }
 

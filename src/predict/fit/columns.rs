@@ -1,5 +1,8 @@
 //! Which rows of a dataset a predictor learns from: per known device and metric those of one precision.
 
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashSet};
+
 use rand::seq::SliceRandom;
 
 use super::{FitOptions, MIN_VALUES};
@@ -33,12 +36,20 @@ pub(super) fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptio
     let precisions = (devices.iter())
         .map(|&device| dataset.resolve_precision(device, selection))
         .collect::<Result<Vec<Option<Precision>>>>()?;
+    let shared = match options.samples_per_device {
+        Some(most) if options.shared_architectures => {
+            Some(shared_architectures(dataset, &devices, selection, most, seed)?)
+        }
+        _ => None,
+    };
     let mut columns = Vec::new();
     for metric in Metric::OF_DEVICE {
         for (&device, precision) in devices.iter().zip(&precisions) {
             let Some(precision) = *precision else { continue };
             let mut values = dataset.values(device, metric, selection)?;
-            if let Some(most) = options.samples_per_device {
+            if let Some(shared) = &shared {
+                values.retain(|value| shared.contains(&value.0));
+            } else if let Some(most) = options.samples_per_device {
                 // The same architectures for every metric of a device.
                 values.shuffle(&mut seed.stream(&format!("samples/{}", dataset.devices[device].id)));
                 values.truncate(most);
@@ -58,6 +69,27 @@ pub(super) fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptio
     } else {
         Err(too_few(dataset))
     }
+}
+
+/// One set of architectures for all devices: those with a latency on the most of them, at random among equals.
+fn shared_architectures(
+    dataset: &Dataset,
+    devices: &[usize],
+    selection: Selection,
+    most: usize,
+    seed: Seed,
+) -> Result<HashSet<u32>> {
+    let mut devices_with: BTreeMap<u32, usize> = BTreeMap::new();
+    for &device in devices {
+        for (architecture, _) in dataset.values(device, Metric::Latency, selection)? {
+            *devices_with.entry(architecture).or_default() += 1;
+        }
+    }
+    let mut architectures: Vec<u32> = devices_with.keys().copied().collect();
+    architectures.shuffle(&mut seed.stream("samples"));
+    architectures.sort_by_key(|architecture| Reverse(devices_with[architecture]));
+    architectures.truncate(most);
+    Ok(architectures.into_iter().collect())
 }
 
 fn too_few(dataset: &Dataset) -> Error {
@@ -114,6 +146,38 @@ mod tests {
         assert_eq!(column.precision, Precision::Int8);
         assert_eq!(column.values[..2], [(0, 0.5), (1, 1.0)]);
         assert_eq!(column.values.len(), 40);
+    }
+
+    #[test]
+    fn one_set_of_architectures_is_drawn_for_all_devices_where_asked_for() {
+        let mut dataset = dataset();
+        dataset.measurements.retain(|row| row.precision == Precision::Fp32);
+        dataset.devices.push(Device::named("phone"));
+        let phone = dataset
+            .measurements
+            .clone()
+            .into_iter()
+            .map(|row| Measurement { device: 1, ..row });
+        // Five architectures were not measured on the phone: none of them is drawn as long as there are others.
+        dataset.measurements.extend(phone.skip(5));
+        let drawn = |shared_architectures: bool| -> Vec<HashSet<u32>> {
+            let options = FitOptions {
+                samples_per_device: Some(30),
+                shared_architectures,
+                ..FitOptions::default()
+            };
+            let columns = columns(&dataset, None, &options, Seed(0)).unwrap();
+            columns
+                .iter()
+                .map(|column| column.values.iter().map(|value| value.0).collect())
+                .collect()
+        };
+        let shared = drawn(true);
+        assert_eq!(shared[0].len(), 30);
+        assert_eq!(shared[0], shared[1]);
+        assert!((0..5).all(|architecture| !shared[0].contains(&architecture)));
+        let separate = drawn(false);
+        assert_ne!(separate[0], separate[1]);
     }
 
     #[test]

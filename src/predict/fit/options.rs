@@ -19,6 +19,9 @@ pub struct FitOptions {
     pub precision: Option<Precision>,
     /// Maximum architectures used per device, drawn at random; all by default.
     pub samples_per_device: Option<usize>,
+    /// Draw one set of `samples_per_device` architectures for all known devices, as few-shot benchmarks do, instead of one for
+    /// each: those that the most of them have measured, at random among equals.
+    pub shared_architectures: bool,
     /// Maximum architectures whose accuracy is used, drawn at random; all by default.
     pub accuracy_samples: Option<usize>,
     /// Leave the accuracies trained on out of the checkpoint, so that it can be published where they cannot: every accuracy
@@ -61,6 +64,7 @@ impl Default for FitOptions {
             devices: Vec::new(),
             precision: None,
             samples_per_device: None,
+            shared_architectures: false,
             accuracy_samples: None,
             forget_accuracies: false,
             towers: TrainingConfig::default(),
