@@ -80,9 +80,9 @@ fn wgpu() -> Result<ComputeDevice> {
 #[cfg(not(feature = "wgpu"))]
 fn wgpu() -> Result<ComputeDevice> {
     Err(crate::error::Error::Invalid {
-        what: "--backend wgpu".into(),
+        what: "backend wgpu".into(),
         expected: "a build with the wgpu feature".into(),
         found: "a build without it".into(),
-        hint: "Build with `cargo build --release --features wgpu`, or leave the option out.".into(),
+        hint: "Build with `cargo build --release --features wgpu`, or compute on flex.".into(),
     })
 }

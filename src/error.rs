@@ -8,6 +8,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// A failure with its place, expectation, finding and remedy.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
     /// The operating system refused a file operation.
     #[error("cannot {action} {path}: {source}{remedy}", path = path.display(), remedy = remedy(source.kind()))]
@@ -49,7 +50,7 @@ pub enum Error {
         /// The names that would have worked.
         known: Vec<String>,
     },
-    /// A value outside of what can be worked with.
+    /// A value, asked for or given, outside of what can be worked with.
     #[error("{what}: expected {expected}, found {found}. {hint}")]
     Invalid {
         /// The quantity, argument or key.
@@ -60,6 +61,26 @@ pub enum Error {
         found: String,
         /// What to do next.
         hint: String,
+    },
+    /// The data or the models at hand lack what the request needs.
+    #[error("{what}: expected {expected}, found {found}. {hint}")]
+    Insufficient {
+        /// What the request is about.
+        what: String,
+        /// What it needs.
+        expected: String,
+        /// What there is of it.
+        found: String,
+        /// What to do next.
+        hint: String,
+    },
+    /// A training whose loss is no longer a number.
+    #[error("training diverged: the loss of {what} is {loss}. Lower the learning rate.")]
+    Diverged {
+        /// Which loss: of what, and in which epoch or step.
+        what: String,
+        /// The loss, infinite or not a number.
+        loss: f32,
     },
     /// A checkpoint that cannot be used.
     #[error("checkpoint {path}: expected {expected}, found {found}. {hint}", path = path.display())]
@@ -102,11 +123,24 @@ impl Error {
         }
     }
 
-    /// Process exit status: 2 for wrong usage or configuration, 1 for everything else.
+    /// The exit status of the program that ends with this failure:
+    ///
+    /// | Status | Meaning |
+    /// |---|---|
+    /// | 0 | done; also when whoever reads the results wants no more of them |
+    /// | 1 | failed: a file that is missing, broken or in use, data that lack what is needed, a training that diverged or was stopped |
+    /// | 2 | the request or its configuration cannot be met as it stands: an unknown name, a value out of range |
+    /// | 3 | no design meets the limits; the closest one is printed. Not an error of this type |
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Unknown { .. } | Error::Invalid { .. } | Error::Configuration(_) => 2,
-            _ => 1,
+            Error::Io { .. }
+            | Error::Malformed { .. }
+            | Error::Insufficient { .. }
+            | Error::Diverged { .. }
+            | Error::Checkpoint { .. }
+            | Error::Locked { .. }
+            | Error::Interrupted { .. } => 1,
         }
     }
 }
@@ -124,10 +158,7 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
 /// What is left of work that was interrupted, and how it goes on.
 fn kept(state: Option<&Path>) -> String {
     match state {
-        Some(state) => format!(
-            "continue with `--resume` (state kept in {state})",
-            state = state.display()
-        ),
+        Some(state) => format!("the state to resume from is kept in {}", state.display()),
         None => "nothing of it is kept: run it again".into(),
     }
 }
@@ -158,5 +189,72 @@ fn abridged(known: &[String]) -> String {
         0 => "none".into(),
         n if n <= SHOWN => known.join(", "),
         n => format!("{} and {} more", known[..SHOWN].join(", "), n - SHOWN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(path: &str) -> [String; 3] {
+        [path.into(), "expected".into(), "hint".into()]
+    }
+
+    #[test]
+    fn every_kind_of_failure_has_its_exit_status() {
+        let malformed = || {
+            let [found, expected, hint] = told("found");
+            Error::Malformed {
+                path: "a.csv".into(),
+                line: Some(3),
+                column: Some("latency_ms".into()),
+                expected,
+                found,
+                hint,
+            }
+        };
+        let [what, expected, hint] = told("what");
+        let invalid = Error::Invalid {
+            what,
+            expected,
+            found: "found".into(),
+            hint,
+        };
+        let [what, expected, hint] = told("what");
+        let insufficient = Error::Insufficient {
+            what,
+            expected,
+            found: "found".into(),
+            hint,
+        };
+        let missing = Error::io("read", "a.toml")(io::ErrorKind::NotFound.into());
+        let cases = [
+            (1, malformed()),
+            (2, malformed().in_configuration()),
+            (2, invalid),
+            (1, insufficient),
+            // A file that is missing is not a mistake in what it says, whatever it would have said.
+            (1, missing.in_configuration()),
+            (
+                2,
+                Error::Unknown {
+                    kind: "device",
+                    name: "pixle3".into(),
+                    known: vec!["pixel3".into()],
+                },
+            ),
+            (
+                1,
+                Error::Diverged {
+                    what: "the towers in epoch 3".into(),
+                    loss: f32::NAN,
+                },
+            ),
+            (1, Error::Locked { path: "folder".into() }),
+            (1, Error::Interrupted { state: None }),
+        ];
+        for (status, error) in cases {
+            assert_eq!(error.exit_code(), status, "{error}");
+        }
     }
 }

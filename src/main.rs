@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to be told when stderr is gone.
-            let _ = writeln!(io::stderr(), "error: {}", chain(&error));
+            let _ = writeln!(io::stderr(), "error: {}{}", chain(&error), advice(&error));
             ExitCode::from(error.exit_code())
         }
     }
@@ -27,6 +27,14 @@ fn main() -> ExitCode {
 /// Whoever reads our results, such as `head`, may stop when it has enough.
 fn is_broken_pipe(error: &Error) -> bool {
     matches!(error, Error::Io { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// How the command line helps with what the library only names.
+fn advice(error: &Error) -> &'static str {
+    match error {
+        Error::Interrupted { state: Some(_) } => "; continue with `--resume`",
+        _ => "",
+    }
 }
 
 /// The error and its causes, leaving out those whose words the error already holds.

@@ -190,12 +190,7 @@ pub(crate) fn print(text: &str) -> Result<()> {
 
 /// Writes a result to stdout as JSON.
 pub(crate) fn print_json<T: Serialize>(value: &T) -> Result<()> {
-    let text = serde_json::to_string_pretty(value).map_err(|error| Error::Invalid {
-        what: "result".into(),
-        expected: "numbers that JSON can hold".into(),
-        found: error.to_string(),
-        hint: "Ask for a table instead.".into(),
-    })?;
+    let text = serde_json::to_string_pretty(value).map_err(|error| Error::io("write", "stdout")(error.into()))?;
     print(&text)
 }
 

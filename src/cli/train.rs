@@ -190,12 +190,16 @@ fn trained<T>(
     train(&run).map_err(|error| discard(error, out))
 }
 
-/// Leaves nothing behind of training that what was asked for made impossible; after an interruption or a full disk the
-/// state stays for `--resume`.
+/// Leaves nothing behind of training that ended before it kept anything to resume from.
 fn discard(error: Error, out: &Path) -> Error {
-    if matches!(error, Error::Unknown { .. } | Error::Invalid { .. }) {
+    let state = out.join(STATE);
+    let kept = fs::read_dir(&state).is_ok_and(|mut entries| {
+        // The options are noted in a file; what can be resumed from is in folders.
+        entries.any(|entry| entry.is_ok_and(|entry| entry.path().is_dir()))
+    });
+    if !kept {
         // The error that ended the training is the one to tell.
-        let _ = fs::remove_dir_all(out.join(STATE));
+        let _ = fs::remove_dir_all(state);
         let _ = fs::remove_dir(out);
     }
     error

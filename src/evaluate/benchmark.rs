@@ -11,7 +11,7 @@ use super::devices::Standing;
 use super::predictor::{PredictorMean, PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor};
 use crate::dataset::{Dataset, load};
 use crate::error::{Error, Result};
-use crate::files::{parse_toml, read_toml};
+use crate::files::{parse_toml, read_configuration};
 use crate::metric::Metric;
 use crate::predict::fit::{FitOptions, fit};
 use crate::predict::train::{Run, TrainingConfig};
@@ -124,14 +124,14 @@ impl Benchmark {
         if !name.ends_with(".toml") {
             return Benchmark::by_name(name);
         }
-        let benchmark: Benchmark = read_toml(name.as_ref())?;
+        let benchmark: Benchmark = read_configuration(name.as_ref())?;
         benchmark.check().map(|()| benchmark)
     }
 
     /// The datasets of the benchmark's search space among these folders, merged.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where there is none, and what reading and merging refuse.
+    /// [`Error::Insufficient`] where there is none, and what reading and merging refuse.
     pub fn dataset(&self, folders: &[PathBuf], progress: &dyn Progress) -> Result<Dataset> {
         let mut merged: Option<Dataset> = None;
         for folder in folders {
@@ -144,7 +144,7 @@ impl Benchmark {
                 None => loaded,
             });
         }
-        merged.ok_or_else(|| Error::Invalid {
+        merged.ok_or_else(|| Error::Insufficient {
             what: "dataset".into(),
             expected: format!("one of {}, for benchmark {}", self.space, self.name),
             found: "none".into(),
@@ -199,7 +199,7 @@ impl Benchmark {
     /// whose latencies are predicted count in the means only `with_predicted`.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when all known or all unseen devices are absent, and what [`fit`] and [`score_predictor`] return.
+    /// [`Error::Insufficient`] when all known or all unseen devices are absent, and what [`fit`] and [`score_predictor`] return.
     pub fn run(&self, dataset: Dataset, with_predicted: bool, run: &Run) -> Result<BenchmarkReport> {
         let dataset = dataset.latencies_only(self.input_size()?);
         let present = |names: &[String]| -> (Vec<String>, Vec<String>) {
@@ -212,7 +212,7 @@ impl Benchmark {
         let (unseen, absent_unseen) = present(&self.unseen);
         if known.is_empty() || unseen.is_empty() {
             let absent = if known.is_empty() { &self.known } else { &self.unseen };
-            return Err(Error::Invalid {
+            return Err(Error::Insufficient {
                 what: format!("devices of benchmark {}", self.name),
                 expected: format!("at least one of {}", absent.join(", ")),
                 found: "none of them in the dataset".into(),

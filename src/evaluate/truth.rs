@@ -63,7 +63,7 @@ impl Truth {
                 what: format!("device {}", device.id),
                 expected: format!("architectures with both a latency and an accuracy at {}", task.name),
                 found: both.len().to_string(),
-                hint: "Import the accuracies into the same dataset, or name it as a second --dataset.".into(),
+                hint: "Import the accuracies into the same dataset, or merge the dataset that has them.".into(),
             });
         }
         let architectures: Vec<Architecture> = both

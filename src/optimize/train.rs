@@ -68,7 +68,7 @@ struct Progress {
 /// Trains a policy for a predictor.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a predictor without accuracies or a loss that is no longer a number; [`Error::Interrupted`] after
+/// [`Error::Invalid`] for a predictor without accuracies; [`Error::Diverged`] for a loss that is no longer a number; [`Error::Interrupted`] after
 /// a stop was asked for, with the state kept; [`Error::Io`] when the state cannot be written.
 pub fn fit(predictor: &Predictor, config: &OptimizerConfig, run: &Run) -> Result<Optimizer> {
     fit_among(predictor, Pool::of_table, config, run)
@@ -241,11 +241,9 @@ impl<'a> Training<'a> {
         self.progress.epoch += 1;
         self.progress.loss = losses / (EPOCH * choices.len()) as f32;
         if !self.progress.loss.is_finite() {
-            return Err(Error::Invalid {
-                what: format!("training loss of the optimizer in step {}", self.progress.epoch * EPOCH),
-                expected: "a finite number".into(),
-                found: self.progress.loss.to_string(),
-                hint: "Lower the learning rate.".into(),
+            return Err(Error::Diverged {
+                what: format!("the optimizer in step {}", self.progress.epoch * EPOCH),
+                loss: self.progress.loss,
             });
         }
         if self.elite {

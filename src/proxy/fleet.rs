@@ -193,7 +193,7 @@ fn check_inputs(dataset: &Dataset, input: Option<InputSize>) -> Result<()> {
             what: "input size".into(),
             expected: format!("one of {}", names().join(", ")),
             found: "none named, and several in the dataset".into(),
-            hint: "Choose one with `--input`.".into(),
+            hint: "Choose one input size.".into(),
         }),
         _ => Ok(()),
     }

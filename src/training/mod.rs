@@ -256,6 +256,6 @@ fn unusable(path: &Path, found: &str) -> Error {
         path: path.to_path_buf(),
         expected: "weights written by this version of edgefit".into(),
         found: found.into(),
-        hint: "Train again without --resume, or restore the file from a copy.".into(),
+        hint: "Start the training over, or restore the file from a copy.".into(),
     }
 }

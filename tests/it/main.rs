@@ -7,6 +7,7 @@ mod benchmark;
 mod checkpoint;
 mod data;
 mod driver;
+mod exit_status;
 mod help_fixture;
 mod interrupt;
 mod parquet_fixture;

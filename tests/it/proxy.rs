@@ -250,7 +250,7 @@ fn every_way_is_compared_at_equal_numbers_of_measurements() {
         &format!("{line} --measurements 4,12 --proxies a100_64_fp16,pixel2 --json"),
     );
     assert_eq!(again["adaptation"], report["adaptation"]);
-    edgefit(folder, &format!("{line} --measurements 0,5")).failed(2, &["--measurements", "above zero"]);
+    edgefit(folder, &format!("{line} --measurements 0,5")).failed(2, &["numbers of measurements", "above zero"]);
     edgefit(folder, &format!("{line} --proxies pixel2")).failed(2, &["proxies for pixel2", "another hardware unit"]);
 }
 

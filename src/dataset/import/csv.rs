@@ -62,7 +62,7 @@ fn check_space(path: &Path, found: &str, space: &dyn SearchSpace) -> Result<()> 
         path: path.join(MANIFEST_FILE),
         line: None,
         column: Some("space".into()),
-        expected: format!("`{}`, as given by --space", space.id()),
+        expected: format!("`{}`, the space of the import", space.id()),
         found: format!("`{found}`"),
         hint: "Import it into a dataset of its own space.".into(),
     })

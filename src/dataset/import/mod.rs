@@ -91,7 +91,7 @@ fn only_spaces(importer: &dyn Importer, held: &[&str], space: &dyn SearchSpace) 
         what: format!("search space of source `{}`", importer.name()),
         expected: held.join(" or "),
         found: format!("`{}`", space.id()),
-        hint: format!("Give `--space {}`.", held.join("` or `--space ")),
+        hint: format!("Import it as {}.", held.join(" or ")),
     })
 }
 

@@ -177,8 +177,8 @@ pub fn compare(
 fn check(predictor: &Predictor, options: &ComparisonOptions) -> Result<()> {
     if options.measurements.is_empty() || options.measurements.contains(&0) {
         return Err(Error::Invalid {
-            what: "--measurements".into(),
-            expected: "numbers of measurements above zero".into(),
+            what: "numbers of measurements of a target".into(),
+            expected: "at least one, all above zero".into(),
             found: format!("{:?}", options.measurements),
             hint: "Methods without a single measurement know no latency of the target.".into(),
         });
@@ -227,7 +227,7 @@ fn best_proxy(
             what: format!("proxies for {}", dataset.devices[target].id),
             expected: "at least one device of another hardware unit".into(),
             found: "none".into(),
-            hint: "Name others with --proxies, or a dataset with more devices.".into(),
+            hint: "Name other proxies, or a dataset with more devices.".into(),
         })
 }
 

@@ -51,7 +51,7 @@ struct Progress {
 ///
 /// # Errors
 /// [`Error::Interrupted`] after a stop was asked for, with the state kept; [`Error::Io`] when the state cannot be
-/// written; [`Error::Invalid`] when the loss is no longer a number.
+/// written; [`Error::Diverged`] when the loss is no longer a number.
 pub fn fit(name: &str, table: &Table, split: &Split, config: &TrainingConfig, run: &Run) -> Result<Ensemble> {
     let sizes = TowerConfig::new(
         table.inputs.nrows(),
@@ -169,11 +169,9 @@ impl Member {
     /// Keeps the best weights and decides whether the member is done.
     fn judge(&mut self, loss: f32, config: &TrainingConfig) -> Result<()> {
         if !loss.is_finite() {
-            return Err(Error::Invalid {
-                what: format!("training loss in epoch {}", self.progress.epoch + 1),
-                expected: "a finite number".into(),
-                found: loss.to_string(),
-                hint: "Lower the learning rate.".into(),
+            return Err(Error::Diverged {
+                what: format!("the towers in epoch {}", self.progress.epoch + 1),
+                loss,
             });
         }
         if loss < self.progress.best_loss {
@@ -353,7 +351,7 @@ mod tests {
             .unwrap()
             .to_string();
         assert!(
-            message.contains("tower.bpk") && message.contains("without --resume"),
+            message.contains("tower.bpk") && message.contains("Start the training over"),
             "{message}"
         );
     }
