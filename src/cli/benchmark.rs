@@ -1,12 +1,11 @@
 //! `edgefit benchmark`: train, adapt and score a named few-shot benchmark, beside published figures.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 use comfy_table::{Table, presets};
 
-use super::{Global, print, print_json};
+use super::{DatasetArgs, Global, print, print_json};
 use crate::compute::ComputeDevice;
 use crate::error::{Error, Result};
 use crate::evaluate::benchmark::{Benchmark, BenchmarkReport, Published};
@@ -20,9 +19,8 @@ pub(crate) struct BenchmarkArgs {
     /// Names (nd, fd, f1, f2, f3, f4, fa, gpu-known, gpu-unseen) or TOML files as in configs/benchmarks
     #[arg(required = true)]
     benchmarks: Vec<String>,
-    /// Dataset folders; each benchmark uses those of its search space
-    #[arg(long, required = true, num_args = 1..)]
-    dataset: Vec<PathBuf>,
+    #[command(flatten)]
+    datasets: DatasetArgs,
     /// Numbers of probes, separated by commas [default: those of the benchmark]
     #[arg(long, value_delimiter = ',')]
     probes: Vec<usize>,
@@ -77,7 +75,7 @@ fn scored(
     compute: &ComputeDevice,
     global: &Global,
 ) -> Result<BenchmarkReport> {
-    let dataset = benchmark.dataset(&args.dataset, &global.progress())?;
+    let dataset = benchmark.dataset(&args.datasets.folders, args.datasets.precision, &global.progress())?;
     let run = Run {
         device: compute,
         seed: Seed(global.seed),

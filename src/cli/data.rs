@@ -7,14 +7,12 @@ use clap::{Args, Subcommand};
 use comfy_table::{CellAlignment, Table, presets};
 
 use super::{Global, print};
-use crate::dataset::import::{Imported, all, by_name};
+use crate::dataset::import::{all, by_name};
 use crate::dataset::simulate::FleetConfig;
 use crate::dataset::{
-    ACCURACY_FILE, Added, DEVICES_FILE, Dataset, Loaded, MANIFEST_FILE, MEASUREMENTS_FILE, Manifest, Origin, Summary,
-    load, summarise,
+    Added, Dataset, ImportRequest, Loaded, Manifest, Summary, import_into, load, simulate_into, summarise,
 };
-use crate::error::{Error, Result};
-use crate::files::LockedFolder;
+use crate::error::Result;
 use crate::space::{InputSize, Precision, by_id};
 
 #[derive(Debug, Subcommand)]
@@ -99,70 +97,22 @@ pub(crate) fn run(verb: &DataVerb, global: &Global) -> Result<ExitCode> {
 }
 
 fn import(args: &ImportArgs, global: &Global) -> Result<()> {
-    let importer = by_name(&args.source)?;
-    let space = by_id(&args.space)?;
-    // From reading the dataset to writing it, so that of two imports at once neither is lost.
-    let out = LockedFolder::open(&args.out)?;
-    // Before the work of reading: the dataset to add to may be broken.
-    let present = if args.out.join(MANIFEST_FILE).exists() {
-        Some(read(&args.out, global)?)
-    } else {
-        refuse_stray_tables(&args.out)?;
-        None
+    let request = ImportRequest {
+        importer: by_name(&args.source)?,
+        path: &args.path,
+        space: by_id(&args.space)?,
+        input: args.input,
     };
-    let imported = importer.import(&args.path, space, &global.progress())?;
-    let Imported {
-        mut manifest,
-        dataset: found,
-        notes,
-    } = imported;
-    let found = match args.input {
-        Some(input) => found.only_input(input)?,
-        None => found,
-    };
-    let target = match present {
-        Some(present) => {
-            let additional = std::mem::replace(&mut manifest, present.manifest);
-            manifest.add(additional);
-            present.dataset
-        }
-        None => Dataset::new(space),
-    };
-    let (dataset, added) = target.merged(found, &args.out)?;
-    dataset.write_to(&out, &manifest)?;
-    for note in &notes {
+    let outcome = import_into(&args.out, &request, &global.progress())?;
+    for note in &outcome.notes {
         global.say(format!("note: {note}"));
     }
-    report(added, &dataset, &args.out, global);
+    report(outcome.added, &outcome.dataset, &args.out, global);
     Ok(())
 }
 
-/// Tables that stand in the folder without a `dataset.toml` are somebody's work, not ours to replace.
-fn refuse_stray_tables(folder: &Path) -> Result<()> {
-    let tables = [DEVICES_FILE, MEASUREMENTS_FILE, ACCURACY_FILE];
-    match tables.into_iter().find(|name| folder.join(name).exists()) {
-        None => Ok(()),
-        Some(name) => Err(Error::Invalid {
-            what: format!("folder {}", folder.display()),
-            expected: format!("a dataset with {MANIFEST_FILE}, or a folder without {name}"),
-            found: format!("{name} alone"),
-            hint: format!("Add {MANIFEST_FILE}, or name another folder with --out."),
-        }),
-    }
-}
-
 fn simulate(args: &SimulateArgs, global: &Global) -> Result<()> {
-    let config = FleetConfig::read(&args.config)?;
-    if args.out.join(MANIFEST_FILE).exists() && Manifest::read(&args.out)?.origin != Origin::Simulated {
-        return Err(Error::Invalid {
-            what: format!("dataset folder {}", args.out.display()),
-            expected: "a new one, or a simulated one to replace".into(),
-            found: "a dataset that is not simulated".into(),
-            hint: "Name another folder with --out.".into(),
-        });
-    }
-    let dataset = crate::dataset::simulate::run(&config)?;
-    dataset.write(&args.out, &config.manifest())?;
+    let dataset = simulate_into(&args.out, &FleetConfig::read(&args.config)?)?;
     global.say(format!("simulated {} in {}", size_of(&dataset), args.out.display()));
     Ok(())
 }
@@ -351,7 +301,6 @@ fn number(value: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::Backend;
 
     #[test]
     fn numbers_have_four_significant_digits() {
@@ -359,29 +308,5 @@ mod tests {
         assert_eq!(number(Some(12.3456)), "12.35");
         assert_eq!(number(Some(0.00327686)), "0.003277");
         assert_eq!(number(Some(12345.6)), "12346");
-    }
-
-    #[test]
-    fn simulating_replaces_simulated_datasets_only() {
-        let folder = tempfile::tempdir().unwrap();
-        let config = folder.path().join("fleet.toml");
-        let fleet = "space = \"nasbench201\"\ndevices = [\"raspi4\"]\narchitectures = 3\nseed = 1\n";
-        std::fs::write(&config, fleet).unwrap();
-        let global = Global {
-            backend: Backend::Flex,
-            seed: 0,
-            quiet: true,
-        };
-        let args = SimulateArgs {
-            config,
-            out: folder.path().join("out"),
-        };
-        simulate(&args, &global).unwrap();
-        simulate(&args, &global).unwrap();
-        let dataset = Dataset::read(&args.out).unwrap();
-        assert_eq!(dataset.measurements.len(), 3);
-        std::fs::write(args.out.join(MANIFEST_FILE), "space = \"nasbench201\"\n").unwrap();
-        let refused = simulate(&args, &global).unwrap_err().to_string();
-        assert!(refused.contains("--out"), "{refused}");
     }
 }

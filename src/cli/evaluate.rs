@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use comfy_table::{Table, presets};
 
-use super::{Global, print, print_json, read_datasets};
+use super::{DatasetArgs, Global, print, print_json};
 use crate::checkpoint::Checkpoint;
 use crate::dataset::{Dataset, Task};
 use crate::error::Result;
@@ -55,9 +55,8 @@ pub(crate) struct OptimizerChoices {
     /// Checkpoint with a predictor and an optimizer: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     pub(crate) checkpoint: PathBuf,
-    /// Dataset folders with latencies and accuracies of all architectures
-    #[arg(long, required = true, num_args = 1..)]
-    pub(crate) dataset: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) datasets: DatasetArgs,
     /// Unseen devices, as ids or hardware units, separated by commas [default: all that the checkpoint was not trained on]
     #[arg(long, value_delimiter = ',')]
     devices: Vec<String>,
@@ -105,9 +104,8 @@ pub(crate) struct PredictorChoices {
     /// Checkpoint: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     pub(crate) checkpoint: PathBuf,
-    /// Dataset folders with the measurements of the unseen devices
-    #[arg(long, required = true, num_args = 1..)]
-    pub(crate) dataset: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) datasets: DatasetArgs,
     /// Unseen devices, as ids or hardware units, separated by commas [default: all that the checkpoint was not trained on]
     #[arg(long, value_delimiter = ',')]
     devices: Vec<String>,
@@ -171,7 +169,7 @@ impl PredictorChoices {
     pub(crate) fn scored(&self, global: &Global) -> Result<ScoredPredictor> {
         let compute = global.backend.device()?;
         let predictor = Checkpoint::resolve(&self.checkpoint)?.predictor(&compute)?;
-        let dataset = read_datasets(&self.dataset, global)?;
+        let dataset = self.datasets.read_without_accuracies(global)?;
         let task = learned_task(&predictor, &dataset)?;
         let scoring = PredictorScoring {
             metric: if self.energy { Metric::Energy } else { Metric::Latency },
@@ -209,7 +207,7 @@ impl OptimizerChoices {
         let checkpoint = Checkpoint::resolve(&self.checkpoint)?;
         let predictor = checkpoint.predictor(&compute)?;
         let optimizer = checkpoint.optimizer(&compute)?;
-        let dataset = read_datasets(&self.dataset, global)?;
+        let dataset = self.datasets.read(global)?;
         let task = task_with_accuracies(&predictor, &dataset)?;
         let scoring = OptimizerScoring {
             devices: unseen(&predictor, &dataset, &self.devices, global)?,

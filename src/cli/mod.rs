@@ -28,9 +28,10 @@ use serde::Serialize;
 use self::progress::Bars;
 use crate::advisor::Advisor;
 use crate::compute::Backend;
-use crate::dataset::{Dataset, load};
+use crate::dataset::{Dataset, Reading};
 use crate::error::{Error, Result};
 use crate::seed::Seed;
+use crate::space::Precision;
 
 /// Chooses a neural network for a device and limits, in milliseconds, with honest intervals.
 #[derive(Debug, Parser)]
@@ -63,6 +64,42 @@ pub(crate) struct Global {
     /// No messages and no progress bars
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
+}
+
+/// The datasets that a verb works on.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DatasetArgs {
+    /// Dataset folders, merged
+    #[arg(long = "dataset", required = true, num_args = 1..)]
+    pub(crate) folders: Vec<PathBuf>,
+    /// Precision to take of devices measured at several, such as int8 [default: the only one]
+    #[arg(long)]
+    pub(crate) precision: Option<Precision>,
+}
+
+impl DatasetArgs {
+    /// Reads them with their accuracies.
+    pub(crate) fn read(&self, global: &Global) -> Result<Dataset> {
+        self.read_as(&Reading::default(), global)
+    }
+
+    /// Reads them for work that looks at no accuracies.
+    pub(crate) fn read_without_accuracies(&self, global: &Global) -> Result<Dataset> {
+        let reading = Reading {
+            without_accuracies: true,
+            ..Reading::default()
+        };
+        self.read_as(&reading, global)
+    }
+
+    /// Reads them at the precision chosen.
+    pub(crate) fn read_as(&self, reading: &Reading, global: &Global) -> Result<Dataset> {
+        let reading = Reading {
+            precision: self.precision,
+            ..reading.clone()
+        };
+        Dataset::read_all(&self.folders, &reading, &global.progress())
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -192,22 +229,4 @@ pub(crate) fn print(text: &str) -> Result<()> {
 pub(crate) fn print_json<T: Serialize>(value: &T) -> Result<()> {
     let text = serde_json::to_string_pretty(value).map_err(|error| Error::io("write", "stdout")(error.into()))?;
     print(&text)
-}
-
-/// Reads dataset folders and merges them.
-pub(crate) fn read_datasets(folders: &[PathBuf], global: &Global) -> Result<Dataset> {
-    let mut merged: Option<Dataset> = None;
-    for folder in folders {
-        let loaded = load(folder, &global.progress())?.dataset;
-        merged = Some(match merged {
-            Some(earlier) => earlier.merged(loaded, folder)?.0,
-            None => loaded,
-        });
-    }
-    merged.ok_or_else(|| Error::Invalid {
-        what: "--dataset".into(),
-        expected: "at least one dataset folder".into(),
-        found: "none".into(),
-        hint: "Name one.".into(),
-    })
 }

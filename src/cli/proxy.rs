@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::{Args, Subcommand};
 use comfy_table::{Row, Table, presets};
 
-use super::{Global, print, print_json, proxy_adapt, proxy_compare, read_datasets};
+use super::{DatasetArgs, Global, print, print_json, proxy_adapt, proxy_compare};
 use crate::dataset::Dataset;
 use crate::error::Result;
 use crate::files::{write_atomically, write_bytes};
@@ -62,9 +62,8 @@ table within the limit.")]
 /// The devices to look at.
 #[derive(Debug, Args)]
 pub(crate) struct FleetArgs {
-    /// Dataset folders, merged
-    #[arg(long, required = true, num_args = 1..)]
-    dataset: Vec<PathBuf>,
+    #[command(flatten)]
+    datasets: DatasetArgs,
     /// Devices, as ids or hardware units, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     devices: Vec<String>,
@@ -126,7 +125,7 @@ pub(crate) fn run(verb: &ProxyVerb, global: &Global) -> Result<ExitCode> {
 }
 
 fn matrix(args: &MatrixArgs, global: &Global) -> Result<()> {
-    let dataset = read_datasets(&args.fleet.dataset, global)?;
+    let dataset = args.fleet.datasets.read_without_accuracies(global)?;
     let fleet = fleet(&args.fleet, &dataset)?;
     let started = Instant::now();
     // Without a single row there is no input size, and nothing to count.
@@ -266,7 +265,7 @@ fn matrix_table(found: &Monotonicity) -> String {
 }
 
 fn selection(args: &SelectArgs, global: &Global) -> Result<()> {
-    let dataset = read_datasets(&args.fleet.dataset, global)?;
+    let dataset = args.fleet.datasets.read_without_accuracies(global)?;
     let candidates = if args.candidates.is_empty() {
         (0..dataset.devices.len()).collect()
     } else {

@@ -1,12 +1,11 @@
 //! `edgefit proxy adapt`: a proxy's Pareto set on other devices.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use clap::Args;
 
 use super::proxy::new_table;
-use super::{Global, print, print_json, read_datasets};
+use super::{DatasetArgs, Global, print, print_json};
 use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -19,9 +18,8 @@ use crate::stats;
 
 #[derive(Debug, Args)]
 pub(crate) struct AdaptArgs {
-    /// Dataset folders with measurements of proxy and targets
-    #[arg(long, required = true, num_args = 1..)]
-    dataset: Vec<PathBuf>,
+    #[command(flatten)]
+    datasets: DatasetArgs,
     /// The proxy device
     #[arg(long)]
     proxy: String,
@@ -59,7 +57,7 @@ pub(crate) struct AdaptArgs {
 }
 
 pub(crate) fn run(args: &AdaptArgs, global: &Global) -> Result<()> {
-    let dataset = read_datasets(&args.dataset, global)?;
+    let dataset = args.datasets.read(global)?;
     let task = match (&args.task, dataset.tasks.len()) {
         // Several tasks and none named: no accuracies are needed.
         (None, 2..) => None,

@@ -6,7 +6,7 @@ use clap::Args;
 use comfy_table::{Table, presets};
 
 use super::evaluate::unseen;
-use super::{Global, print, print_json, read_datasets};
+use super::{DatasetArgs, Global, print, print_json};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::evaluate::comparison::{ComparisonOptions, ComparisonReport, compare};
@@ -20,9 +20,8 @@ pub(crate) struct CompareArgs {
     /// Checkpoint with a predictor and an optimizer: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     checkpoint: PathBuf,
-    /// Dataset folders with latencies and accuracies
-    #[arg(long, required = true, num_args = 1..)]
-    dataset: Vec<PathBuf>,
+    #[command(flatten)]
+    datasets: DatasetArgs,
     /// Targets, as ids or hardware units, separated by commas [default: all that the checkpoint was not trained on]
     #[arg(long, value_delimiter = ',')]
     devices: Vec<String>,
@@ -60,7 +59,7 @@ pub(crate) fn run(args: &CompareArgs, global: &Global) -> Result<()> {
     let checkpoint = Checkpoint::resolve(&args.checkpoint)?;
     let predictor = checkpoint.predictor(&compute)?;
     let optimizer = checkpoint.optimizer(&compute)?;
-    let dataset = read_datasets(&args.dataset, global)?;
+    let dataset = args.datasets.read(global)?;
     let task = task_with_accuracies(&predictor, &dataset)?;
     let options = ComparisonOptions {
         targets: unseen(&predictor, &dataset, &args.devices, global)?,

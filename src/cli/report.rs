@@ -98,7 +98,7 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<()> {
     // The parser takes at least one.
     let probes = scoring.probes.last().copied().unwrap_or_default();
     let predictions = predict_devices(predictor, dataset, task.as_ref(), scoring, probes, &global.progress())?;
-    let mut provenance = sources(predictor, &args.choices.checkpoint, &args.choices.dataset)?;
+    let mut provenance = sources(predictor, &args.choices.checkpoint, &args.choices.datasets.folders)?;
     provenance.push(entry("Devices", ids(dataset, &scoring.devices)));
     provenance.push(entry("Values", origins(dataset, &scoring.devices, None)));
     provenance.push(entry(
@@ -127,7 +127,7 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<()> {
         scoring,
         report,
     } = &scored;
-    let mut provenance = sources(predictor, &args.choices.checkpoint, &args.choices.dataset)?;
+    let mut provenance = sources(predictor, &args.choices.checkpoint, &args.choices.datasets.folders)?;
     provenance.push(entry("Task", &task.name));
     provenance.push(entry("Devices", ids(dataset, &scoring.devices)));
     provenance.push(entry("Values", origins(dataset, &scoring.devices, Some(&task.name))));

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{Global, interrupt, read_datasets};
+use super::{DatasetArgs, Global, interrupt};
 use crate::checkpoint::Checkpoint;
 use crate::compute::ComputeDevice;
 use crate::error::{Error, Result};
@@ -57,9 +57,8 @@ pub(crate) struct OptimizerArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct PredictorArgs {
-    /// Dataset folders; several are merged
-    #[arg(long, required = true, num_args = 1..)]
-    dataset: Vec<PathBuf>,
+    #[command(flatten)]
+    datasets: DatasetArgs,
     /// Task whose accuracy is learned, and at whose input size latencies are taken [default: the dataset's only one]
     #[arg(long)]
     task: Option<String>,
@@ -115,7 +114,7 @@ pub(crate) fn run(verb: &TrainVerb, global: &Global) -> Result<ExitCode> {
 fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
     let options = options(args)?;
     let compute = global.backend.device()?;
-    let dataset = read_datasets(&args.dataset, global)?;
+    let dataset = args.datasets.read(global)?;
     let out = LockedFolder::open(&args.out)?;
     let state = args.out.join(STATE);
     let run_file = run_file(args, &options, global, &state)?;
@@ -217,6 +216,7 @@ fn options(args: &PredictorArgs) -> Result<FitOptions> {
     if !args.devices.is_empty() {
         options.devices = args.devices.clone();
     }
+    options.precision = args.datasets.precision.or(options.precision);
     options.samples_per_device = args.samples_per_device.or(options.samples_per_device);
     options.accuracy_samples = args.accuracy_samples.or(options.accuracy_samples);
     options.forget_accuracies |= args.forget_accuracies;
@@ -233,7 +233,7 @@ fn run_file(args: &PredictorArgs, options: &FitOptions, global: &Global, state: 
         edgefit: env!("CARGO_PKG_VERSION"),
         seed: global.seed,
         backend: backend(global),
-        datasets: args.dataset.iter().map(name).collect(),
+        datasets: args.datasets.folders.iter().map(name).collect(),
         options: options.clone(),
     };
     toml_of(&run, state)

@@ -20,6 +20,7 @@ mod bundled;
 mod deduplicate;
 mod devices;
 mod duplicates;
+mod folder;
 mod manifest;
 mod merge;
 mod read;
@@ -37,6 +38,7 @@ use crate::space::{Architecture, InputSize, Precision, SearchSpace};
 
 pub use devices::DEVICES_FILE;
 pub use duplicates::DuplicatedDevices;
+pub use folder::{ImportOutcome, ImportRequest, Reading, import_into, simulate_into};
 pub use manifest::{MANIFEST_FILE, Manifest, Source};
 pub use merge::Added;
 pub use read::{ACCURACY_FILE, Loaded, MEASUREMENTS_FILE, load};

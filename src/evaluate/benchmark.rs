@@ -9,14 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::devices::Standing;
 use super::predictor::{PredictorMean, PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor};
-use crate::dataset::{Dataset, load};
+use crate::dataset::{Dataset, Reading};
 use crate::error::{Error, Result};
 use crate::files::{parse_toml, read_configuration};
 use crate::metric::Metric;
 use crate::predict::fit::{FitOptions, fit};
 use crate::predict::train::{Run, TrainingConfig};
 use crate::progress::Progress;
-use crate::space::InputSize;
+use crate::space::{InputSize, Precision};
 
 /// Path and text of every benchmark file, in order of path.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/benchmarks.rs"));
@@ -128,28 +128,22 @@ impl Benchmark {
         benchmark.check().map(|()| benchmark)
     }
 
-    /// The datasets of the benchmark's search space among these folders, merged.
+    /// The datasets of the benchmark's search space among these folders as one, without accuracies.
     ///
     /// # Errors
-    /// [`Error::Insufficient`] where there is none, and what reading and merging refuse.
-    pub fn dataset(&self, folders: &[PathBuf], progress: &dyn Progress) -> Result<Dataset> {
-        let mut merged: Option<Dataset> = None;
-        for folder in folders {
-            let loaded = load(folder, progress)?.dataset;
-            if loaded.space.id() != self.space {
-                continue;
-            }
-            merged = Some(match merged {
-                Some(earlier) => earlier.merged(loaded, folder)?.0,
-                None => loaded,
-            });
-        }
-        merged.ok_or_else(|| Error::Insufficient {
-            what: "dataset".into(),
-            expected: format!("one of {}, for benchmark {}", self.space, self.name),
-            found: "none".into(),
-            hint: "Import one, as in `edgefit data import help HELP --space fbnet --out fbnet`.".into(),
-        })
+    /// What [`Dataset::read_all`] returns.
+    pub fn dataset(
+        &self,
+        folders: &[PathBuf],
+        precision: Option<Precision>,
+        progress: &dyn Progress,
+    ) -> Result<Dataset> {
+        let reading = Reading {
+            precision,
+            space: Some(self.space.clone()),
+            without_accuracies: true,
+        };
+        Dataset::read_all(folders, &reading, progress)
     }
 
     /// Checks what TOML cannot.

@@ -1,0 +1,279 @@
+//! Work on whole dataset folders: reading several as one, adding a source to one, replacing a simulated one.
+
+use std::path::{Path, PathBuf};
+
+use super::import::{Imported, Importer};
+use super::simulate::{self, FleetConfig};
+use super::{ACCURACY_FILE, Added, DEVICES_FILE, Dataset, MANIFEST_FILE, MEASUREMENTS_FILE, Manifest, Origin, load};
+use crate::error::{Error, Result};
+use crate::files::LockedFolder;
+use crate::progress::Progress;
+use crate::space::{InputSize, Precision, SearchSpace};
+
+/// What is taken of the datasets read.
+#[derive(Debug, Clone, Default)]
+pub struct Reading {
+    /// The precision chosen, see [`Dataset::at_precision`].
+    pub precision: Option<Precision>,
+    /// Id of the search space, where datasets of others are to be passed over.
+    pub space: Option<String>,
+    /// Leave accuracies out: who does not look at them does not mind if those of two datasets contradict each other. The names
+    /// of the tasks stay.
+    pub without_accuracies: bool,
+}
+
+impl Dataset {
+    /// Reads dataset folders as one dataset.
+    ///
+    /// # Errors
+    /// What [`load`], [`Dataset::merged`] and [`Dataset::at_precision`] return; [`Error::Invalid`] when there is no folder, or
+    /// none of the search space.
+    pub fn read_all(folders: &[PathBuf], reading: &Reading, progress: &dyn Progress) -> Result<Dataset> {
+        let mut merged: Option<Dataset> = None;
+        for folder in folders {
+            let mut dataset = load(folder, progress)?.dataset;
+            if reading
+                .space
+                .as_deref()
+                .is_some_and(|space| dataset.space.id() != space)
+            {
+                continue;
+            }
+            if reading.without_accuracies {
+                dataset.accuracies.clear();
+            }
+            merged = Some(match merged {
+                Some(earlier) => earlier.merged(dataset, folder)?.0,
+                None => dataset,
+            });
+        }
+        let dataset = merged.ok_or_else(|| Error::Invalid {
+            what: "datasets".into(),
+            expected: match &reading.space {
+                Some(space) => format!("at least one of the search space {space}"),
+                None => "at least one".into(),
+            },
+            found: "none".into(),
+            hint: "Name one, or import one.".into(),
+        })?;
+        match reading.precision {
+            Some(precision) => dataset.at_precision(precision),
+            None => Ok(dataset),
+        }
+    }
+}
+
+/// What is imported, from where.
+pub struct ImportRequest<'a> {
+    /// The format of the source.
+    pub importer: &'a dyn Importer,
+    /// Where the source is.
+    pub path: &'a Path,
+    /// The search space of its architectures.
+    pub space: &'static dyn SearchSpace,
+    /// The input size whose measurements are taken; all by default.
+    pub input: Option<InputSize>,
+}
+
+/// What an import did to a dataset folder.
+pub struct ImportOutcome {
+    /// The dataset as it now is.
+    pub dataset: Dataset,
+    /// What is new in it.
+    pub added: Added,
+    /// What was noticed and left out, each in a sentence.
+    pub notes: Vec<String>,
+}
+
+/// Adds a source to the dataset in a folder, which is made if there is none.
+///
+/// # Errors
+/// [`Error::Invalid`] for a folder that holds tables but no dataset, and what the importer, [`load`], [`Dataset::merged`] and
+/// [`Dataset::write`] return. The dataset is then as it was.
+pub fn import_into(folder: &Path, request: &ImportRequest<'_>, progress: &dyn Progress) -> Result<ImportOutcome> {
+    // From reading the dataset to writing it, so that of two imports at once neither is lost.
+    let locked = LockedFolder::open(folder)?;
+    // Before the work of reading the source: the dataset to add to may be broken.
+    let present = if folder.join(MANIFEST_FILE).exists() {
+        Some(load(folder, progress)?)
+    } else {
+        refuse_stray_tables(folder)?;
+        None
+    };
+    let Imported {
+        manifest: additional,
+        dataset: found,
+        notes,
+    } = request.importer.import(request.path, request.space, progress)?;
+    let found = match request.input {
+        Some(input) => found.only_input(input)?,
+        None => found,
+    };
+    let (manifest, target) = match present {
+        Some(present) => {
+            let mut manifest = present.manifest;
+            manifest.add(additional);
+            (manifest, present.dataset)
+        }
+        None => (additional, Dataset::new(request.space)),
+    };
+    let (dataset, added) = target.merged(found, folder)?;
+    dataset.write_to(&locked, &manifest)?;
+    Ok(ImportOutcome { dataset, added, notes })
+}
+
+/// Tables that stand in a folder without a manifest are somebody's work, not ours to replace.
+fn refuse_stray_tables(folder: &Path) -> Result<()> {
+    let tables = [DEVICES_FILE, MEASUREMENTS_FILE, ACCURACY_FILE];
+    match tables.into_iter().find(|name| folder.join(name).exists()) {
+        None => Ok(()),
+        Some(name) => Err(Error::Invalid {
+            what: format!("folder {}", folder.display()),
+            expected: format!("a dataset with {MANIFEST_FILE}, or a folder without {name}"),
+            found: format!("{name} alone"),
+            hint: format!("Add {MANIFEST_FILE}, or name another folder."),
+        }),
+    }
+}
+
+/// Simulates a fleet into a folder, where a simulated dataset is replaced.
+///
+/// # Errors
+/// [`Error::Invalid`] for a folder that holds tables or a dataset that is not simulated, and what [`simulate::run`] and
+/// [`Dataset::write`] return.
+pub fn simulate_into(folder: &Path, config: &FleetConfig) -> Result<Dataset> {
+    let locked = LockedFolder::open(folder)?;
+    if folder.join(MANIFEST_FILE).exists() {
+        refuse_measured(folder)?;
+    } else {
+        refuse_stray_tables(folder)?;
+    }
+    let dataset = simulate::run(config)?;
+    dataset.write_to(&locked, &config.manifest())?;
+    Ok(dataset)
+}
+
+fn refuse_measured(folder: &Path) -> Result<()> {
+    if Manifest::read(folder)?.origin == Origin::Simulated {
+        return Ok(());
+    }
+    Err(Error::Invalid {
+        what: format!("dataset folder {}", folder.display()),
+        expected: "a new one, or a simulated one to replace".into(),
+        found: "a dataset that is not simulated".into(),
+        hint: "Name another folder.".into(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::dataset::import::by_name;
+    use crate::progress::Silent;
+    use crate::space::NasBench201;
+
+    const CELL: &str =
+        "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|skip_connect~1|skip_connect~2|";
+
+    fn dataset(folder: &Path, accuracy: &str) {
+        fs::create_dir_all(folder).unwrap();
+        fs::write(folder.join(MANIFEST_FILE), "space = \"nasbench201\"\n").unwrap();
+        let rows = format!("device,architecture,precision,latency_ms\na,{CELL},fp32,2\na,{CELL},int8,1\n");
+        fs::write(folder.join(MEASUREMENTS_FILE), rows).unwrap();
+        let rows = format!("task,architecture,accuracy_percent\nmine,{CELL},{accuracy}\n");
+        fs::write(folder.join(ACCURACY_FILE), rows).unwrap();
+    }
+
+    /// Two datasets with the same measurements and different accuracies.
+    #[test]
+    fn accuracies_contradict_only_where_they_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let folders = ["one", "two"].map(|name| folder.path().join(name));
+        dataset(&folders[0], "70");
+        dataset(&folders[1], "71");
+        let read = |reading: &Reading| Dataset::read_all(&folders, reading, &Silent);
+        assert!(read(&Reading::default()).is_err());
+        let without = read(&Reading {
+            without_accuracies: true,
+            ..Reading::default()
+        })
+        .unwrap();
+        assert_eq!((without.measurements.len(), without.accuracies.len()), (2, 0));
+        assert_eq!(without.tasks, ["mine"]);
+    }
+
+    #[test]
+    fn a_precision_is_chosen_and_other_spaces_are_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        dataset(folder.path(), "70");
+        let folders = [folder.path().to_path_buf()];
+        let read = |reading: &Reading| Dataset::read_all(&folders, reading, &Silent);
+        let int8 = read(&Reading {
+            precision: Some(Precision::Int8),
+            ..Reading::default()
+        })
+        .unwrap();
+        assert_eq!(int8.measurements.len(), 1);
+        let reading = Reading {
+            space: Some("fbnet".into()),
+            ..Reading::default()
+        };
+        let message = read(&reading).err().unwrap().to_string();
+        assert!(message.contains("fbnet") && message.contains("none"), "{message}");
+        assert!(Dataset::read_all(&[], &Reading::default(), &Silent).is_err());
+    }
+
+    #[test]
+    fn sources_are_added_to_what_is_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, two, out) = (
+            folder.path().join("one"),
+            folder.path().join("two"),
+            folder.path().join("out"),
+        );
+        dataset(&one, "70");
+        dataset(&two, "71");
+        let import = |path: &Path| {
+            let request = ImportRequest {
+                importer: by_name("csv").unwrap(),
+                path,
+                space: &NasBench201,
+                input: None,
+            };
+            import_into(&out, &request, &Silent)
+        };
+        let first = import(&one).unwrap();
+        assert_eq!((first.added.measurements, first.added.accuracies), (2, 1));
+        assert!(import(&two).is_err());
+        let again = import(&one).unwrap();
+        assert_eq!((again.added.measurements, again.added.known_rows), (0, 3));
+        assert_eq!(Dataset::read(&out).unwrap().measurements.len(), 2);
+        // Tables without a manifest are not ours.
+        fs::remove_file(out.join(MANIFEST_FILE)).unwrap();
+        let message = import(&one).err().unwrap().to_string();
+        assert!(
+            message.contains(MANIFEST_FILE) && message.contains(DEVICES_FILE),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn simulating_replaces_simulated_datasets_only() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fleet.toml");
+        let fleet = "space = \"nasbench201\"\ndevices = [\"raspi4\"]\narchitectures = 3\nseed = 1\n";
+        fs::write(&path, fleet).unwrap();
+        let config = FleetConfig::read(&path).unwrap();
+        let out = folder.path().join("out");
+        simulate_into(&out, &config).unwrap();
+        simulate_into(&out, &config).unwrap();
+        assert_eq!(Dataset::read(&out).unwrap().measurements.len(), 3);
+        fs::write(out.join(MANIFEST_FILE), "space = \"nasbench201\"\n").unwrap();
+        let refused = simulate_into(&out, &config).err().unwrap().to_string();
+        assert!(refused.contains("not simulated"), "{refused}");
+        fs::remove_file(out.join(MANIFEST_FILE)).unwrap();
+        assert!(simulate_into(&out, &config).is_err());
+    }
+}
