@@ -6,10 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::cluster;
 use super::fleet::{Column, ColumnKind, Fleet};
 use crate::error::{Error, Result};
-use crate::stats;
+use crate::stats::{self, INTERVAL_SHARE};
 
-/// What intervals cover.
-const LEVEL: f64 = 0.9;
 /// Two devices whose values differ by one factor but for this part are one: less than repeated measurements of one device
 /// differ from each other.
 const DUPLICATE_SPREAD: f64 = 0.01;
@@ -21,7 +19,7 @@ pub const LEAST_COMMON: usize = 20;
 pub struct Monotonicity {
     /// Least SRCC between any two devices of a cluster.
     pub threshold: f64,
-    /// What intervals cover, such as 0.9.
+    /// Share of values that the intervals hold.
     pub level: f64,
     /// Pairs with fewer common architectures do not count as agreeing, whatever their correlation.
     pub least_common: usize,
@@ -170,7 +168,7 @@ pub fn monotonicity(fleet: &Fleet, threshold: f64, least_common: usize) -> Resul
         .collect();
     Ok(Monotonicity {
         threshold,
-        level: LEVEL,
+        level: INTERVAL_SHARE,
         least_common,
         rows,
         pairs,
@@ -281,8 +279,9 @@ impl Compared {
             architectures: count,
             identical: a.iter().zip(b).filter(|(a, b)| a == b).count(),
             spread: spearman.and_then(|_| spread(a, b)),
-            spearman: spearman.map(|value| correlation(value, stats::spearman_interval(value, count, LEVEL))),
-            kendall: stats::kendall(a, b).map(|value| correlation(value, stats::kendall_interval(value, count, LEVEL))),
+            spearman: spearman.map(|value| correlation(value, stats::spearman_interval(value, count, INTERVAL_SHARE))),
+            kendall: stats::kendall(a, b)
+                .map(|value| correlation(value, stats::kendall_interval(value, count, INTERVAL_SHARE))),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn means(runs: &[ComparisonRun], options: &ComparisonOptions) -> Vec<
                         .collect()
                 })
                 .collect();
-            let Some(regret) = stats::bootstrap_mean(&groups, 0.9, options.seed) else {
+            let Some(regret) = stats::bootstrap_mean(&groups, stats::INTERVAL_SHARE, options.seed) else {
                 continue;
             };
             let overshoots: Vec<f64> = runs

@@ -52,7 +52,7 @@ impl Answers {
                 low: f64::NAN,
                 high: f64::NAN,
             };
-            stats::bootstrap_mean(groups, 0.9, scoring.seed).unwrap_or(nothing)
+            stats::bootstrap_mean(groups, stats::INTERVAL_SHARE, scoring.seed).unwrap_or(nothing)
         };
         let groups = |of: &dyn Fn(&Found) -> Option<f64>| -> Vec<Vec<f64>> {
             let mut groups = self.by_unit(standings, |run| run.found.iter().filter_map(of).collect());

@@ -7,9 +7,7 @@ use crate::metric::PerMetric;
 use crate::predict::{Estimate, Predictor, Probe};
 use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
-
-/// Share of measurements that the intervals of predictions are to hold.
-const SHARE: f64 = 0.9;
+use crate::stats::INTERVAL_SHARE;
 
 /// One measurement that was not a probe.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -89,7 +87,7 @@ pub(super) fn predictions(
         .zip(&scored)
         .map(|(prediction, &index)| PredictedRow {
             measured: measured.values[index],
-            predicted: model.estimate(prediction, SHARE),
+            predicted: model.estimate(prediction, INTERVAL_SHARE),
             probability: model.probability_below(prediction, measured.values[index]),
         })
         .collect())
