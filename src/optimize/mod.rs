@@ -19,6 +19,7 @@ mod start;
 mod tests;
 pub mod train;
 pub mod verify;
+mod whole_space;
 
 use std::path::Path;
 use std::sync::OnceLock;
@@ -48,6 +49,8 @@ pub use request::Request;
 pub use start::Start;
 pub use train::fit;
 pub use verify::{PredictorEvaluator, Proposal, Proposals};
+
+use whole_space::best_of_all;
 
 /// A trained policy with what it needs to answer queries.
 pub struct Optimizer {
@@ -101,6 +104,10 @@ impl Optimizer {
 
     /// The designs for one device and request. The same seed gives the same designs.
     ///
+    /// Where the space is small enough to list, all of it is looked at, and the designs are the best there are under the
+    /// predictor. In larger ones they are the best of what the policy writes, refined. [`Optimizer::propose_from`] does that
+    /// in any space.
+    ///
     /// # Errors
     /// [`Error::Invalid`] for a predictor or device that does not belong to this optimizer, a predictor without
     /// accuracies, and a request about a metric that is not known.
@@ -131,6 +138,13 @@ impl Optimizer {
             .iter()
             .map(|(device, request)| PredictorEvaluator::for_request(predictor, device, request))
             .collect::<Result<Vec<_>>>()?;
+        if let Some(table) = predictor.table() {
+            let answers = evaluators.into_par_iter().zip(queries);
+            let answers: Vec<Option<Proposals>> = answers
+                .map(|(evaluator, (_, request))| best_of_all(evaluator, table, request))
+                .collect();
+            return Ok(answers.into_iter().flatten().collect());
+        }
         let designs = self.decode(predictor, queries, seed);
         let answers: Vec<Option<Proposals>> = designs
             .into_par_iter()

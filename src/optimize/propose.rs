@@ -9,11 +9,11 @@ use super::Request;
 use super::verify::{Judged, PredictorEvaluator, Proposals};
 use crate::error::Result;
 use crate::predict::{DeviceModel, Predictor, Table};
-use crate::search::{Limits, Outcome};
+use crate::search::{Evaluation, Limits, Outcome};
 use crate::space::{Architecture, SearchSpace};
 
 /// Genes in which proposals differ from each other, as long as there are enough such designs.
-const GENES_APART: usize = 2;
+pub(super) const GENES_APART: usize = 2;
 /// Parts of the refinement that the neighbours of one design may take at most, so that spaces with many genes look around
 /// more than one design.
 const MAX_PART: usize = 4;
@@ -62,19 +62,43 @@ impl<'a> Candidates<'a> {
         let judged = self.evaluator.judge(&designs, &self.request.limits);
         let count = designs.len();
         for (architecture, judged) in designs.into_iter().zip(judged) {
-            self.found.push(Candidate {
-                architecture,
-                merit: merit(&judged, self.request),
-                judged,
-                expanded: false,
-            });
+            self.push(architecture, judged);
         }
         count
+    }
+
+    /// Goes from the design that misses the computed limits least, if none holds them, to the neighbour that misses them less
+    /// again and again, as long as there is one, and judges the designs on the way. The policy knows nothing of these limits,
+    /// so its samples may be far from them.
+    fn repair(&mut self) {
+        let evaluator = self.evaluator;
+        let Some(limits) = self.request.limits.computed() else {
+            return;
+        };
+        let miss = |design: &Architecture| limits.violation(&Evaluation::certain(evaluator.computed(design), &limits));
+        let nearer = |a: &(f64, Architecture), b: &(f64, Architecture)| a.0.total_cmp(&b.0);
+        let found = self.found.iter().map(|one| one.architecture.clone());
+        let Some(mut at) = found.map(|one| (miss(&one), one)).min_by(nearer) else {
+            return;
+        };
+        let mut steps = Vec::new();
+        while at.0 > 0.0 {
+            let neighbours = self.space.neighbours(&at.1).into_iter();
+            match neighbours.map(|one| (miss(&one), one)).min_by(nearer) {
+                Some(next) if next.0 < at.0 => at = next,
+                Some(_) | None => break,
+            }
+            steps.push(at.1.clone());
+        }
+        self.add(steps);
     }
 
     /// Looks at neighbours of the best designs, one gene away, with at most `budget` evaluations: always at those of the
     /// best design whose neighbours were not looked at yet, until several in a row led to nothing better.
     pub(super) fn refine(&mut self, mut budget: usize, rng: &mut StdRng) {
+        if budget > 0 {
+            self.repair();
+        }
         let part = budget.div_ceil(MAX_PART);
         let patience = PATIENCE + self.request.count;
         let mut in_vain = 0;
@@ -100,6 +124,36 @@ impl<'a> Candidates<'a> {
         }
     }
 
+    /// Takes a design that was judged elsewhere; returns its index.
+    pub(super) fn push(&mut self, architecture: Architecture, judged: Judged) -> usize {
+        self.found.push(Candidate {
+            architecture,
+            merit: merit(&judged, self.request),
+            judged,
+            expanded: false,
+        });
+        self.found.len() - 1
+    }
+
+    /// Whether there is no design at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.found.is_empty()
+    }
+
+    /// Proposals for the selected designs; where too few were selected, with the best of the others. All designs here hold
+    /// the limits and came in order of merit.
+    pub(super) fn chosen(&self, mut selection: Selection) -> Proposals {
+        for (index, one) in self.found.iter().enumerate() {
+            selection.offer(index, &one.architecture, 1);
+        }
+        let chosen = selection.positions().into_iter().map(|index| &self.found[index]);
+        Proposals::Feasible(
+            chosen
+                .map(|one| self.evaluator.proposal(one.architecture.clone(), &one.judged))
+                .collect(),
+        )
+    }
+
     fn best(&self) -> [f64; 2] {
         let merits = self.found.iter().map(|one| one.merit);
         merits.min_by(compare).unwrap_or([f64::INFINITY; 2])
@@ -120,14 +174,13 @@ impl<'a> Candidates<'a> {
                 misses: limits.misses(&closest.judged.evaluation),
             });
         }
-        let feasible = self.found.partition_point(|one| one.merit[0] <= 0.0);
-        let proposals = self
-            .different(feasible)
-            .into_iter()
-            .map(|index| &self.found[index])
-            .map(|one| self.evaluator.proposal(one.architecture.clone(), &one.judged))
-            .collect();
-        Some(Proposals::Feasible(proposals))
+        self.found
+            .truncate(self.found.partition_point(|one| one.merit[0] <= 0.0));
+        let mut selection = Selection::new(self.space, self.request.count);
+        for (index, one) in self.found.iter().enumerate() {
+            selection.offer(index, &one.architecture, GENES_APART);
+        }
+        Some(self.chosen(selection))
     }
 
     /// The design to show when none is feasible: the one that comes nearest, or, where limits hold in expectation and only
@@ -144,17 +197,6 @@ impl<'a> Candidates<'a> {
         found
             .min_by(|a, b| a.merit[1].total_cmp(&b.merit[1]))
             .unwrap_or(nearest)
-    }
-
-    /// Positions of up to `count` of the first `feasible` designs, in order of merit.
-    fn different(&self, feasible: usize) -> Vec<usize> {
-        let mut selection = Selection::new(self.space, self.request.count);
-        for apart in [GENES_APART, 1] {
-            for index in 0..feasible {
-                selection.offer(index, &self.found[index].architecture, apart);
-            }
-        }
-        selection.positions()
     }
 }
 
@@ -194,12 +236,7 @@ pub(super) fn all_judged(
     let mut candidates = Candidates::new(evaluator, evaluator.predictor().space, request);
     for (judged, architecture) in judged.iter_mut().zip(&table.architectures) {
         evaluator.rejudge(judged, &request.limits);
-        candidates.found.push(Candidate {
-            architecture: architecture.clone(),
-            merit: merit(judged, request),
-            judged: *judged,
-            expanded: false,
-        });
+        candidates.push(architecture.clone(), *judged);
     }
     candidates.proposals()
 }

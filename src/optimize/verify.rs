@@ -7,12 +7,14 @@
 
 use std::sync::Arc;
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 
 use super::{Request, needs_accuracy};
 use crate::error::Result;
 use crate::metric::{Metric, PerMetric, Source};
-use crate::predict::{Accuracy, AccuracyModel, DeviceMetrics, DeviceModel, Estimate, LogPrediction, Predictor, Table};
+use crate::predict::{
+    Accuracy, AccuracyModel, DeviceMetrics, DeviceModel, Estimate, LogPrediction, MetricModel, Predictor, Table,
+};
 use crate::search::{Constraint, Evaluation, Evaluator, Limits, Miss, unknown_metric};
 use crate::space::{Architecture, Design};
 use crate::stats::INTERVAL_SHARE;
@@ -120,6 +122,16 @@ impl<'a> PredictorEvaluator<'a> {
 
     pub(super) fn predictor(&self) -> &'a Predictor {
         self.predictor
+    }
+
+    /// What is known of a metric of the device.
+    pub(super) fn model(&self, metric: Metric) -> Option<&'a MetricModel> {
+        self.device.metrics.get(metric)
+    }
+
+    /// Expected logarithms of a metric of the device at all architectures of the table.
+    pub(super) fn log_means(&self, table: &Table, metric: Metric) -> Option<DVector<f32>> {
+        Some(table.bases.get(metric)?.tr_mul(&self.model(metric)?.posterior.mean))
     }
 
     /// Whether evaluations under these limits hold the metrics that are computed.

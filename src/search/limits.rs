@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::Evaluation;
 use crate::error::{Error, Result};
-use crate::metric::{Direction, Metric};
+use crate::metric::{Direction, Metric, Source};
 
 /// A limit on one metric: the least accuracy, or the maximum of any other.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -132,6 +132,16 @@ impl Limits {
     /// The probability with which they have to hold.
     pub fn confidence(&self) -> f64 {
         self.confidence
+    }
+
+    /// The limits on what is computed from the network, to hold for certain; `None` if there are none.
+    pub(crate) fn computed(&self) -> Option<Limits> {
+        let computed = |constraint: &Constraint| constraint.metric.source() == Source::Computed;
+        let constraints: Vec<Constraint> = self.constraints.iter().copied().filter(computed).collect();
+        (!constraints.is_empty()).then_some(Limits {
+            constraints,
+            confidence: 1.0,
+        })
     }
 
     /// Whether the limits hold surely enough.
