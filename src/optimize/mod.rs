@@ -145,6 +145,17 @@ impl Optimizer {
                 .collect();
             return Ok(answers.into_iter().flatten().collect());
         }
+        Ok(self.propose_by_policy(predictor, queries, evaluators, seed))
+    }
+
+    /// The best of what the policy writes, refined.
+    fn propose_by_policy(
+        &self,
+        predictor: &Predictor,
+        queries: &[(&DeviceModel, &Request)],
+        evaluators: Vec<PredictorEvaluator>,
+        seed: Seed,
+    ) -> Vec<Proposals> {
         let designs = self.decode(predictor, queries, seed);
         let answers: Vec<Option<Proposals>> = designs
             .into_par_iter()
@@ -161,7 +172,7 @@ impl Optimizer {
                 candidates.proposals()
             })
             .collect();
-        Ok(answers.into_iter().flatten().collect())
+        answers.into_iter().flatten().collect()
     }
 
     /// Designs from the policy alone, not verified: for each query its first choice, then samples.

@@ -8,6 +8,7 @@ use burn::tensor::{Tensor, TensorData};
 use super::*;
 use crate::compute::Backend;
 use crate::dataset::Dataset;
+use crate::metric::PerMetric;
 use crate::predict::DeviceMetrics;
 use crate::predict::fit::FitOptions;
 use crate::predict::train::{Run, TrainingConfig};
@@ -108,9 +109,14 @@ fn limits(latency: Option<f64>, energy: Option<f64>, confidence: f64) -> Limits 
     Limits::new(constraints, confidence).unwrap()
 }
 
+/// What the policy writes, refined, without a look at the whole space.
 fn propose(request: &Request, seed: u64) -> Proposals {
-    optimizer()
-        .propose(predictor(), &device(), request, Seed(seed))
+    by_policy(optimizer(), &device(), request, Seed(seed))
+}
+
+fn by_policy(optimizer: &Optimizer, device: &DeviceModel, request: &Request, seed: Seed) -> Proposals {
+    optimizer
+        .propose_from(Start::Policy, predictor(), device, request, seed)
         .unwrap()
 }
 
@@ -192,7 +198,7 @@ fn proposals_hold_the_limits_as_surely_as_asked() {
 }
 
 #[test]
-fn proposals_come_close_to_the_best_of_all() {
+fn the_policy_comes_close_to_the_best_of_all() {
     let requests: Vec<Request> = (1..10)
         .map(|tenth| Request::within(limits(Some(f64::from(tenth) / 10.0), None, 0.9)))
         .collect();
@@ -268,9 +274,10 @@ fn the_same_seed_proposes_the_same_alone_and_in_a_batch() {
     let device = device();
     let alone = propose(&request, 7);
     assert_eq!(alone, propose(&request, 7));
-    let batch = optimizer()
-        .propose_batch(predictor(), &[(&device, &request), (&device, &other)], Seed(7))
-        .unwrap();
+    let queries = [(&device, &request), (&device, &other)];
+    let evaluators =
+        queries.map(|(device, request)| PredictorEvaluator::for_request(predictor(), device, request).unwrap());
+    let batch = optimizer().propose_by_policy(predictor(), &queries, evaluators.to_vec(), Seed(7));
     assert_eq!(batch[0], alone);
     assert_eq!(batch.len(), 2);
 }
@@ -284,7 +291,7 @@ fn parts_restore_the_same_optimizer() {
         count: 4,
         ..Request::within(limits(Some(0.4), Some(0.7), 0.9))
     };
-    let again = restored.propose(predictor(), &device(), &request, Seed(1)).unwrap();
+    let again = by_policy(&restored, &device(), &request, Seed(1));
     assert_eq!(again, propose(&request, 1));
     for (text, weights) in [
         ("{}", &weights[..]),
@@ -400,7 +407,7 @@ fn an_elite_pool_serves_where_the_space_cannot_be_listed() {
     let (mut found, mut drawn) = (0.0, 0.0);
     for share in [0.2, 0.4, 0.6, 0.8] {
         let request = Request::within(limits(Some(share), None, 0.9));
-        let proposals = optimizer.propose(predictor(), &device, &request, Seed(1)).unwrap();
+        let proposals = by_policy(&optimizer, &device, &request, Seed(1));
         assert!(proposals.feasible());
         found += proposals.best().accuracy.percent.mean / 4.0;
         // A random search with as many evaluations: the first choice, 16 samples, 200 for refinement.
@@ -437,4 +444,154 @@ fn a_pool_keeps_its_answers_and_its_size() {
         50
     );
     assert!(pool.accuracy.windows(2).all(|pair| pair[0] >= pair[1]));
+}
+
+/// A device that is known from a few probes, so that predictions differ in how sure they are.
+fn adapted() -> DeviceModel {
+    let space = predictor().space.enumerable().unwrap();
+    let like = predictor().known(&predictor().known_devices()[12]).unwrap();
+    let probes: Vec<Architecture> = [700, 3_000, 7_812, 11_000, 15_000]
+        .map(|index| space.at(index))
+        .to_vec();
+    let measured = predictor().predict(&like, &probes).unwrap();
+    let datasheet = crate::device::Device::named("new");
+    let probes: Vec<crate::predict::Probe> = measured
+        .into_iter()
+        .map(|one| crate::predict::Probe {
+            design: one.design,
+            values: one.metrics.map(|_, estimate| 1.3 * estimate.mean).into(),
+        })
+        .collect();
+    predictor().adapt(&datasheet, &probes, Seed(1)).unwrap()
+}
+
+fn size(computed: &PerMetric<f64>) -> f64 {
+    *computed.get(Metric::ModelSize).unwrap()
+}
+
+/// A maximum that this share of all architectures keeps.
+fn size_limit(share: f64) -> Constraint {
+    let table = predictor().table().unwrap();
+    let computed = predictor().computed_of_table(table, device().precision.into());
+    let sizes: Vec<f64> = computed.iter().map(size).collect();
+    Constraint::new(Metric::ModelSize, crate::stats::quantile(&sizes, share).unwrap()).unwrap()
+}
+
+fn designs(proposals: &Proposals) -> Vec<space::Design> {
+    match proposals {
+        Proposals::Feasible(proposals) => proposals.iter().map(|one| one.design.clone()).collect(),
+        Proposals::Closest { proposal, .. } => vec![proposal.design.clone()],
+    }
+}
+
+#[test]
+fn where_a_space_can_be_listed_designs_are_those_of_an_exhaustive_search() {
+    let accuracy = |percent| Constraint::new(Metric::Accuracy, percent).unwrap();
+    let latency = |share| limits(Some(share), None, 0.9).constraints()[0];
+    let energy = |share| limits(None, Some(share), 0.9).constraints()[0];
+    let within = |constraints: Vec<Constraint>, confidence| Limits::new(constraints, confidence).unwrap();
+    let mut limits: Vec<Limits> = [0.0, 0.003, 0.02, 0.1, 0.4, 0.7, 0.99]
+        .map(|share| within(vec![latency(share)], 0.9))
+        .to_vec();
+    limits.extend([0.01, 0.2, 0.5, 0.99, 1.0].map(|confidence| within(vec![latency(0.3)], confidence)));
+    limits.extend([
+        Limits::none(),
+        within(vec![energy(0.1)], 0.9),
+        within(vec![latency(0.3), energy(0.2)], 0.95),
+        within(vec![latency(0.1), size_limit(0.05)], 0.9),
+        within(vec![size_limit(0.001)], 0.9),
+        within(vec![latency(0.5), accuracy(60.0)], 0.9),
+        within(vec![accuracy(99.9)], 0.9),
+        within(
+            vec![latency(0.5), Constraint::new(Metric::ModelSize, 1e-9).unwrap()],
+            0.9,
+        ),
+    ]);
+    let weights = [
+        Objective::default(),
+        Objective::new([(Metric::Latency, 0.3)]).unwrap(),
+        Objective::new([(Metric::Energy, 0.05), (Metric::ModelSize, 2.0)]).unwrap(),
+    ];
+    for device in [device(), adapted()] {
+        for (count, objective) in [1, 5, 40].into_iter().zip(weights) {
+            let requests: Vec<Request> = limits
+                .iter()
+                .map(|limits| Request {
+                    objective,
+                    count,
+                    ..Request::within(limits.clone())
+                })
+                .collect();
+            let queries: Vec<(&DeviceModel, &Request)> = requests.iter().map(|request| (&device, request)).collect();
+            let found = optimizer().propose_batch(predictor(), &queries, Seed(1)).unwrap();
+            let exact = exhaustive(predictor(), &device, &requests).unwrap().unwrap();
+            for ((request, found), exact) in requests.iter().zip(&found).zip(&exact) {
+                assert_eq!(found.feasible(), exact.feasible(), "{request:?}");
+                assert_eq!(designs(found), designs(exact), "{request:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn tight_limits_on_the_size_are_met_from_any_start() {
+    for share in [0.3, 0.02, 0.002] {
+        let limit = size_limit(share);
+        let request = Request {
+            count: 3,
+            ..Request::within(Limits::new(vec![limit], 0.9).unwrap())
+        };
+        let whole = optimizer().propose(predictor(), &device(), &request, Seed(1)).unwrap();
+        let starts = [Start::Policy, Start::Random].map(|start| {
+            optimizer()
+                .propose_from(start, predictor(), &device(), &request, Seed(1))
+                .unwrap()
+        });
+        for found in starts.iter().chain([&whole]) {
+            let Proposals::Feasible(proposals) = found else {
+                panic!("{share} of the space is smaller than {limit:?}");
+            };
+            for proposal in proposals {
+                assert!(size(&proposal.computed) <= limit.limit());
+                // It holds or it does not; there is no probability in between.
+                assert_eq!(proposal.feasible_probability, 1.0);
+            }
+        }
+        assert!(starts[0].best().accuracy.percent.mean <= whole.best().accuracy.percent.mean);
+    }
+}
+
+#[test]
+fn every_searcher_keeps_a_limit_on_what_is_computed() {
+    let (device, limit) = (device(), size_limit(0.1));
+    let evaluator = PredictorEvaluator::new(predictor(), &device).unwrap().with_computed();
+    let problem = Problem {
+        front: vec![Metric::Accuracy, Metric::Latency, Metric::ModelSize, Metric::Macs],
+        ..Problem::most_accurate(Limits::new(vec![limit], 0.9).unwrap())
+    };
+    for searcher in crate::search::all(Seed(1)) {
+        let outcome = searcher.search(predictor().space, &evaluator, &problem, 1_000).unwrap();
+        assert!(!outcome.front.is_empty(), "{}", searcher.id());
+        for candidate in &outcome.front {
+            let size = size(&predictor().computed(&device.design(candidate.architecture.clone())));
+            assert!(size <= limit.limit(), "{}", searcher.id());
+            assert_eq!(candidate.evaluation.value(Metric::ModelSize), Some(size));
+        }
+    }
+}
+
+#[test]
+fn a_device_known_in_int8_gets_int8_designs_a_quarter_as_large() {
+    let request = Request::within(Limits::none());
+    let mut quantized = device();
+    quantized.precision = space::Precision::Int8;
+    let of = |device| {
+        let found = optimizer().propose(predictor(), device, &request, Seed(1)).unwrap();
+        found.best().clone()
+    };
+    let (full, quantized) = (of(&device()), of(&quantized));
+    assert_eq!(full.design.policy, space::Precision::Fp32.into());
+    assert_eq!(quantized.design.policy, space::Precision::Int8.into());
+    assert_eq!(size(&full.computed), 4.0 * size(&quantized.computed));
+    assert_eq!(full.computed.get(Metric::Macs), quantized.computed.get(Metric::Macs));
 }
