@@ -1,18 +1,13 @@
 //! `edgefit proxy adapt`: a proxy's Pareto set on other devices.
 
-use std::collections::HashMap;
-
 use clap::Args;
 
 use super::proxy::new_table;
 use super::{DatasetArgs, Global, print, print_json};
-use crate::dataset::{Dataset, Task};
-use crate::error::{Error, Result};
-use crate::metric::Metric;
-use crate::progress::{Progress, Unit};
-use crate::proxy::Fleet;
+use crate::error::Result;
 use crate::proxy::adaproxy::{Norm, Sampling};
-use crate::proxy::flow::{Decision, FlowOptions, FlowReport, Pairing, linear_model};
+use crate::proxy::flow::{Decision, FlowOptions, FlowReport};
+use crate::proxy::transfer::{Transfer, transfer};
 use crate::seed::Seed;
 use crate::stats;
 
@@ -63,86 +58,29 @@ pub(crate) fn run(args: &AdaptArgs, global: &Global) -> Result<()> {
         (None, 2..) => None,
         (task, _) => dataset.resolve_task(task.as_deref())?,
     };
-    let fleet = Fleet::of(
-        &dataset,
-        &(0..dataset.devices.len()).collect::<Vec<_>>(),
-        Metric::Latency,
-        task.as_ref().and_then(|task| task.input),
-    )?;
-    let proxy = one_device(&dataset, &args.proxy)?;
-    let targets: Vec<usize> = if args.targets.is_empty() {
-        (0..dataset.devices.len()).filter(|&device| device != proxy).collect()
-    } else {
-        dataset.resolve_devices(&args.targets)?
+    let request = Transfer {
+        proxy: args.proxy.clone(),
+        targets: args.targets.clone(),
+        flow: FlowOptions {
+            norm: args.norm,
+            sampling: Sampling {
+                first: args.samples,
+                step: args.samples,
+                budget: args.budget.unwrap_or(args.samples),
+                threshold: args.threshold,
+            },
+            always_adapt: args.always,
+            layers: args.layers,
+            seed: Seed(global.seed),
+        },
+        repeats: args.repeats,
     };
-    if targets.is_empty() {
-        return Err(Error::Invalid {
-            what: "targets".into(),
-            expected: "at least one device beside the proxy".into(),
-            found: "none".into(),
-            hint: "Name a dataset with more devices.".into(),
-        });
-    }
-    let accuracies = accuracies(&dataset, &fleet, task.as_ref())?;
-    let model = linear_model(&fleet, &fleet.columns[proxy])?;
-    let progress = global.progress();
-    progress.start(
-        "adapting",
-        Unit::Count("adaptations"),
-        Some((targets.len() * args.repeats) as u64),
-    );
-    let mut reports = Vec::new();
-    for &target in &targets {
-        let pairing = Pairing::new(&fleet, &fleet.columns[proxy], &model, &fleet.columns[target])?;
-        for repeat in 0..args.repeats.max(1) {
-            let options = FlowOptions {
-                norm: args.norm,
-                sampling: Sampling {
-                    first: args.samples,
-                    step: args.samples,
-                    budget: args.budget.unwrap_or(args.samples),
-                    threshold: args.threshold,
-                },
-                always_adapt: args.always,
-                layers: args.layers,
-                seed: Seed(global.seed).child(&dataset.devices[target].id, repeat),
-            };
-            reports.push(pairing.run(&accuracies, &options)?);
-            progress.advance(1);
-        }
-    }
-    progress.finish();
+    let reports = transfer(&dataset, task.as_ref(), &request, &global.progress())?;
     if args.json {
         print_json(&reports)
     } else {
         print(&adaptation_table(&reports))
     }
-}
-
-fn one_device(dataset: &Dataset, name: &str) -> Result<usize> {
-    let found = dataset.resolve_devices(&[name.to_string()])?;
-    match found[..] {
-        [one] => Ok(one),
-        _ => Err(Error::Invalid {
-            what: "--proxy".into(),
-            expected: "one device".into(),
-            found: format!("`{name}`, a unit with {} settings", found.len()),
-            hint: "Name one of its settings.".into(),
-        }),
-    }
-}
-
-/// The accuracies of the fleet's architectures at a task, absent where not known.
-fn accuracies(dataset: &Dataset, fleet: &Fleet, task: Option<&Task>) -> Result<Vec<Option<f64>>> {
-    let Some(task) = task else {
-        return Ok(Vec::new());
-    };
-    let known: HashMap<_, f64> = dataset
-        .accuracies_of(task, None)?
-        .into_iter()
-        .map(|(position, accuracy)| (&dataset.architectures[position as usize], accuracy))
-        .collect();
-    Ok(fleet.architectures.iter().map(|one| known.get(one).copied()).collect())
 }
 
 fn adaptation_table(reports: &[FlowReport]) -> String {

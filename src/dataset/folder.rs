@@ -26,8 +26,8 @@ impl Dataset {
     /// Reads dataset folders as one dataset.
     ///
     /// # Errors
-    /// What [`load`], [`Dataset::merged`] and [`Dataset::at_precision`] return; [`Error::Invalid`] when there is no folder, or
-    /// none of the search space.
+    /// What [`load`], [`Dataset::merged`] and [`Dataset::at_precision`] return; [`Error::Insufficient`] when there is no folder,
+    /// or none of the search space.
     pub fn read_all(folders: &[PathBuf], reading: &Reading, progress: &dyn Progress) -> Result<Dataset> {
         let mut merged: Option<Dataset> = None;
         for folder in folders {
@@ -47,7 +47,7 @@ impl Dataset {
                 None => dataset,
             });
         }
-        let dataset = merged.ok_or_else(|| Error::Invalid {
+        let dataset = merged.ok_or_else(|| Error::Insufficient {
             what: "datasets".into(),
             expected: match &reading.space {
                 Some(space) => format!("at least one of the search space {space}"),

@@ -53,8 +53,9 @@ impl Fleet {
     /// as they do in everything else.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for no device at all, for none that anything was measured on, for measurements at several input sizes when none was chosen, and for one
-    /// device at several precisions: they cannot be told apart by their architecture.
+    /// [`Error::Invalid`] for no device at all, for measurements at several input sizes when none was chosen, and for one device
+    /// at several precisions: they cannot be told apart by their architecture. [`Error::Insufficient`] where nothing was
+    /// measured.
     pub fn of(dataset: &Dataset, devices: &[usize], metric: Metric, input: Option<InputSize>) -> Result<Fleet> {
         if devices.is_empty() {
             return Err(Error::Invalid {
@@ -164,7 +165,7 @@ impl Column {
 }
 
 fn nothing_measured(metric: Metric) -> Error {
-    Error::Invalid {
+    Error::Insufficient {
         what: format!("{metric} of these devices"),
         expected: "at least one value".into(),
         found: "none in the dataset".into(),
@@ -177,7 +178,7 @@ fn several_precisions(device: &str) -> Error {
         what: format!("device {device}"),
         expected: "measurements at one precision".into(),
         found: "several".into(),
-        hint: "Give each precision an id of its own in devices.csv: it is another setting of the hardware unit.".into(),
+        hint: "Choose the precision, or give each an id of its own in devices.csv: it is another setting of the hardware unit.".into(),
     }
 }
 

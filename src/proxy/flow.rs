@@ -131,13 +131,13 @@ impl<'a> Pairing<'a> {
     /// Pairs a proxy with its [`linear_model`] and a target.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a target that was not measured at all.
+    /// [`Error::Insufficient`] for a target that was not measured at all.
     pub fn new(fleet: &'a Fleet, proxy: &'a Column, model: &'a LinearModel, target: &'a Column) -> Result<Pairing<'a>> {
         let rows: Vec<usize> = (0..fleet.architectures.len())
             .filter(|&row| target.values[row].is_some())
             .collect();
         if rows.is_empty() {
-            Err(Error::Invalid {
+            Err(Error::Insufficient {
                 what: format!("target {}", target.id),
                 expected: "measured architectures".into(),
                 found: "none".into(),

@@ -6,7 +6,7 @@
 //!
 //! [`fleet`] the devices to compare; [`monotonicity`] how well they agree; [`select`] which of them stand for the others;
 //! [`linear`] a device's linear latency model, [`penalized`] the convex problem and [`adaproxy`] its adaptation to another
-//! device; [`flow`] from a proxy to the Pareto set of a target.
+//! device; [`flow`] from a proxy to the Pareto set of a target, [`transfer`] to those of many.
 
 pub mod adaproxy;
 pub mod cluster;
@@ -16,5 +16,6 @@ pub mod linear;
 pub mod monotonicity;
 pub mod penalized;
 pub mod select;
+pub mod transfer;
 
 pub use fleet::{Column, ColumnKind, Fleet};
