@@ -8,8 +8,8 @@ use rand::rngs::StdRng;
 use rand_distr::{Distribution, Exp1, StandardNormal};
 
 use crate::predict::Prior;
-use crate::predict::adapt::LEVEL_WIDTH;
 use crate::predict::prior::Coordinate;
+use crate::predict::probes::LEVEL_WIDTH;
 
 /// Shares of the kinds of centres: mixtures of known devices, of known and synthetic ones, synthetic ones; the rest is around the
 /// mean.

@@ -6,11 +6,11 @@
 
 use nalgebra::DMatrix;
 
-use super::adapt::LEVEL_WIDTH;
 use super::prior::{Coordinate, Prior};
 
 /// Prior standard deviations that probes are chosen under, in units of the scale. Directions of synthetic devices count less
 /// than those of known ones; the means stand for the uncertain scale.
+pub(crate) const LEVEL_WIDTH: f64 = 3.0;
 const KNOWN_WIDTH: f64 = 1.0;
 const SYNTHETIC_WIDTH: f64 = 0.25;
 const FEATURE_WIDTH: f64 = 0.05;
