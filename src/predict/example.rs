@@ -21,10 +21,15 @@ const DEVICES: [[f64; 4]; 7] = [
     [30.0, 4.0, 9.0, 20.0],
 ];
 
+/// Devices that are not known.
+const STRANGERS: [[f64; 4]; 3] = [[2.0, 6.0, 1.0, 4.0], [0.5, 0.1, 3.0, 1.0], [12.0, 0.2, 0.2, 60.0]];
+
 /// Architectures, what is known of devices there, and the prior that follows.
 pub(super) struct World {
     /// Logarithms of the latencies, `[devices, architectures]`.
     pub(super) logs: DMatrix<f64>,
+    /// The same of devices that are not among the known ones.
+    pub(super) strangers: DMatrix<f64>,
     /// `[rank, architectures]`.
     pub(super) basis: DMatrix<f32>,
     /// Whether an architecture computes next to nothing.
@@ -34,17 +39,26 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> World {
+        World::sized(500)
+    }
+
+    /// With so many architectures and the one that computes nothing.
+    pub(super) fn sized(count: usize) -> World {
         let space = &NasBench201;
         let mut rng = Seed(3).stream("architectures");
-        let mut architectures: Vec<Architecture> = (0..500).map(|_| space.sample(&mut rng)).collect();
+        let mut architectures: Vec<Architecture> = (0..count).map(|_| space.sample(&mut rng)).collect();
         // The first operation is `none`: nothing runs, nothing is connected.
         architectures.push(Architecture(vec![0; 6]));
         let input = InputSize { width: 32, height: 32 };
         let encoder = Encoder::fit(space, &architectures, input, 10);
         let features = encoder.encode(space, &architectures);
-        let logs = DMatrix::from_fn(DEVICES.len(), architectures.len(), |device, architecture| {
-            log_latency(&DEVICES[device], &space.print(&architectures[architecture]))
-        });
+        let names: Vec<String> = architectures.iter().map(|one| space.print(one)).collect();
+        let logs_on = |devices: &[[f64; 4]]| {
+            DMatrix::from_fn(devices.len(), names.len(), |device, architecture| {
+                log_latency(&devices[device], &names[architecture])
+            })
+        };
+        let logs = logs_on(&DEVICES);
         let known: Vec<(Metric, KnownDevice)> = (0..DEVICES.len())
             .map(|device| (Metric::Latency, known(device, &logs)))
             .collect();
@@ -70,6 +84,7 @@ impl World {
             basis: prior.basis(&reference.outputs, &reference.features),
             degenerate: (0..architectures.len()).map(is_degenerate).collect(),
             logs,
+            strangers: logs_on(&STRANGERS),
             prior,
         }
     }

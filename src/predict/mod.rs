@@ -14,7 +14,9 @@ pub mod device_model;
 #[cfg(test)]
 mod example;
 pub mod fit;
+mod measured;
 pub mod net;
+mod plausible;
 pub mod power;
 mod prediction;
 pub mod prior;
@@ -36,15 +38,16 @@ use serde::{Deserialize, Serialize};
 use crate::compute::ComputeDevice;
 use crate::device::Device;
 use crate::encode::Encoder;
-use crate::error::{Error, Result};
-use crate::metric::{Metric, PerMetric};
+use crate::error::Result;
+use crate::metric::Metric;
 use crate::seed::Seed;
-use crate::space::{Architecture, Design, Enumerable, Precision, QuantPolicy, SearchSpace};
+use crate::space::{Architecture, Design, Enumerable, Precision, SearchSpace};
 
 pub use accuracy::{Accuracy, AccuracyModel};
 pub use calibrate::Calibration;
 pub use device_metrics::DeviceMetrics;
 pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};
+pub use measured::{Probe, stated_precision};
 pub use net::Ensemble;
 pub use power::KnownPower;
 pub use prediction::Prediction;
@@ -53,6 +56,7 @@ pub use probe_file::{probe_table, read_probes};
 pub use similarity::DeviceSimilarity;
 
 use computed::ComputedMetrics;
+use measured::Probed;
 use power::energy_from_latency;
 
 /// Largest search space whose architectures are all encoded once and kept.
@@ -60,38 +64,6 @@ const MAX_TABLE: usize = 200_000;
 /// Architectures drawn as candidates for probes and as targets of their information.
 const PROBE_CANDIDATES: usize = 20_000;
 const PROBE_TARGETS: usize = 2_000;
-/// Probes this many times slower than the slowest known device, or faster than the fastest, are taken for a wrong unit.
-const IMPLAUSIBLE_FACTOR: f64 = 200.0;
-
-/// One design measured on a new device.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Probe {
-    /// What was measured.
-    pub design: Design,
-    /// What was found, in the units of the metrics, for one batch.
-    pub values: PerMetric<f64>,
-}
-
-impl Probe {
-    /// An architecture measured at the precision that the device's datasheet names, see [`stated_precision`].
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] for a precision that does not exist.
-    pub fn new(architecture: Architecture, device: &Device, values: PerMetric<f64>) -> Result<Probe> {
-        Ok(Probe {
-            design: Design::uniform(architecture, stated_precision(device)?),
-            values,
-        })
-    }
-}
-
-/// The precision that a device's datasheet names, fp32 where it names none.
-///
-/// # Errors
-/// [`Error::Unknown`] for a precision that does not exist.
-pub fn stated_precision(device: &Device) -> Result<Precision> {
-    device.precision.as_deref().map_or(Ok(Precision::Fp32), str::parse)
-}
 
 /// Prior and calibrations of one metric of devices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -352,26 +324,37 @@ impl Predictor {
     /// The device has the precision of its probes, else that of its datasheet, else fp32.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for values that are not positive numbers, for several probes that are all equal, for probes far
-    /// outside of the range of the known devices, for an architecture probed with contradicting values, and for probes at
-    /// several precisions; [`Error::Unknown`] for a precision of the datasheet that does not exist.
+    /// [`Error::Invalid`] for values that are not positive numbers, for several architectures that all have the same value, for
+    /// probes far outside of the range of the known devices, for values of one architecture that contradict each other, and for
+    /// probes at several precisions; [`Error::Unknown`] for a precision of the datasheet that does not exist.
+    ///
+    /// [`Error::Invalid`]: crate::error::Error::Invalid
+    /// [`Error::Unknown`]: crate::error::Error::Unknown
     pub fn adapt(&self, device: &Device, probes: &[Probe], seed: Seed) -> Result<DeviceModel> {
-        let precision = precision(device, probes)?;
-        let architectures: Vec<Architecture> = probes.iter().map(|probe| probe.design.architecture.clone()).collect();
-        let encoded = self.encode(&architectures);
-        let of = |metric: Metric| -> Vec<Option<f64>> {
-            probes.iter().map(|probe| probe.values.get(metric).copied()).collect()
+        let precision = measured::precision(device, probes)?;
+        let probed = Probed::of(probes, self.space)?;
+        let encoded = self.encode(&probed.architectures);
+        let adapt = |metric: Metric, prior: &MetricPrior, like: Option<&Posterior>| -> Result<MetricModel> {
+            let measured = probed.measured(metric, &prior.basis(&encoded));
+            if let Some(median) = measured.median() {
+                plausible::check(&prior.prior, median, metric)?;
+            }
+            Ok(MetricModel {
+                calibration: prior.calibration(measured.len()),
+                posterior: adapt::adapt(
+                    &prior.prior,
+                    &DeviceSimilarity::of(device, &prior.prior),
+                    like,
+                    measured,
+                    seed,
+                ),
+            })
         };
-        let adapt = |metric: Metric, prior: &MetricPrior, like: Option<&Posterior>| {
-            adapt_metric(device, prior, like, &prior.basis(&encoded), &of(metric), metric, seed)
-        };
-        let latency = adapt(Metric::Latency, self.metrics.latency(), None)?;
-        let timed = of(Metric::Latency).iter().any(Option::is_some);
-        let mut metrics = DeviceMetrics::new(latency);
+        let mut metrics = DeviceMetrics::new(adapt(Metric::Latency, self.metrics.latency(), None)?);
+        let timed = probed.has(Metric::Latency);
         for (metric, prior) in self.metrics.iter().filter(|(metric, _)| *metric != Metric::Latency) {
             let similarity = DeviceSimilarity::of(device, &prior.prior);
-            let unmeasured = of(metric).iter().all(Option::is_none);
-            let from_latency = unmeasured
+            let from_latency = (!probed.has(metric))
                 .then(|| self.following_latency(metric, metrics.latency(), &similarity))
                 .flatten();
             let model = match from_latency {
@@ -442,94 +425,4 @@ impl Predictor {
     fn samples(&self, count: usize, rng: &mut StdRng) -> Vec<Architecture> {
         (0..count).map(|_| self.space.sample(rng)).collect()
     }
-}
-
-/// The one precision of a device's probes, else that of its datasheet.
-fn precision(device: &Device, probes: &[Probe]) -> Result<Precision> {
-    let found: BTreeSet<Precision> = (probes.iter())
-        .map(|probe| match probe.design.policy {
-            QuantPolicy::Uniform(precision) => precision,
-        })
-        .collect();
-    let mut precisions = found.iter().copied();
-    match (precisions.next(), precisions.next()) {
-        (Some(only), None) => Ok(only),
-        (None, _) => stated_precision(device),
-        (Some(_), Some(_)) => Err(Error::Invalid {
-            what: format!("probes of {}", device.id),
-            expected: "all at one precision".into(),
-            found: found
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<String>>()
-                .join(", "),
-            hint: "A device in another precision is another device: adapt to each by itself.".into(),
-        }),
-    }
-}
-
-fn adapt_metric(
-    device: &Device,
-    metric: &MetricPrior,
-    like: Option<&Posterior>,
-    basis: &DMatrix<f32>,
-    values: &[Option<f64>],
-    kind: Metric,
-    seed: Seed,
-) -> Result<MetricModel> {
-    let measured: Vec<usize> = (0..values.len()).filter(|&index| values[index].is_some()).collect();
-    let values: Vec<f64> = values.iter().copied().flatten().collect();
-    check_probes(&metric.prior, &values, kind)?;
-    let basis: DMatrix<f64> = basis.select_columns(&measured).cast();
-    let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();
-    Ok(MetricModel {
-        posterior: adapt::adapt(
-            &metric.prior,
-            &DeviceSimilarity::of(device, &metric.prior),
-            like,
-            &basis,
-            &logs,
-            seed,
-        ),
-        calibration: metric.calibration(values.len()),
-    })
-}
-
-fn check_probes(prior: &Prior, values: &[f64], kind: Metric) -> Result<()> {
-    let (name, unit) = (kind.name(), kind.unit());
-    let invalid = |expected: String, found: String, hint: &str| {
-        Err(Error::Invalid {
-            what: format!("{name} of the probes"),
-            expected,
-            found,
-            hint: hint.into(),
-        })
-    };
-    if let Some(bad) = values.iter().find(|value| !(value.is_finite() && **value > 0.0)) {
-        return invalid(
-            format!("positive numbers in {unit}"),
-            bad.to_string(),
-            "Leave a value that was not measured empty.",
-        );
-    }
-    if values.len() > 1 && values.iter().all(|value| *value == values[0]) {
-        return invalid(
-            "values that differ between architectures".into(),
-            format!("{} times {}", values.len(), values[0]),
-            "Measure with a finer timer or a larger batch, and check that each row ran its own architecture.",
-        );
-    }
-    let Some(median) = crate::stats::quantile(values, 0.5) else {
-        return Ok(());
-    };
-    let levels = || prior.known.iter().map(|device| device.level.exp());
-    let (fastest, slowest) = (levels().fold(f64::INFINITY, f64::min), levels().fold(0.0, f64::max));
-    if median > slowest * IMPLAUSIBLE_FACTOR || median < fastest / IMPLAUSIBLE_FACTOR {
-        return invalid(
-            format!("a median near the known devices' {fastest:.3} to {slowest:.3} {unit}"),
-            format!("{median} {unit}"),
-            &format!("Give values in {unit}, of whole batches."),
-        );
-    }
-    Ok(())
 }

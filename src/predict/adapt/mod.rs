@@ -15,6 +15,7 @@ use super::device_model::Posterior;
 use super::prior::Prior;
 use super::similarity::DeviceSimilarity;
 use crate::seed::Seed;
+use crate::stats;
 use evidence::{Weights, evidence};
 use hyperprior::{Hyperprior, Setting};
 
@@ -53,8 +54,19 @@ impl Measured {
         }
     }
 
-    fn len(&self) -> usize {
+    /// Number of architectures.
+    pub fn len(&self) -> usize {
         self.logs.len()
+    }
+
+    /// Whether nothing was measured.
+    pub fn is_empty(&self) -> bool {
+        self.logs.is_empty()
+    }
+
+    /// Median of the values, if there are any.
+    pub fn median(&self) -> Option<f64> {
+        stats::quantile(self.logs.as_slice(), 0.5).map(f64::exp)
     }
 }
 
@@ -84,7 +96,7 @@ pub fn adapt(
     let settings: Vec<Setting> = (0..settings_for(measured.len()))
         .map(|_| hyperprior.draw(&mut rng))
         .collect();
-    if measured.len() == 0 {
+    if measured.is_empty() {
         return average(prior, &without_probes(&hyperprior, similarity, &settings));
     }
     // The level is found anyway; near zero the sums over the probes are exact.

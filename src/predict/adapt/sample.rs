@@ -165,8 +165,13 @@ fn step(
     propose: impl Fn(&Setting, &mut StdRng) -> Setting,
 ) {
     let proposed: Vec<Setting> = settings.iter().map(|setting| propose(setting, rng)).collect();
-    let log_prior =
-        |setting: &Setting| -> f64 { setting.deviations.iter().map(|deviation| -0.5 * deviation * deviation).sum() };
+    let log_prior = |setting: &Setting| -> f64 {
+        setting
+            .deviations
+            .iter()
+            .map(|deviation| -0.5 * deviation * deviation)
+            .sum()
+    };
     for (index, (new, log)) in proposed.iter().zip(log_evidence(&proposed, evidence)).enumerate() {
         let gain = power * (log - logs[index]) + log_prior(new) - log_prior(&settings[index]);
         if rng.random::<f64>().ln() < gain {

@@ -8,10 +8,10 @@ use rayon::prelude::*;
 
 use crate::device::Device;
 use crate::metric::Metric;
+use crate::predict::adapt::{self, Measured};
 use crate::predict::calibrate::Calibration;
 use crate::predict::prior::{KnownDevice, Prior, Reference, SyntheticDevices};
 use crate::predict::train::Table;
-use crate::predict::adapt::{self, Measured};
 use crate::predict::{DeviceSimilarity, MetricPrior};
 use crate::seed::Seed;
 use crate::stats;
@@ -118,7 +118,13 @@ impl Rows<'_> {
             measured.shuffle(&mut seed.stream("probes"));
             let (probed, scored) = measured.split_at(probes.min(measured.len() / 2));
             let logs: Vec<f64> = probed.iter().map(|&column| log(column)).collect();
-            let posterior = adapt::adapt(prior, &similarity, None, Measured::once(basis.select_columns(probed), &logs), seed);
+            let posterior = adapt::adapt(
+                prior,
+                &similarity,
+                None,
+                Measured::once(basis.select_columns(probed), &logs),
+                seed,
+            );
             let scored = &scored[..scored.len().min(CALIBRATION_VALUES)];
             let predictions = posterior.predict(&basis.select_columns(scored).cast());
             errors.extend(scored.iter().zip(predictions).map(|(&column, prediction)| {
