@@ -90,7 +90,7 @@ fn adapted() -> DeviceModel {
     PREDICTOR.adapt(unseen(), &probes(10), Seed(2)).unwrap()
 }
 
-#[divan::bench(args = [0, 10, 20], sample_count = 30)]
+#[divan::bench(args = [0, 10, 20, 200], sample_count = 30)]
 fn adapt(bencher: Bencher, count: usize) {
     let probes = probes(count);
     bencher.bench(|| PREDICTOR.adapt(unseen(), &probes, Seed(2)).unwrap());

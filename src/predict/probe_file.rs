@@ -34,15 +34,16 @@ pub fn probe_table(architectures: &[Architecture], space: &dyn SearchSpace) -> S
     text
 }
 
-/// Reads a probe file; `precision` is that of the rows that name none.
+/// Reads a probe file; `precision` is that of the rows that name none. Several rows of one architecture are independent
+/// measurements of it.
 ///
 /// # Errors
-/// [`Error::Malformed`] with the line; rows without any value, and architectures that stand twice, are among them.
+/// [`Error::Malformed`] with the line; rows without any value are among them.
 pub fn read_probes(path: &Path, space: &dyn SearchSpace, precision: Precision) -> Result<Vec<Probe>> {
     let bytes = read_bounded(path, MAX_FILE_BYTES)?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
     check_columns(path, &mut reader)?;
-    let mut probes: Vec<(u64, Probe)> = Vec::new();
+    let mut probes = Vec::new();
     let headers = reader.headers().cloned().unwrap_or_default();
     for record in reader.records() {
         let row = record.and_then(|record| {
@@ -64,16 +65,12 @@ pub fn read_probes(path: &Path, space: &dyn SearchSpace, precision: Precision) -
         if values.is_empty() {
             return Err(malformed(path, Some(line), "a latency or an energy", "neither"));
         }
-        if let Some((earlier, _)) = probes.iter().find(|(_, probe)| probe.design == design) {
-            let found = format!("the architecture of line {earlier} again");
-            return Err(malformed(path, Some(line), "every architecture once", &found));
-        }
-        probes.push((line, Probe { design, values }));
+        probes.push(Probe { design, values });
     }
     if probes.is_empty() {
         Err(malformed(path, None, "at least one probe", "none"))
     } else {
-        Ok(probes.into_iter().map(|(_, probe)| probe).collect())
+        Ok(probes)
     }
 }
 

@@ -88,9 +88,20 @@ fn a_line_that_cannot_be_used_is_named() {
     };
     let unknown = with("|nor_conv_9x9~0|+|none~0|none~1|+|none~0|none~1|none~2|,3");
     adapt(folder.path(), &unknown).failed(1, &["probes.csv:5", "nasbench201", "nor_conv_9x9"]);
-    adapt(folder.path(), &with(lines[1])).failed(1, &["probes.csv:5", "line 2 again"]);
     let empty = format!("{},", architectures()[3]);
     adapt(folder.path(), &with(&empty)).failed(1, &["probes.csv:5", "a latency or an energy"]);
+}
+
+#[test]
+fn an_architecture_may_be_measured_twice_but_not_contradict_itself() {
+    let (folder, mut rows) = measured();
+    rows.push((rows[0].0.clone(), 1.1 * rows[0].1));
+    let content = |rows: &[(String, f64)]| table(rows.iter().map(|(one, value)| (one.clone(), value.to_string())));
+    adapt(folder.path(), &content(&rows)).succeeded();
+    fs::remove_file(folder.path().join("new.json")).unwrap();
+    rows.push((rows[0].0.clone(), 3.0 * rows[0].1));
+    let cell = rows[0].0.clone();
+    adapt(folder.path(), &content(&rows)).failed(2, &[&cell, "within a factor of 1.5", "Measure it again"]);
 }
 
 #[test]

@@ -18,10 +18,9 @@ const KEPT: usize = 150;
 /// Settings that the evidence has to be spread over at least (effective sample size), else it is brought in by a power.
 const LEAST_EFFECTIVE: f64 = 20.0;
 /// The same among the settings kept, once they move.
-const LEAST_EFFECTIVE_KEPT: f64 = 0.5 * KEPT as f64;
-/// Moves of every kept setting at each power, half of the numbers and half of the centre; and powers at most.
-const MOVES: usize = 2;
-const MAX_POWERS: usize = 50;
+const LEAST_EFFECTIVE_KEPT: f64 = 0.3 * KEPT as f64;
+/// Powers at most; a device that needs more is unlike all that was believed of devices.
+const MAX_POWERS: usize = 20;
 
 /// A setting and its share of the posterior.
 pub(super) struct Weighted {
@@ -54,20 +53,18 @@ pub(super) fn posterior(
         logs = kept.iter().map(|&index| logs[index]).collect();
         power = next;
         least = LEAST_EFFECTIVE_KEPT;
-        for _ in 0..MOVES {
-            let steps = step_sizes(&settings);
-            step(&mut settings, &mut logs, evidence, power, rng, |setting, rng| {
-                let mut deviations = setting.deviations;
-                for (deviation, step) in deviations.iter_mut().zip(steps) {
-                    let normal: f64 = StandardNormal.sample(rng);
-                    *deviation += step * normal;
-                }
-                hyperprior.moved(setting, deviations)
-            });
-            step(&mut settings, &mut logs, evidence, power, rng, |setting, rng| {
-                hyperprior.recentred(setting, rng)
-            });
-        }
+        let steps = step_sizes(&settings);
+        step(&mut settings, &mut logs, evidence, power, rng, |setting, rng| {
+            let mut deviations = setting.deviations;
+            for (deviation, step) in deviations.iter_mut().zip(steps) {
+                let normal: f64 = StandardNormal.sample(rng);
+                *deviation += step * normal;
+            }
+            hyperprior.moved(setting, deviations)
+        });
+        step(&mut settings, &mut logs, evidence, power, rng, |setting, rng| {
+            hyperprior.recentred(setting, rng)
+        });
     }
     Vec::new()
 }
