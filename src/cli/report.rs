@@ -1,6 +1,5 @@
 //! `edgefit report`: scores as one HTML file with figures, for screens and for print.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,16 +7,11 @@ use clap::{Args, Subcommand};
 
 use super::Global;
 use super::evaluate::{OptimizerChoices, PredictorChoices, ScoredOptimizer, ScoredPredictor};
-use crate::dataset::{Dataset, Manifest, Origin};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::evaluate::comparison::ComparisonReport;
-use crate::evaluate::predictor::{ProbeChoice, Protocol, predict_devices};
-use crate::files::{check_writable, read_bounded, write_bytes};
-use crate::predict::Predictor;
-use crate::report::{Page, optimizer_page, predictor_page, proxy_page};
-
-/// Longest comparison that is read, in bytes.
-const MAX_COMPARISON: u64 = 256 << 20;
+use crate::evaluate::predictor::predict_devices;
+use crate::files::{check_writable, write_bytes};
+use crate::report::{Page, Provenance, optimizer_page, predictor_page, proxy_page};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReportVerb {
@@ -98,24 +92,10 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<()> {
     // The parser takes at least one.
     let probes = scoring.probes.last().copied().unwrap_or_default();
     let predictions = predict_devices(predictor, dataset, task.as_ref(), scoring, probes, &global.progress())?;
-    let mut provenance = sources(predictor, &args.choices.checkpoint, &args.choices.datasets.folders)?;
-    provenance.push(entry("Devices", ids(dataset, &scoring.devices)));
-    provenance.push(entry("Values", origins(dataset, &scoring.devices, None)));
-    provenance.push(entry(
-        "Scored",
-        match scoring.protocol {
-            Protocol::Full => "all measurements that are not probes (protocol full)",
-            Protocol::Trimmed => "the middle 80 % by measured value (protocol trimmed)",
-        },
-    ));
-    provenance.push(entry("Probes", choice(scoring.choice)));
-    provenance.push(entry("Repeats", scoring.repeats));
-    provenance.extend(run_of(global));
-    write(
-        &predictor_page(report, &predictions, probes, provenance)?,
-        &args.out,
-        global,
-    )
+    let provenance = Provenance::of(predictor, &args.choices.checkpoint, &args.choices.datasets.folders)?
+        .with_predictor_scoring(dataset, scoring);
+    let page = predictor_page(report, &predictions, probes, &with_command(provenance))?;
+    write(&page, &args.out, global)
 }
 
 fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<()> {
@@ -127,45 +107,15 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<()> {
         scoring,
         report,
     } = &scored;
-    let mut provenance = sources(predictor, &args.choices.checkpoint, &args.choices.datasets.folders)?;
-    provenance.push(entry("Task", &task.name));
-    provenance.push(entry("Devices", ids(dataset, &scoring.devices)));
-    provenance.push(entry("Values", origins(dataset, &scoring.devices, Some(&task.name))));
-    provenance.push(entry("Probes", choice(scoring.choice)));
-    provenance.push(entry("Confidence", scoring.confidence));
-    provenance.push(entry("Repeats", scoring.repeats));
-    provenance.push(entry(
-        "Evaluations of NSGA-II and random search per limit",
-        scoring.budget,
-    ));
-    provenance.extend(run_of(global));
-    write(&optimizer_page(report, provenance)?, &args.out, global)
+    let provenance = Provenance::of(predictor, &args.choices.checkpoint, &args.choices.datasets.folders)?
+        .with_optimizer_scoring(dataset, task, scoring);
+    write(&optimizer_page(report, &with_command(provenance))?, &args.out, global)
 }
 
 fn proxy(args: &ProxyArgs, global: &Global) -> Result<()> {
-    let bytes = read_bounded(&args.from, MAX_COMPARISON)?;
-    let report: ComparisonReport = serde_json::from_slice(&bytes).map_err(|error| Error::Malformed {
-        path: args.from.clone(),
-        line: Some(error.line() as u64),
-        column: None,
-        expected: "what `edgefit proxy compare --json` prints".into(),
-        found: error.to_string(),
-        hint: "Write its output to this file again.".into(),
-    })?;
-    let provenance = vec![
-        entry("Comparison", args.from.display()),
-        entry("Search space", &report.space),
-        entry("Task", &report.task),
-        entry("Confidence", report.confidence),
-        entry("Seed of the comparison", report.seed),
-        entry(
-            "Values",
-            "regret, hypervolume and fronts are looked up in the dataset that the comparison was made with; what chose the \
-             designs is predicted",
-        ),
-        entry("Program", program()),
-    ];
-    write(&proxy_page(&report, provenance)?, &args.out, global)
+    let report = ComparisonReport::read(&args.from)?;
+    let provenance = Provenance::of_comparison(&report, &args.from).with_program();
+    write(&proxy_page(&report, &provenance)?, &args.out, global)
 }
 
 fn write(page: &Page, out: &Path, global: &Global) -> Result<()> {
@@ -175,80 +125,8 @@ fn write(page: &Page, out: &Path, global: &Global) -> Result<()> {
     Ok(())
 }
 
-fn entry(name: &str, value: impl ToString) -> (String, String) {
-    (name.into(), value.to_string())
-}
-
-fn program() -> String {
-    format!("edgefit {}", env!("CARGO_PKG_VERSION"))
-}
-
 /// What was asked of which program.
-fn run_of(global: &Global) -> Vec<(String, String)> {
+fn with_command(provenance: Provenance) -> Provenance {
     let command: Vec<String> = std::env::args().collect();
-    vec![
-        entry("Seed", global.seed),
-        entry("Program", program()),
-        entry("Command", command.join(" ")),
-    ]
-}
-
-/// Checkpoint and datasets, with what these say of their sources.
-fn sources(predictor: &Predictor, checkpoint: &Path, datasets: &[PathBuf]) -> Result<Vec<(String, String)>> {
-    let mut entries = vec![
-        entry(
-            "Checkpoint",
-            format!("{} (predictor {})", checkpoint.display(), predictor.id),
-        ),
-        entry("Search space", predictor.space.id()),
-    ];
-    for folder in datasets {
-        let manifest = Manifest::read(folder)?;
-        let sources: Vec<String> = manifest.sources.iter().map(|source| source.name.clone()).collect();
-        let from = if sources.is_empty() {
-            String::new()
-        } else {
-            format!(" (from {})", sources.join(", "))
-        };
-        entries.push(entry("Dataset", format!("{}{from}", folder.display())));
-    }
-    Ok(entries)
-}
-
-fn ids(dataset: &Dataset, devices: &[usize]) -> String {
-    let ids: Vec<&str> = devices
-        .iter()
-        .map(|&device| dataset.devices[device].id.as_str())
-        .collect();
-    ids.join(", ")
-}
-
-/// How many values are measured, simulated and predicted.
-fn origins(dataset: &Dataset, devices: &[usize], task: Option<&str>) -> String {
-    let on_device = |device: u32| devices.contains(&(device as usize));
-    let rows = dataset.measurements.iter().filter(|row| on_device(row.device));
-    let mut parts = vec![counted("latencies and energies", rows.map(|row| row.origin))];
-    if let Some(task) = task {
-        let rows = dataset
-            .accuracies
-            .iter()
-            .filter(|row| dataset.tasks[usize::from(row.task)] == task);
-        parts.push(counted("accuracies", rows.map(|row| row.origin)));
-    }
-    parts.push("what is called predicted comes from the checkpoint".into());
-    parts.join("; ")
-}
-
-fn counted(what: &str, origins: impl Iterator<Item = Origin>) -> String {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    origins.for_each(|origin| *counts.entry(origin.name()).or_default() += 1);
-    let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    format!("{what}: {}", counts.join(", "))
-}
-
-fn choice(choice: ProbeChoice) -> &'static str {
-    match choice {
-        ProbeChoice::Random => "drawn at random among the device's measurements",
-        ProbeChoice::Chosen => "chosen as by `edgefit probes` among the device's measurements",
-    }
+    provenance.with_program().with("Command", command.join(" "))
 }

@@ -26,6 +26,11 @@ pub(super) struct Axis {
 
 /// Room left beyond the outermost values, as a share of their distance.
 const PADDING: f64 = 0.04;
+/// Largest value that an axis reaches to, and one over the smallest of a logarithmic one: files hold 1e308 and 1e-320, whose
+/// neighbours are no numbers.
+const MOST: f64 = 1e30;
+/// Most powers of ten that are written beside an axis.
+const POWERS: usize = 10;
 
 impl Axis {
     /// From `low` to `high`, as given; both positive for a logarithmic scale, and `low` the smaller.
@@ -45,7 +50,10 @@ impl Axis {
 
     /// Long enough for all values that it can show, with a little room; of none, and of one value, an axis all the same.
     pub(super) fn spanning(label: &str, scale: Scale, values: impl IntoIterator<Item = f64>) -> Axis {
-        let shown = |value: &f64| value.is_finite() && (scale == Scale::Linear || *value > 0.0);
+        let shown = |value: &f64| match scale {
+            Scale::Linear => value.abs() <= MOST,
+            Scale::Logarithmic => (1.0 / MOST..=MOST).contains(value),
+        };
         let places: Vec<f64> = values
             .into_iter()
             .filter(shown)
@@ -157,9 +165,11 @@ fn linear_ticks(low: f64, high: f64) -> Vec<f64> {
 
 /// Powers of ten, with 2 and 5 times them or finer where there is room.
 fn logarithmic_ticks(low: f64, high: f64) -> Vec<f64> {
+    let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
+    let step = (last.abs_diff(first) as usize).div_ceil(POWERS).max(1);
     let within = |digits: &[f64]| -> Vec<f64> {
-        let powers = (low.log10().floor() as i32)..=(high.log10().ceil() as i32);
-        powers
+        (first..=last)
+            .step_by(step)
             .flat_map(|power| digits.iter().map(move |digit| digit * 10_f64.powi(power)))
             .filter(|tick| (low * 0.999..=high * 1.001).contains(tick))
             .collect()
@@ -223,6 +233,32 @@ mod tests {
                 assert!(!axis.ticks().is_empty(), "{values:?} {axis:?}");
             }
         }
+    }
+
+    #[test]
+    fn values_that_no_axis_can_reach_are_left_to_its_end() {
+        for scale in [Scale::Linear, Scale::Logarithmic] {
+            for values in [
+                vec![1e308, 1e-320, -1e308],
+                vec![f64::MAX, f64::MIN_POSITIVE],
+                vec![1e308, 1.0, 5.0],
+                vec![1e-29, 1e29],
+            ] {
+                let axis = Axis::spanning("", scale, values.clone());
+                assert!(axis.low < axis.high && axis.high.is_finite(), "{values:?} {axis:?}");
+                assert!((1..=12).contains(&axis.ticks().len()), "{values:?} {axis:?}");
+                assert!(
+                    values
+                        .iter()
+                        .all(|value| (0..=100).contains(&axis.map(value, (0, 100)))),
+                    "{axis:?}"
+                );
+            }
+        }
+        assert_eq!(
+            Axis::spanning("", Scale::Linear, [1e308, 1.0, 5.0]).map(&1e308, (0, 100)),
+            100
+        );
     }
 
     #[test]

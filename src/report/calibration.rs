@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::stats;
 
 const SIZE: (u32, u32) = (480, 440);
-const DEVICE: RGBColor = RGBColor(0xB0, 0xB0, 0xB0);
+/// Lines of single devices.
+pub(super) const DEVICE: RGBColor = RGBColor(0xB0, 0xB0, 0xB0);
 
 /// Promised and observed shares.
 #[derive(Debug, Clone, PartialEq)]

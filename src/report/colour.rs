@@ -1,6 +1,10 @@
 //! Colours that people who see them differently, and printers without any, can tell apart.
 
-use plotters::style::RGBColor;
+use plotters::style::{BLACK, RGBColor, WHITE};
+
+use super::calibration::DEVICE;
+use super::canvas::{GRID, MUTED};
+use super::scatter::shades;
 
 /// Anchors of the cividis scale, dark to light: lightness rises evenly, and people with any kind of colour vision see the
 /// same scale (Nuñez, Anderton & Renslow, *Optimizing colormaps with consideration for color vision deficiency*, PLoS ONE
@@ -38,9 +42,28 @@ pub(super) fn mixed(from: RGBColor, to: RGBColor, share: f64) -> RGBColor {
     RGBColor(between(from.0, to.0), between(from.1, to.1), between(from.2, to.2))
 }
 
-/// Black or white, whichever stands out more on `ground`.
+/// The ground of pages and figures on dark screens.
+pub(super) const DARK_GROUND: RGBColor = RGBColor(0x16, 0x16, 0x16);
+
+/// Colours of figures on white, each with the one that takes its part on [`DARK_GROUND`]. Others serve on both.
+pub(super) fn dark_counterparts() -> Vec<(RGBColor, RGBColor)> {
+    // What is densest stands out most from the ground.
+    let light = [(0x4A, 0x5A, 0x78), (0x8F, 0xA6, 0xD0), (0xF0, 0xF4, 0xFF)]
+        .map(|(red, green, blue)| RGBColor(red, green, blue));
+    let mut pairs = vec![
+        (WHITE, DARK_GROUND),
+        (BLACK, RGBColor(0xE6, 0xE6, 0xE6)),
+        (MUTED, RGBColor(0xA8, 0xA8, 0xA8)),
+        (GRID, RGBColor(0x3A, 0x3A, 0x3A)),
+        (DEVICE, RGBColor(0x6A, 0x6A, 0x6A)),
+    ];
+    pairs.extend(shades().zip(light));
+    pairs
+}
+
+/// Black or white, whichever stands out more on `ground`; a shade off, so that dark screens leave it as it is.
 pub(super) fn text_on(ground: RGBColor) -> RGBColor {
-    let (black, white) = (RGBColor(0, 0, 0), RGBColor(255, 255, 255));
+    let (black, white) = (RGBColor(1, 1, 1), RGBColor(254, 254, 254));
     if contrast(ground, black) >= contrast(ground, white) {
         black
     } else {
@@ -81,13 +104,13 @@ mod tests {
     #[test]
     fn words_stand_out_on_every_colour_of_the_scale() {
         // 4.5 is what the guidelines ask of ordinary text. Black and white have equal contrast, the square root of 21 =
-        // 4.58, at the worst grey.
+        // 4.58, at the worst grey; a shade less of both takes a little of it.
         for step in 0..=100 {
             let ground = cividis(f64::from(step) / 100.0);
-            assert!(contrast(ground, text_on(ground)) >= 4.5, "{ground:?}");
+            assert!(contrast(ground, text_on(ground)) >= 4.45, "{ground:?}");
         }
-        assert_eq!(text_on(CIVIDIS[0]), RGBColor(255, 255, 255));
-        assert_eq!(text_on(CIVIDIS[4]), RGBColor(0, 0, 0));
+        assert_eq!(text_on(CIVIDIS[0]), RGBColor(254, 254, 254));
+        assert_eq!(text_on(CIVIDIS[4]), RGBColor(1, 1, 1));
     }
 
     #[test]
@@ -96,6 +119,28 @@ mod tests {
         let white = RGBColor(255, 255, 255);
         assert!((contrast(RGBColor(0, 0, 0), white) - 21.0).abs() < 1e-9);
         assert!((contrast(RGBColor(0x76, 0x76, 0x76), white) - 4.54).abs() < 0.005);
+    }
+
+    #[test]
+    fn what_is_drawn_stands_out_on_dark_screens_too() {
+        let pairs = dark_counterparts();
+        let on_dark = |colour: RGBColor| {
+            let pair = pairs.iter().find(|(light, _)| *light == colour);
+            contrast(pair.map_or(colour, |(_, dark)| *dark), DARK_GROUND)
+        };
+        for colour in LINES.into_iter().chain(shades()) {
+            assert!(on_dark(colour) >= 2.0, "{colour:?}: {}", on_dark(colour));
+        }
+        // Words.
+        assert!(on_dark(BLACK) >= 7.0 && on_dark(MUTED) >= 4.5);
+        // Words in cells keep their colour with their ground.
+        assert!(
+            pairs
+                .iter()
+                .all(|(light, _)| *light != text_on(CIVIDIS[0]) && *light != text_on(CIVIDIS[4]))
+        );
+        let shades: Vec<f64> = shades().map(on_dark).collect();
+        assert!(shades.is_sorted(), "{shades:?}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use plotters::style::{BLACK, Color};
 
 use super::axis::{Axis, Scale};
 use super::canvas::{Area, Drawing, chart, pixel};
-use super::panels::panels;
+use super::panels::{Panels, panels};
 use super::series::Style;
 use crate::error::Result;
 use crate::stats;
@@ -38,11 +38,11 @@ pub struct FrontPanel {
 }
 
 impl Fronts {
-    /// Draws it: the true front as a line, the others as markers.
+    /// Draws it: a legend, then one panel per device with the true front as a line and the others as markers.
     ///
     /// # Errors
     /// If the backend refuses.
-    pub fn svg(&self) -> Result<String> {
+    pub fn panels(&self) -> Result<Panels> {
         let names: Vec<String> = self.panels.iter().map(|panel| panel.name.clone()).collect();
         let mut entries = vec![(Style::plain(), "true front")];
         let named = self.names.iter().enumerate();
@@ -146,8 +146,11 @@ mod tests {
                 panel("b", vec![vec![], vec![[2.0, 60.0]; 3], vec![]]),
             ],
         };
-        let svg = fronts.svg().unwrap();
-        well_formed_and_inside(&svg);
+        let drawn = fronts.panels().unwrap();
+        assert_eq!(drawn.svgs.len(), 2);
+        let svgs: Vec<String> = drawn.legend.into_iter().chain(drawn.svgs).collect();
+        svgs.iter().for_each(|svg| well_formed_and_inside(svg));
+        let svg = svgs.concat();
         for text in [
             "true front",
             "proxy",
@@ -175,8 +178,10 @@ mod tests {
                 found: vec![],
             }],
         };
-        well_formed_and_inside(&fronts.svg().unwrap());
+        let drawn = fronts.panels().unwrap().svgs;
+        assert_eq!(drawn.len(), 1);
+        well_formed_and_inside(&drawn[0]);
         fronts.panels.clear();
-        well_formed_and_inside(&fronts.svg().unwrap());
+        assert!(fronts.panels().unwrap().svgs.is_empty());
     }
 }

@@ -15,7 +15,9 @@ const VALUE: f64 = 10.5;
 /// Longest label, in characters.
 const LABEL: usize = 28;
 /// Height of the scale below the matrix, with its words.
-const SCALE: i32 = 46;
+const SCALE: i32 = 62;
+/// Most rows, and most columns: more than can be read, and than a file should be able to ask for.
+const MOST: usize = 400;
 const MARGIN: i32 = 10;
 
 /// A matrix of correlations.
@@ -34,6 +36,9 @@ pub struct Heatmap {
     /// The smallest value that the scale is to reach; at most the smallest one there is.
     pub least: Option<f64>,
 }
+
+/// What the colours and the values in the cells are.
+const QUANTITY: &str = "rank correlation (SRCC)";
 
 /// Rounding leaves a correlation a hair beyond 1.
 const ROUNDING: f64 = 1e-9;
@@ -79,6 +84,10 @@ impl Heatmap {
         let widths_fit = self.values.iter().all(|row| row.len() == self.columns.len());
         if self.rows.is_empty() || self.columns.is_empty() {
             return invalid("at least one row and one column", "none".into());
+        }
+        if self.rows.len().max(self.columns.len()) > MOST {
+            let found = format!("{} by {}", self.rows.len(), self.columns.len());
+            return invalid(&format!("at most {MOST} rows and columns"), found);
         }
         if self.values.len() != self.rows.len() || !widths_fit {
             return invalid("a value or a gap for every row and column", "another number".into());
@@ -214,7 +223,9 @@ impl Layout {
 
 fn draw_scale(area: &Area, layout: &Layout) -> Drawing {
     const STEPS: i32 = 50;
-    let (left, top) = (MARGIN + 40, layout.foot + 16);
+    let (left, top) = (MARGIN + 40, layout.foot + 32);
+    let style = words(TEXT, BLACK, HPos::Left, VPos::Center);
+    area.draw(&Text::new(QUANTITY, (MARGIN, layout.foot + 18), style))?;
     for step in 0..STEPS {
         let colour: RGBColor = cividis(f64::from(step) / f64::from(STEPS - 1));
         let x = left + 3 * step;
@@ -252,6 +263,8 @@ mod tests {
         let texts = texts(&svg);
         let count = |text: &str| texts.iter().filter(|one| *one == text).count();
         assert_eq!((count(".97"), count("-.31"), count("–"), count("0")), (2, 2, 2, 0));
+        // The scale says what it is of and where it starts and ends: -.31 is rounded down.
+        assert_eq!((count("rank correlation (SRCC)"), count("-.40")), (1, 1));
         // Each name stands beside a row and above a column.
         assert!((0..3).all(|index| count(&format!("device_{index}")) == 2), "{texts:?}");
     }
@@ -286,6 +299,8 @@ mod tests {
         assert!(square(vec![vec![Some(1.5), None], vec![None, None]]).is_err());
         assert!(square(vec![vec![Some(f64::NAN), None], vec![None, None]]).is_err());
         assert!(square(vec![vec![None, None], vec![None, None]]).is_ok());
+        let many = Heatmap::square("m", &names(401), vec![vec![None; 401]; 401]);
+        assert!(many.svg().unwrap_err().to_string().contains("at most 400"));
     }
 
     #[test]

@@ -2,6 +2,11 @@
 
 use std::fmt::Write as _;
 
+use plotters::style::RGBColor;
+
+use super::Panels;
+use super::colour::{DARK_GROUND, dark_counterparts};
+
 /// A report: what a reader should know first, sections, and where every number comes from.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
@@ -36,6 +41,13 @@ pub enum Block {
         /// What it shows and how to read it.
         caption: String,
     },
+    /// A figure of several small ones, side by side where there is room.
+    Panels {
+        /// The drawings.
+        panels: Panels,
+        /// What they show and how to read them.
+        caption: String,
+    },
     /// A table.
     Table(Table),
 }
@@ -55,11 +67,12 @@ pub struct Table {
 const UNBROKEN: usize = 26;
 
 const STYLE: &str = "\
-:root{color-scheme:light}\
+:root{color-scheme:light dark}\
 body{font:16px/1.5 system-ui,sans-serif;color:#111;background:#fff;max-width:1060px;margin:2rem auto;padding:0 1rem}\
 h1{line-height:1.2;margin-bottom:.3em}h2{margin-top:2em;border-bottom:1px solid #bbb}\
 .lead{font-size:1.15em}\
 figure{margin:1.5em 0}figure svg{display:block;max-width:100%;height:auto}\
+.panels{display:flex;flex-wrap:wrap}\
 figcaption,caption{color:#333;font-size:.9em;text-align:left;margin-top:.4em;max-width:52em}\
 caption{margin:0 0 .4em}\
 .wide{overflow-x:auto}\
@@ -72,7 +85,33 @@ dl{display:grid;grid-template-columns:max-content 1fr;gap:.3em 1.2em;font-size:.
 dd{margin:0;overflow-wrap:anywhere}\
 @media print{@page{margin:15mm}body{max-width:none;margin:0;padding:0;font-size:10.5pt}nav{display:none}\
 figure,tr{break-inside:avoid}h2,caption{break-after:avoid}thead{display:table-header-group}.wide{overflow:visible}table{font-size:8pt}th,td{padding:.2em .5em}.long{min-width:14em}\
-*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}";
+*{-webkit-print-color-adjust:exact;print-color-adjust:exact}}\
+@media screen and (max-width:700px){figure{overflow-x:auto}figure>svg{max-width:none}}";
+
+/// Where the reader's screen is dark, figures and all; paper stays white.
+fn dark_style() -> String {
+    let mut style = format!(
+        "@media screen and (prefers-color-scheme:dark){{body{{color:#e6e6e6;background:{}}}figcaption,caption{{color:#c4c4c4}}\
+         th,td{{border-color:#444}}thead th{{border-color:#999}}h2{{border-color:#666}}",
+        hex(DARK_GROUND)
+    );
+    for (light, dark) in dark_counterparts() {
+        for attribute in ["fill", "stroke"] {
+            let _ = write!(
+                style,
+                "svg [{attribute}=\"{}\"]{{{attribute}:{}}}",
+                hex(light),
+                hex(dark)
+            );
+        }
+    }
+    style + "}"
+}
+
+/// A colour as drawings spell it.
+fn hex(RGBColor(red, green, blue): RGBColor) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
 
 impl Page {
     /// The page as one file.
@@ -82,8 +121,9 @@ impl Page {
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width\">\n\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-             <title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n\
+             <title>{title}</title>\n<style>{STYLE}{}</style>\n</head>\n<body>\n<h1>{title}</h1>\n\
              <p class=\"lead\">{}</p>\n",
+            dark_style(),
             escaped(&self.lead)
         );
         html.push_str("<nav aria-label=\"Contents\"><ul>\n");
@@ -122,6 +162,15 @@ impl Block {
                 writeln!(
                     html,
                     "<figure>\n{svg}<figcaption>{}</figcaption>\n</figure>",
+                    escaped(caption)
+                )
+            }
+            Block::Panels { panels, caption } => {
+                writeln!(
+                    html,
+                    "<figure>\n{}<div class=\"panels\">\n{}</div>\n<figcaption>{}</figcaption>\n</figure>",
+                    panels.legend.as_deref().unwrap_or_default(),
+                    panels.svgs.concat(),
                     escaped(caption)
                 )
             }
@@ -245,6 +294,40 @@ mod tests {
             assert!(!html.contains(outside), "{outside}");
         }
         assert!(html.contains("default-src 'none'"));
+    }
+
+    #[test]
+    fn dark_screens_get_dark_figures_and_paper_stays_white() {
+        let html = page("plain").html();
+        let (before, dark) = html
+            .split_once("@media screen and (prefers-color-scheme:dark){")
+            .unwrap();
+        assert!(before.contains("background:#fff"));
+        for rule in [
+            "svg [fill=\"#FFFFFF\"]{fill:#161616}",
+            "svg [fill=\"#000000\"]{fill:#E6E6E6}",
+        ] {
+            assert!(dark.contains(rule), "{rule}");
+        }
+        // A drawing spells colours as the rules do.
+        let drawn = super::super::canvas::svg("t", (10, 10), |_| Ok(())).unwrap();
+        assert!(drawn.contains("fill=\"#FFFFFF\""), "{drawn}");
+    }
+
+    #[test]
+    fn several_drawings_stand_side_by_side() {
+        let mut html = String::new();
+        Block::Panels {
+            panels: Panels {
+                legend: Some("<svg>legend</svg>".into()),
+                svgs: vec!["<svg></svg>".to_string(); 3],
+            },
+            caption: "1 < 2".into(),
+        }
+        .write(&mut html);
+        let expected = "<figure>\n<svg>legend</svg><div class=\"panels\">\n<svg></svg><svg></svg><svg></svg></div>\n\
+                        <figcaption>1 &lt; 2</figcaption>\n</figure>\n";
+        assert_eq!(html, expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The report of an optimizer: what it chose for a grid of limits on unseen devices, and what that was worth.
 
 use super::html::{Block, Page, Section, Table};
-use super::{FrontPanel, Fronts, Lines};
+use super::{FrontPanel, Fronts, Lines, Provenance};
 use crate::error::Result;
 use crate::evaluate::devices::{plural, what_counts};
 use crate::evaluate::optimizer::{OptimizerReport, OptimizerRow, OptimizerSummary};
@@ -11,7 +11,7 @@ use crate::predict::Estimate;
 ///
 /// # Errors
 /// If a figure cannot be drawn.
-pub fn optimizer_page(report: &OptimizerReport, provenance: Vec<(String, String)>) -> Result<Page> {
+pub fn optimizer_page(report: &OptimizerReport, provenance: &Provenance) -> Result<Page> {
     let devices = report.fronts.len();
     let summary = &report.summary;
     Ok(Page {
@@ -29,7 +29,7 @@ pub fn optimizer_page(report: &OptimizerReport, provenance: Vec<(String, String)
             summary.microseconds_per_design
         ),
         sections: vec![methods(report)?, chosen(report)?, designs(report)],
-        provenance,
+        provenance: provenance.entries().to_vec(),
     })
 }
 
@@ -138,8 +138,8 @@ fn chosen(report: &OptimizerReport) -> Result<Section> {
     };
     Ok(Section {
         heading: "Chosen designs and the best there are".into(),
-        blocks: vec![Block::Figure {
-            svg: fronts.svg()?,
+        blocks: vec![Block::Panels {
+            panels: fronts.panels()?,
             caption:
                 "Where the designs chosen really lie, and the true front of the table. Designs far less accurate than \
                       the better half of the front stand at the lower edge."

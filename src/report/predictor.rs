@@ -1,8 +1,9 @@
 //! The report of a predictor: how good predictions on unseen devices are, and whether their intervals hold.
 
 use super::html::{Block, Page, Section, Table};
-use super::{CalibrationCurve, Dots, Lines, Scatter};
+use super::{CalibrationCurve, Dots, Lines, Provenance, Scatter};
 use crate::error::Result;
+use crate::evaluate::devices::{plural, what_counts};
 use crate::evaluate::predictor::{DevicePredictions, PredictorMean, PredictorReport, PredictorRow};
 use crate::stats::Interval;
 
@@ -14,11 +15,11 @@ pub fn predictor_page(
     report: &PredictorReport,
     predictions: &[DevicePredictions],
     probes: usize,
-    provenance: Vec<(String, String)>,
+    provenance: &Provenance,
 ) -> Result<Page> {
     let mut sections = vec![
         against_measured(report, predictions, probes)?,
-        intervals(predictions)?,
+        intervals(report, predictions, probes)?,
         by_device(report, probes)?,
     ];
     if report.mean.len() > 1 {
@@ -35,22 +36,23 @@ pub fn predictor_page(
         },
         lead: lead(report, probes),
         sections,
-        provenance,
+        provenance: provenance.entries().to_vec(),
     })
 }
 
 fn lead(report: &PredictorReport, probes: usize) -> String {
     let Some(mean) = mean_at(report, probes) else {
-        return "Nothing was scored.".into();
+        return format!("No device counts. {}", what_counts(&report.devices));
     };
     format!(
-        "With {probes} probes per device, mean over the devices: rank correlation {:.3}, mean absolute percentage error \
-         {:.1} % (median device {:.1} %), {:.0} % of predictions within 10 %; intervals that promise 90 % hold {:.0} %.",
+        "With {} per device: rank correlation {:.3}, mean absolute percentage error of the median hardware unit {:.1} %, \
+         {:.0} % of predictions within 10 %; intervals that promise 90 % hold {:.0} %. {}",
+        plural(probes, "probe"),
         mean.spearman,
-        mean.mape_percent,
         mean.median_mape_percent,
         100.0 * mean.within_10_percent,
-        100.0 * mean.coverage_90
+        100.0 * mean.coverage_90,
+        what_counts(&report.devices)
     )
 }
 
@@ -73,11 +75,12 @@ fn against_measured(report: &PredictorReport, predictions: &[DevicePredictions],
     };
     Ok(Section {
         heading: "Predicted against measured".into(),
-        blocks: vec![Block::Figure {
-            svg: scatter.svg()?,
+        blocks: vec![Block::Panels {
+            panels: scatter.panels()?,
             caption: format!(
-                "{probes} probes per device, the first of the repeats; every architecture that is scored. The darker a spot, the \
-                 more architectures it stands for. Orange: prediction and measurement agree; grey: 10 % off."
+                "{} per device, the first of the repeats; every architecture that is scored. The more a spot stands \
+                 out, the more architectures it stands for. Orange: prediction and measurement agree; grey: 10 % off.",
+                plural(probes, "probe")
             ),
         }],
     })
@@ -89,30 +92,35 @@ fn panel_name(report: &PredictorReport, device: &DevicePredictions, probes: usiz
         .iter()
         .find(|row| row.device == device.device && row.probes == probes);
     match row {
-        Some(row) => format!("{}: SRCC {:.3}", device.device, row.spearman.mean),
-        None => device.device.clone(),
+        Some(row) => format!("{}: SRCC {:.3}", report.label(&device.device), row.spearman.mean),
+        None => report.label(&device.device),
     }
 }
 
-fn intervals(predictions: &[DevicePredictions]) -> Result<Section> {
+fn intervals(report: &PredictorReport, predictions: &[DevicePredictions], probes: usize) -> Result<Section> {
+    let counts = |device: &&DevicePredictions| {
+        let standing = report.devices.iter().find(|one| one.id == device.device);
+        standing.is_some_and(|standing| standing.counted)
+    };
     let probabilities: Vec<Vec<f64>> = predictions
         .iter()
+        .filter(counts)
         .map(|device| device.rows.iter().map(|row| row.probability).collect())
         .collect();
     let curve = CalibrationCurve::of("Share of measurements inside of their interval", &probabilities);
-    let observed = |share: f64| match curve.observed_at(share) {
-        Some(observed) => format!("{:.0} % hold {:.0} %", 100.0 * share, 100.0 * observed),
-        None => "nothing was scored".into(),
-    };
+    let held = mean_at(report, probes).map_or_else(String::new, |mean| {
+        format!(
+            " Over all repeats, intervals that promise 90 % hold {:.0} %.",
+            100.0 * mean.coverage_90
+        )
+    });
     Ok(Section {
         heading: "Do the intervals hold?".into(),
         blocks: vec![Block::Figure {
             svg: curve.svg()?,
             caption: format!(
-                "Share of measurements inside of central intervals, in the first of the repeats. Blue: mean over devices; light grey: single devices; \
-                 diagonal: promises kept, above it intervals are wider than needed. Intervals that promise {}, {}.",
-                observed(0.5),
-                observed(0.9)
+                "Share of measurements inside of central intervals, in the first of the repeats. Blue: mean over the devices \
+                 that count; grey: single devices; diagonal: promises kept, above it intervals are wider than needed.{held}"
             ),
         }],
     })
@@ -125,7 +133,7 @@ fn by_device(report: &PredictorReport, probes: usize) -> Result<Section> {
                 of: fn(&PredictorRow) -> Interval|
      -> Result<Block> {
         let rows = report.rows.iter().filter(|row| row.probes == probes);
-        let mut rows: Vec<(String, Interval)> = rows.map(|row| (row.device.clone(), of(row))).collect();
+        let mut rows: Vec<(String, Interval)> = rows.map(|row| (report.label(&row.device), of(row))).collect();
         rows.sort_by(|a, b| a.1.mean.total_cmp(&b.1.mean));
         let dots = Dots {
             title: format!("{quantity} by device"),
@@ -138,8 +146,10 @@ fn by_device(report: &PredictorReport, probes: usize) -> Result<Section> {
         Ok(Block::Figure {
             svg: dots.svg()?,
             caption: format!(
-                "{quantity}, {probes} probes per device. Lines: 90 % bootstrap intervals over at most {repeats} repeats with \
-                 other probes; a dot without a line has one repeat."
+                "{quantity}, {} per device. Lines: 90 % bootstrap intervals over {} with other probes; a dot without a line \
+                 has one repeat.",
+                plural(probes, "probe"),
+                plural(repeats, "repeat")
             ),
         })
     };
@@ -147,6 +157,9 @@ fn by_device(report: &PredictorReport, probes: usize) -> Result<Section> {
         heading: "Error by device".into(),
         blocks: vec![
             dots("mean absolute percentage error, %", 1, true, |row| row.mape_percent)?,
+            dots("median absolute percentage error, %", 1, true, |row| {
+                row.median_error_percent
+            })?,
             dots("rank correlation (SRCC)", 3, false, |row| row.spearman)?,
         ],
     })
@@ -167,14 +180,17 @@ fn by_probes(report: &PredictorReport) -> Result<Section> {
         up: "rank correlation (SRCC)".into(),
         logarithmic: false,
         from_zero: false,
-        lines: vec![("mean over devices".into(), report.mean.iter().map(point).collect())],
+        lines: vec![(
+            "mean over hardware units".into(),
+            report.mean.iter().map(point).collect(),
+        )],
     };
     Ok(Section {
         heading: "What measurements are worth".into(),
         blocks: vec![Block::Figure {
             svg: lines.svg()?,
             caption:
-                "Mean rank correlation over the devices, with its 90 % bootstrap interval over devices and repeats."
+                "Mean rank correlation over the hardware units, with its 90 % bootstrap interval over units and repeats."
                     .into(),
         }],
     })
@@ -187,6 +203,7 @@ fn scores(report: &PredictorReport) -> Table {
         "SRCC",
         "Kendall",
         "MAPE, %",
+        "median error, %",
         "within 10 %",
         "coverage of 90 %",
     ];
@@ -199,11 +216,12 @@ fn scores(report: &PredictorReport) -> Table {
     };
     let rows = report.rows.iter().map(|row| {
         vec![
-            row.device.clone(),
+            report.label(&row.device),
             row.probes.to_string(),
             interval(&row.spearman, 3),
             interval(&row.kendall, 3),
             interval(&row.mape_percent, 1),
+            interval(&row.median_error_percent, 1),
             format!("{:.2}", row.within_10_percent.mean),
             format!("{:.2}", row.coverage_90.mean),
         ]
@@ -217,15 +235,18 @@ fn scores(report: &PredictorReport) -> Table {
                 mean.spearman, mean.spearman_low, mean.spearman_high
             ),
             format!("{:.3}", mean.kendall),
-            format!("{:.1}", mean.mape_percent),
+            format!("{:.1} (median)", mean.median_mape_percent),
+            format!("{:.1}", mean.median_error_percent),
             format!("{:.2}", mean.within_10_percent),
             format!("{:.2}", mean.coverage_90),
         ]
     });
     Table {
-        caption: "Shares lie between 0 and 1. In brackets: 90 % bootstrap intervals over repeats, for the means over devices \
-                  and repeats."
-            .into(),
+        caption: format!(
+            "Shares lie between 0 and 1. In brackets: 90 % bootstrap intervals over repeats, for the means over hardware units \
+             and repeats. {} Their MAPE is that of the median unit.",
+            what_counts(&report.devices)
+        ),
         header: header.map(String::from).to_vec(),
         rows: rows.chain(means).collect(),
     }

@@ -2,9 +2,10 @@
 //! measurements.
 
 use super::html::{Block, Page, Section, Table};
-use super::{FrontPanel, Fronts, Heatmap, Lines};
+use super::{FrontPanel, Fronts, Heatmap, Lines, Provenance};
 use crate::error::Result;
 use crate::evaluate::comparison::{AdaptationMatrix, ComparisonMean, ComparisonReport, ComparisonRun, Method};
+use crate::evaluate::devices::plural;
 use crate::proxy::adaproxy::Norm;
 use crate::proxy::cluster::complete_linkage;
 use crate::proxy::flow::FrontPoint;
@@ -37,7 +38,7 @@ pub fn matrix_heatmap(found: &Monotonicity) -> Heatmap {
 ///
 /// # Errors
 /// If a figure cannot be drawn.
-pub fn proxy_page(report: &ComparisonReport, provenance: Vec<(String, String)>) -> Result<Page> {
+pub fn proxy_page(report: &ComparisonReport, provenance: &Provenance) -> Result<Page> {
     Ok(Page {
         title: format!(
             "One proxy, or one search per device? {} on {}",
@@ -45,7 +46,7 @@ pub fn proxy_page(report: &ComparisonReport, provenance: Vec<(String, String)>) 
         ),
         lead: lead(report),
         sections: vec![regret(report)?, adaptation(report)?, fronts(report)?, by_target(report)],
-        provenance,
+        provenance: provenance.entries().to_vec(),
     })
 }
 
@@ -77,8 +78,9 @@ fn lead(report: &ComparisonReport) -> String {
         })
         .collect();
     format!(
-        "Mean regret in percentage points over {} target devices, {most} measurements on each: {}.",
-        targets(report).len(),
+        "Mean regret in percentage points over {}, {} on each: {}.",
+        plural(targets(report).len(), "target device"),
+        plural(most, "measurement"),
         words.join(", ")
     )
 }
@@ -123,7 +125,8 @@ fn regret(report: &ComparisonReport) -> Result<Section> {
                 )?,
                 caption: "Accuracy lost against the best architecture in the table within the same limit, mean over targets, \
                           limits and repeats, with 90 % bootstrap intervals over targets. Points at one number stand side by \
-                          side. Exceeding a limit can make regret negative: read it with the share of limits exceeded."
+                          side. A design that exceeds its limit loses nothing by being more accurate, and gains nothing: \
+                          read it with the share of limits exceeded."
                     .into(),
             },
             Block::Figure {
@@ -171,7 +174,7 @@ fn means(report: &ComparisonReport) -> Table {
     Table {
         caption:
             "Means over targets and repeats; in brackets 90 % bootstrap intervals over targets. The hypervolume ratio \
-                  compares with the best designs within the same limits. Seconds are wall time without measuring."
+                  is 1 for the best designs within the same limits. Seconds are wall time without measuring."
                 .into(),
         header: header.map(String::from).to_vec(),
         rows: report.means.iter().map(row).collect(),
@@ -219,10 +222,10 @@ fn adaptation(report: &ComparisonReport) -> Result<Section> {
             Block::Figure {
                 svg: heatmap("Rank correlation of adapted proxies with targets", &matrix.after)?,
                 caption: format!(
-                    "After: predictions of the proxy's linear latency model, adapted by AdaProxy (norm {}) with {} samples \
+                    "After: predictions of the proxy's linear latency model, adapted by AdaProxy (norm {}) with {} \
                      of the target. Mean {}.",
                     norm(report.norm),
-                    matrix.samples,
+                    plural(matrix.samples, "sample"),
                     mean(&matrix.after)
                 ),
             },
@@ -277,12 +280,13 @@ fn fronts(report: &ComparisonReport) -> Result<Section> {
         .unwrap_or_default();
     Ok(Section {
         heading: "Pareto fronts".into(),
-        blocks: vec![Block::Figure {
-            svg: figure.svg()?,
+        blocks: vec![Block::Panels {
+            panels: figure.panels()?,
             caption: format!(
                 "What each method returned, where it really lies on the target, and the true front of the table; \
-                 {measurements} measurements, first repeat. Designs far less accurate than the better half of the true front \
-                 stand at the lower edge."
+                 {}, first repeat. Designs far less accurate than the better half of the true front \
+                 stand at the lower edge.",
+                plural(measurements, "measurement")
             ),
         }],
     })
@@ -315,7 +319,10 @@ fn by_target(report: &ComparisonReport) -> Section {
     Section {
         heading: "Every target".into(),
         blocks: vec![Block::Table(Table {
-            caption: format!("Means over limits and repeats, {most} measurements on each target."),
+            caption: format!(
+                "Means over limits and repeats, {} on each target.",
+                plural(most, "measurement")
+            ),
             header: header.map(String::from).to_vec(),
             rows,
         })],

@@ -8,13 +8,15 @@ use plotters::style::{Color, RGBColor};
 use super::axis::{Axis, Scale};
 use super::canvas::{Area, Drawing, MUTED, chart, pixel};
 use super::colour::{cividis, mixed};
-use super::panels::panels;
+use super::panels::{Panels, panels};
 use crate::error::Result;
 
 /// Side of a square of the plot that all points in it share, in pixels: 15,000 points become a few hundred squares.
 const SQUARE: i32 = 4;
 /// Points in a square from which on it has the darkest colour; each tenfold less is a step lighter.
 const STEPS: [usize; 3] = [1, 4, 16];
+/// What the shades of squares start from, without reaching it.
+const LIGHTEST: RGBColor = RGBColor(0xD5, 0xDD, 0xEA);
 const IDENTITY: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
 /// Share by which the thin lines are off.
 const OFF: f64 = 0.1;
@@ -31,11 +33,11 @@ pub struct Scatter {
 }
 
 impl Scatter {
-    /// Draws it. Values that are not positive have no place on a logarithmic axis and are left out.
+    /// Draws it, one panel per device. Values that are not positive have no place on a logarithmic axis and are left out.
     ///
     /// # Errors
     /// If the backend refuses.
-    pub fn svg(&self) -> Result<String> {
+    pub fn panels(&self) -> Result<Panels> {
         let names: Vec<String> = self.panels.iter().map(|panel| panel.0.clone()).collect();
         panels(&self.title, &names, &[], |index, area| {
             self.draw(area, &self.panels[index].1)
@@ -74,10 +76,15 @@ impl Scatter {
     }
 }
 
+/// The shades of squares, from few points to many.
+pub(super) fn shades() -> impl Iterator<Item = RGBColor> {
+    STEPS.into_iter().map(shade)
+}
+
 fn shade(count: usize) -> RGBColor {
     let step = STEPS.iter().filter(|least| count >= **least).count();
     let share = step as f64 / STEPS.len() as f64;
-    mixed(RGBColor(0xD5, 0xDD, 0xEA), cividis(0.0), share)
+    mixed(LIGHTEST, cividis(0.0), share)
 }
 
 #[cfg(test)]
@@ -91,14 +98,14 @@ mod tests {
             quantity: "latency, ms".into(),
             panels,
         };
-        let svg = scatter.svg().unwrap();
-        well_formed_and_inside(&svg);
-        svg
+        let svgs = scatter.panels().unwrap().svgs;
+        svgs.iter().for_each(|svg| well_formed_and_inside(svg));
+        svgs.concat()
     }
 
-    /// Squares of points, without the white ground.
+    /// Squares of points, without the white grounds.
     fn squares(svg: &str) -> usize {
-        svg.matches("<rect ").count() - 1
+        svg.matches("<rect ").count() - svg.matches("<svg ").count()
     }
 
     #[test]
@@ -135,6 +142,6 @@ mod tests {
             0
         );
         assert_eq!(squares(&scatter(vec![("none".into(), vec![])])), 0);
-        scatter(vec![]);
+        assert_eq!(scatter(vec![]), "");
     }
 }

@@ -15,7 +15,8 @@ fn report(folder: &Path) -> String {
     let html = fs::read_to_string(folder.join("report.html")).unwrap();
     assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"));
     assert_eq!(html.matches("<svg ").count(), html.matches("</svg>").count());
-    assert_eq!(html.matches("<figure>").count(), html.matches("<svg ").count());
+    assert!(html.matches("<figure>").count() <= html.matches("<svg ").count());
+    assert!(html.contains("prefers-color-scheme:dark"));
     assert!(!html.contains("<script") && !html.contains("src=") && !html.contains("NaN"));
     html
 }
@@ -49,8 +50,9 @@ fn a_predictor_report_shows_every_device_and_says_where_it_comes_from() {
             "--probes 0,10",
         ],
     );
-    // Scatter, calibration, two errors by device, and the worth of probes.
-    assert_eq!(html.matches("<svg ").count(), 5);
+    // Scatter of three devices, calibration, three errors by device, and the worth of probes.
+    assert_eq!(html.matches("<svg ").count(), 3 + 5);
+    assert_eq!(html.matches("<figure>").count(), 6);
     // The same seed gives the same report.
     let again = edgefit(folder.path(), &line.replace("report.html", "again.html")).succeeded();
     assert_eq!(again.status, 0);
@@ -76,8 +78,8 @@ fn an_optimizer_report_lists_its_designs() {
             "<dt>Task</dt><dd>simulated-cifar100</dd>",
         ],
     );
-    // Regret by limit, and the front.
-    assert_eq!(html.matches("<svg ").count(), 2);
+    // Regret by limit, and the front with its legend.
+    assert_eq!(html.matches("<svg ").count(), 3);
     let designs = html.split("one design per limit").nth(1).unwrap();
     assert_eq!(designs.matches(" fp32</td>").count(), 3);
 }
@@ -138,8 +140,8 @@ fn a_comparison_becomes_a_report_and_names_stay_text() {
             "<dt>Seed of the comparison</dt><dd>3</dd>",
         ],
     );
-    // Regret, limits exceeded, two matrices, fronts.
-    assert_eq!(html.matches("<svg ").count(), 5);
+    // Regret, limits exceeded, two matrices, fronts with their legend.
+    assert_eq!(html.matches("<svg ").count(), 6);
 }
 
 #[test]
@@ -158,4 +160,26 @@ fn an_empty_comparison_is_still_a_report_and_another_file_is_refused() {
     let run = edgefit(folder.path(), "report proxy --from {c.json} --out {report.html}");
     run.failed(1, &["c.json", "edgefit proxy compare --json"]);
     assert!(!folder.path().join("report.html").exists());
+}
+
+/// Neighbours of the largest and the smallest numbers are no numbers, and axes that reach for them never end.
+#[test]
+fn numbers_that_no_axis_can_reach_make_a_report_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut extreme = comparison("fpga");
+    for (place, value) in [(0, 1e308), (1, 1e-320)] {
+        extreme["fronts"][0]["truth"][place]["latency_ms"] = json!(value);
+        extreme["fronts"][0]["adapted"][place]["accuracy_percent"] = json!(-value);
+        extreme["means"][place]["regret"] = json!(value);
+        extreme["means"][place]["regret_high"] = json!(value);
+    }
+    extreme["means"][0]["measurements"] = json!(u64::MAX);
+    fs::write(folder.path().join("c.json"), extreme.to_string()).unwrap();
+    edgefit(folder.path(), "report proxy --from {c.json} --out {report.html}").succeeded();
+    report(folder.path());
+    let devices: Vec<String> = (0..401).map(|index| format!("device-{index}")).collect();
+    extreme["adaptation"]["devices"] = json!(devices);
+    fs::write(folder.path().join("c.json"), extreme.to_string()).unwrap();
+    let run = edgefit(folder.path(), "report proxy --from {c.json} --out {report.html}");
+    run.failed(1, &["c.json", "401 targets"]);
 }

@@ -1,7 +1,12 @@
 //! What the comparison of ways to designs found.
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+use crate::files::read_bounded;
 use crate::proxy::adaproxy::Norm;
 use crate::proxy::flow::FrontPoint;
 
@@ -66,6 +71,40 @@ pub struct ComparisonReport {
     pub fronts: Vec<TargetFronts>,
     /// Rank correlation of every proxy with every target before and after adaptation.
     pub adaptation: AdaptationMatrix,
+}
+
+/// Longest comparison that is read, in bytes.
+const MAX_BYTES: u64 = 256 << 20;
+/// Most targets of a comparison that is read.
+const MAX_TARGETS: usize = 400;
+
+impl ComparisonReport {
+    /// Reads a comparison that was written as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`] for anything else than a comparison of at most 400 targets.
+    pub fn read(path: &Path) -> Result<ComparisonReport> {
+        let bytes = read_bounded(path, MAX_BYTES)?;
+        let malformed = |line: Option<u64>, found: String| Error::Malformed {
+            path: path.to_path_buf(),
+            line,
+            column: None,
+            expected: "a comparison as `edgefit proxy compare --json` prints it".into(),
+            found,
+            hint: "Write its output to this file again.".into(),
+        };
+        let report: ComparisonReport =
+            serde_json::from_slice(&bytes).map_err(|error| malformed(Some(error.line() as u64), error.to_string()))?;
+        let targets: BTreeSet<&str> = report.runs.iter().map(|run| run.target.as_str()).collect();
+        match targets
+            .len()
+            .max(report.fronts.len())
+            .max(report.adaptation.devices.len())
+        {
+            count if count > MAX_TARGETS => Err(malformed(None, format!("{count} targets, more than {MAX_TARGETS}"))),
+            _ => Ok(report),
+        }
+    }
 }
 
 /// One method on one target.
