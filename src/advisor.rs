@@ -1,26 +1,4 @@
 //! The library in one place: open a checkpoint, know, describe or adapt to a device, predict, design.
-//!
-//! ```
-//! use edgefit::{Advisor, Device, Metric, PerMetric, Probe, Request};
-//!
-//! let advisor = Advisor::open("nasbench201")?;
-//! # let pixel = advisor.device("pixel3")?;
-//! # let run_on_phone = |cell: &edgefit::space::Architecture| -> edgefit::error::Result<f64> {
-//! #     Ok(advisor.predict(&pixel, std::slice::from_ref(cell))?[0].metrics.latency().mean)
-//! # };
-//! let mut phone = Device::named("my-phone");
-//! phone.class = Some("mobile-cpu".into());
-//! let mut probes = Vec::new();
-//! for cell in advisor.choose_probes(10)?.architectures {
-//!     let latency_ms = run_on_phone(&cell)?;
-//!     probes.push(Probe::new(cell, &phone, PerMetric::from([(Metric::Latency, latency_ms)]))?);
-//! }
-//! let phone = advisor.adapt(&phone, &probes)?;
-//! let designs = advisor.design(&phone, &Request::at_most(Metric::Latency, 10.0)?)?;
-//! println!("{}", designs.best().design.print(advisor.space()));
-//! # assert!(designs.feasible());
-//! # Ok::<(), edgefit::error::Error>(())
-//! ```
 
 use std::path::Path;
 use std::sync::OnceLock;

@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use comfy_table::{Table, presets};
 
+use super::table::new_table;
 use super::{DatasetArgs, Global, print, print_json};
 use crate::compute::ComputeDevice;
 use crate::error::{Error, Result};
@@ -162,9 +162,7 @@ fn sources(report: &BenchmarkReport) -> String {
 }
 
 fn means_table(report: &BenchmarkReport) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
-    table.set_header([
+    let mut table = new_table([
         "protocol",
         "probes",
         "SRCC, random probes",
@@ -210,9 +208,7 @@ fn interval(mean: &PredictorMean) -> String {
 
 /// SRCC and coverage of every unseen device, random probes, full protocol.
 fn device_table(report: &BenchmarkReport) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
-    table.set_header(["device", "probes", "SRCC, random probes", "MAPE %", "coverage of 90 %"]);
+    let mut table = new_table(["device", "probes", "SRCC, random probes", "MAPE %", "coverage of 90 %"]);
     let Some(report) = report.reports.first() else {
         return String::new();
     };

@@ -4,15 +4,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use comfy_table::{Table, presets};
 
 use super::device::resolve;
 use super::predict::Format;
+use super::table::{architecture, interval, new_table};
 use super::{Global, print, print_json};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{Proposal, Proposals, Request};
-use crate::predict::{Estimate, Knowledge, Predictor};
+use crate::predict::{Knowledge, Predictor};
 use crate::report::{DesignRow, designs_csv};
 use crate::search::{Constraint, Limits, Miss, Objective};
 use crate::stats::INTERVAL_SHARE;
@@ -175,29 +175,20 @@ const HEADER: [&str; 10] = [
 ];
 
 fn table(rows: &[DesignRow]) -> String {
-    let interval = |one: Estimate| {
-        if one.low == one.high {
-            format!("{:.2}", one.mean)
-        } else {
-            format!("{:.2} [{:.2}, {:.2}]", one.mean, one.low, one.high)
-        }
-    };
     let number = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.2}"));
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
-    table.set_header(HEADER);
+    let mut table = new_table(HEADER);
     for row in rows {
         table.add_row([
-            row.architecture.clone(),
-            row.quantization.clone(),
-            interval(row.accuracy),
-            row.accuracy_origin.name().to_string(),
-            interval(row.latency_ms),
-            row.energy_mj.map_or_else(|| "-".into(), interval),
-            number(row.macs_m),
-            number(row.size_mib),
-            number(row.memory_kib),
-            format!("{:.2}", row.feasible_probability),
+            architecture(&row.architecture),
+            row.quantization.clone().into(),
+            interval(row.accuracy).into(),
+            row.accuracy_origin.name().into(),
+            interval(row.latency_ms).into(),
+            row.energy_mj.map_or_else(|| "-".into(), interval).into(),
+            number(row.macs_m).into(),
+            number(row.size_mib).into(),
+            number(row.memory_kib).into(),
+            format!("{:.2}", row.feasible_probability).into(),
         ]);
     }
     format!(

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use comfy_table::{Table, presets};
 
+use super::table::new_table;
 use super::{DatasetArgs, Global, print, print_json};
 use crate::checkpoint::Checkpoint;
 use crate::dataset::{Dataset, Task};
@@ -235,9 +235,7 @@ impl OptimizerChoices {
 }
 
 fn summary_table(report: &OptimizerReport) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
-    table.set_header([
+    let mut table = new_table([
         "method",
         "mean regret",
         "90 % interval",
@@ -288,9 +286,7 @@ pub(crate) fn unseen(
 }
 
 fn table(report: &PredictorReport) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
-    table.set_header([
+    let mut table = new_table([
         "device",
         "probes",
         "SRCC",

@@ -16,6 +16,7 @@ mod proxy_compare;
 mod quickstart;
 mod report;
 mod search;
+mod table;
 mod train;
 
 use std::io::{self, IsTerminal, Write};

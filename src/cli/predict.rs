@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use comfy_table::{Table, presets};
 
 use super::device::{read_architectures, resolve};
+use super::table::{architecture, interval, new_table};
 use super::{Global, print, print_json};
 use crate::error::Result;
+use crate::predict::Estimate;
 use crate::report::{PredictionRow, predictions_csv};
+use crate::stats::INTERVAL_SHARE;
 
 #[derive(Debug, Args)]
 pub(crate) struct PredictArgs {
@@ -56,11 +58,27 @@ pub(crate) fn run(args: &PredictArgs, global: &Global) -> Result<ExitCode> {
 }
 
 fn table(rows: &[PredictionRow]) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
-    table.set_header(PredictionRow::COLUMNS);
+    let mut table = new_table([
+        "architecture",
+        "quantization",
+        "accuracy %",
+        "accuracy is",
+        "latency ms",
+        "energy mJ",
+    ]);
+    let known = |estimate: Option<Estimate>| estimate.map_or_else(|| "-".into(), interval);
     for row in rows {
-        table.add_row(row.cells(3));
+        table.add_row([
+            architecture(&row.architecture),
+            row.quantization.clone().into(),
+            known(row.accuracy).into(),
+            row.accuracy_origin.unwrap_or("-").into(),
+            interval(row.latency_ms).into(),
+            known(row.energy_mj).into(),
+        ]);
     }
-    format!("{table}")
+    format!(
+        "{table}\nlatency and energy are predicted; intervals in brackets hold {:.0} %",
+        100.0 * INTERVAL_SHARE
+    )
 }

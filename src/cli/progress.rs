@@ -1,10 +1,12 @@
 //! Progress bars.
 
+use std::env;
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::interrupt;
+use super::table::is_utf8;
 use crate::progress::{Progress, Unit};
 
 /// A bar on stderr for the task at hand.
@@ -66,5 +68,10 @@ fn style(unit: Unit, bounded: bool) -> ProgressStyle {
         }
         (Unit::Count(things), false) => format!("{{prefix}} {{spinner}} {{pos}} {things} {{msg}}"),
     };
-    ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar())
+    let style = ProgressStyle::with_template(&template).unwrap_or_else(|_| ProgressStyle::default_bar());
+    if is_utf8(|name| env::var(name).ok()) {
+        style
+    } else {
+        style.progress_chars("=> ").tick_chars("-\\|/ ")
+    }
 }

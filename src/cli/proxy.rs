@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::{Args, Subcommand};
-use comfy_table::{Row, Table, presets};
 
+use super::table::{fits, new_table};
 use super::{DatasetArgs, Global, print, print_json, proxy_adapt, proxy_compare};
 use crate::dataset::Dataset;
 use crate::error::Result;
@@ -21,6 +21,9 @@ use crate::space::InputSize;
 
 /// Widest matrix that is printed as a table.
 const WIDEST_TABLE: usize = 32;
+/// What the columns before the matrix and each of its own take on a terminal, about.
+const LEADING_WIDTH: usize = 44;
+const COLUMN_WIDTH: usize = 7;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ProxyVerb {
@@ -219,15 +222,8 @@ fn write_pairs(found: &Monotonicity, out: &mut dyn std::io::Write) -> std::io::R
     writer.flush()
 }
 
-pub(super) fn new_table<T: Into<Row>>(header: T) -> Table {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
-    table.set_header(header);
-    table
-}
-
 fn matrix_table(found: &Monotonicity) -> String {
-    let shown = found.rows.len() <= WIDEST_TABLE;
+    let shown = found.rows.len() <= WIDEST_TABLE && fits(LEADING_WIDTH + COLUMN_WIDTH * found.rows.len());
     let mut header = vec!["#".to_string(), "device".into(), "cluster".into(), "measured".into()];
     if shown {
         header.extend((0..found.rows.len()).map(|row| (row + 1).to_string()));

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::proxy::new_table;
+use super::table::new_table;
 use super::{DatasetArgs, Global, print, print_json};
 use crate::error::Result;
 use crate::proxy::adaproxy::{Norm, Sampling};

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use comfy_table::{Table, presets};
 
 use super::evaluate::unseen;
+use super::table::new_table;
 use super::{DatasetArgs, Global, print, print_json};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
@@ -93,9 +93,7 @@ pub(crate) fn run(args: &CompareArgs, global: &Global) -> Result<()> {
 }
 
 fn table(report: &ComparisonReport) -> String {
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
-    table.set_header([
+    let mut table = new_table([
         "method",
         "measurements",
         "mean regret",

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 use std::time::Instant;
 
-use comfy_table::{Table, presets};
+use comfy_table::Cell;
 
+use super::table::{architecture, new_table};
 use super::{Global, print};
 use crate::checkpoint::Checkpoint;
 use crate::compute::ComputeDevice;
@@ -165,9 +166,7 @@ fn designs(
 ) -> Result<()> {
     let simulated = catalogue::find(NEW_DEVICE)?;
     let (_, latencies) = rows(dataset)?;
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
-    table.set_header([
+    let mut table = new_table([
         "limit ms",
         "architecture",
         "accuracy % [90 %]",
@@ -187,7 +186,7 @@ fn designs(
         let best = proposals.best();
         let truth = simulate(&simulated, predictor, &best.design.architecture)?;
         let mut cells = cells(limit, &proposals, predictor);
-        cells.push(format!("{:.2}", truth.latency_ms));
+        cells.push(format!("{:.2}", truth.latency_ms).into());
         table.add_row(cells);
     }
     print(&format!(
@@ -204,20 +203,21 @@ fn within(limit_ms: f64) -> Result<Request> {
 }
 
 /// Limit, architecture, accuracy, latency and probability.
-fn cells(limit_ms: f64, proposals: &Proposals, predictor: &Predictor) -> Vec<String> {
+fn cells(limit_ms: f64, proposals: &Proposals, predictor: &Predictor) -> Vec<Cell> {
     let best = proposals.best();
     let accuracy = best.accuracy.percent;
     vec![
-        format!("{limit_ms:.2}"),
-        predictor.space.print(&best.design.architecture),
-        format!("{:.1} [{:.1}, {:.1}]", accuracy.mean, accuracy.low, accuracy.high),
+        format!("{limit_ms:.2}").into(),
+        architecture(&predictor.space.print(&best.design.architecture)),
+        format!("{:.1} [{:.1}, {:.1}]", accuracy.mean, accuracy.low, accuracy.high).into(),
         format!(
             "{:.2} [{:.2}, {:.2}]",
             best.values.latency().mean,
             best.values.latency().low,
             best.values.latency().high
-        ),
-        format!("{:.2}", best.feasible_probability),
+        )
+        .into(),
+        format!("{:.2}", best.feasible_probability).into(),
     ]
 }
 
@@ -238,9 +238,7 @@ fn shipped(compute: &ComputeDevice, global: &Global) -> Result<()> {
     let started = Instant::now();
     let proposals = optimizer.propose(&predictor, &device, &request, Seed(global.seed))?;
     let milliseconds = 1e3 * started.elapsed().as_secs_f64();
-    let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
-    table.set_header([
+    let mut table = new_table([
         "limit ms",
         "architecture",
         "accuracy % [90 %]",

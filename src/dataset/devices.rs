@@ -6,7 +6,6 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::build::Builder;
-use super::read::precision;
 use super::table::{Columns, Row, Table};
 use crate::device::{CLASSES, Device};
 use crate::error::{Error, Result};
@@ -74,7 +73,7 @@ fn read_device(row: &Row<'_>) -> Result<Device> {
         };
         return Err(row.malformed(CLASS, "a class of devices", unknown, "Correct it or leave it empty."));
     }
-    precision(row, PRECISION)?;
+    row.precision(PRECISION)?;
     serde_json::from_value(Value::Object(fields))
         .map_err(|error| row.malformed(ID, "a device", error, "Correct this line."))
 }

@@ -194,7 +194,7 @@ fn measurement(row: &Row<'_>, defaults: &Defaults, builder: &mut Builder) -> Res
     Ok(Measurement {
         device,
         architecture: architecture(row, 1, builder)?,
-        precision: match precision(row, 2)? {
+        precision: match row.precision(2)? {
             Some(precision) => precision,
             None => precision_on(builder.device_mut(device)),
         },
@@ -209,15 +209,6 @@ fn architecture(row: &Row<'_>, column: usize, builder: &mut Builder) -> Result<u
         let expected = format!("an architecture of {}", builder.dataset().space.id());
         row.malformed(column, expected, error, "Correct or remove this row.")
     })
-}
-
-/// The precision in a column, `None` where it is empty.
-pub(super) fn precision(row: &Row<'_>, column: usize) -> Result<Option<Precision>> {
-    let parse = |text: &str| {
-        text.parse()
-            .map_err(|error| row.malformed(column, "a precision", error, "Correct it or leave it empty."))
-    };
-    row.text(column)?.map(parse).transpose()
 }
 
 /// Precision of the networks that run on a device.
@@ -273,7 +264,7 @@ pub(super) fn read_accuracies(
         let accuracy = AccuracyRow {
             task: builder.task(row.required(0)?)?,
             architecture: architecture(row, 1, builder)?,
-            precision: precision(row, 2)?.unwrap_or(DEFAULT_PRECISION),
+            precision: row.precision(2)?.unwrap_or(DEFAULT_PRECISION),
             accuracy_percent: percent(row, 3)?,
             origin: origin(row, 4, defaults)?,
         };

@@ -7,6 +7,7 @@ use csv::ByteRecord;
 
 use crate::error::{Error, Result, did_you_mean};
 use crate::progress::{Counted, Progress};
+use crate::space::Precision;
 
 /// Which columns a table has.
 pub(crate) struct Columns {
@@ -163,6 +164,15 @@ fn csv_error(path: &Path, error: csv::Error) -> Error {
 }
 
 impl Row<'_> {
+    /// The precision in a column, `None` where it is empty.
+    pub(crate) fn precision(&self, column: usize) -> Result<Option<Precision>> {
+        let parse = |text: &str| {
+            text.parse()
+                .map_err(|error| self.malformed(column, "a precision", error, "Correct it or leave it empty."))
+        };
+        self.text(column)?.map(parse).transpose()
+    }
+
     /// Line number of the row, from 1.
     pub(crate) fn line(&self) -> u64 {
         self.record.position().map_or(0, csv::Position::line)

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use rand::seq::SliceRandom;
 
-use super::optimizer::TrueFront;
 use crate::dataset::{Dataset, Task};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -15,6 +14,15 @@ use crate::search::Tradeoff;
 use crate::seed::Seed;
 use crate::space::Architecture;
 use crate::stats;
+
+/// The Pareto front of a device's table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TrueFront {
+    /// Device id.
+    pub device: String,
+    /// Latency in ms and accuracy in percent, fastest first.
+    pub points: Vec<[f64; 2]>,
+}
 
 /// The measured truth of one device: architectures with both latency and accuracy.
 pub(super) struct Truth {

@@ -10,6 +10,7 @@ mod driver;
 mod exit_status;
 mod help_fixture;
 mod interrupt;
+mod layering;
 mod parquet_fixture;
 mod pipeline;
 mod probes;

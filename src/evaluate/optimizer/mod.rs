@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use super::devices::standings;
 use super::predictor::ProbeChoice;
+pub use super::truth::TrueFront;
 use super::truth::{Limit, Truth};
 use crate::dataset::{Dataset, Origin, Task};
 use crate::error::{Error, Result};
@@ -23,7 +24,7 @@ use crate::seed::Seed;
 use answers::Answers;
 use proxy::proxied;
 
-pub use results::{AccuracyOrigins, Baselines, OptimizerReport, OptimizerRow, OptimizerSummary, Parts, TrueFront};
+pub use results::{AccuracyOrigins, Baselines, OptimizerReport, OptimizerRow, OptimizerSummary, Parts};
 
 /// What to score.
 #[derive(Debug, Clone)]

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::super::truth::TrueFront;
 use crate::dataset::Origin;
 use crate::evaluate::devices::Standing;
 use crate::evaluate::predictor::ProbeChoice;
@@ -187,15 +188,6 @@ impl fmt::Display for AccuracyOrigins {
         }
         f.write_str(".")
     }
-}
-
-/// The Pareto front of a device's table.
-#[derive(Debug, Clone, PartialEq)]
-pub struct TrueFront {
-    /// Device id.
-    pub device: String,
-    /// Latency in ms and accuracy in percent, fastest first.
-    pub points: Vec<[f64; 2]>,
 }
 
 #[cfg(test)]
