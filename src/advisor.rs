@@ -8,14 +8,10 @@ use crate::compute::{Backend, ComputeDevice};
 use crate::device::features::coordinates;
 use crate::device::{self, Device, catalogue};
 use crate::error::{Error, Result};
-use crate::files::read_bounded;
 use crate::optimize::{Optimizer, Proposals, Request};
 use crate::predict::{DeviceModel, Prediction, Predictor, Probe};
 use crate::seed::Seed;
 use crate::space::{Architecture, SearchSpace};
-
-/// Largest file of a device that is read, in bytes.
-const MAX_DEVICE_BYTES: u64 = 256 << 20;
 
 /// A checkpoint, ready to be asked about devices and designs. It may be shared between threads.
 pub struct Advisor {
@@ -93,7 +89,7 @@ impl Advisor {
     /// that contradicts that of a known device of the same id, and for a device adapted with another checkpoint.
     pub fn device(&self, name: &str) -> Result<DeviceModel> {
         if name.ends_with(".json") {
-            return self.read_device(Path::new(name));
+            return DeviceModel::read(Path::new(name), &self.predictor);
         }
         match self.predictor.known(name) {
             Some(known) => Ok(known),
@@ -184,27 +180,6 @@ impl Advisor {
     /// [`Error::Checkpoint`] for a checkpoint without an optimizer; otherwise as [`Optimizer::propose`].
     pub fn design(&self, device: &DeviceModel, request: &Request) -> Result<Proposals> {
         self.optimizer()?.propose(&self.predictor, device, request, self.seed)
-    }
-
-    fn read_device(&self, path: &Path) -> Result<DeviceModel> {
-        let bytes = read_bounded(path, MAX_DEVICE_BYTES)?;
-        let model: DeviceModel = serde_json::from_slice(&bytes).map_err(|error| Error::Malformed {
-            path: path.to_path_buf(),
-            line: Some(error.line() as u64),
-            column: None,
-            expected: "a device that was adapted to and saved".into(),
-            found: error.to_string(),
-            hint: "Adapt the device again.".into(),
-        })?;
-        if model.predictor == self.predictor.id {
-            return Ok(model);
-        }
-        Err(Error::Invalid {
-            what: format!("device {}", path.display()),
-            expected: format!("one adapted with this checkpoint ({})", self.predictor.id),
-            found: format!("one adapted with {}", model.predictor),
-            hint: "Adapt the device again with this checkpoint.".into(),
-        })
     }
 
     /// Adds the checkpoint's devices to those that would have worked.

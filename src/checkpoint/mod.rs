@@ -11,6 +11,8 @@ mod manifest;
 mod optimizer;
 mod predictor;
 mod shipped;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -19,10 +19,12 @@ use crate::predict::accuracy::{AccuracyModel, AccuracyScale};
 use crate::predict::net::{Ensemble, Tower, TowerConfig};
 use crate::predict::{DeviceMetrics, KnownPower, MetricPrior, Predictor};
 use crate::space::Architecture;
-use crate::training::{load_module, module_bytes};
+use crate::training::{fits, load_module, module_bytes};
 
 const PREDICTOR: &str = "predictor.json";
 const ACCURACIES: &str = "accuracies.csv";
+/// Most towers of an ensemble.
+const MAX_MEMBERS: usize = 64;
 
 #[derive(Serialize, Deserialize)]
 struct SavedEnsemble {
@@ -73,15 +75,11 @@ impl Checkpoint {
             compute: compute.clone(),
             table: OnceLock::new(),
         };
-        if predictor.encoder.width() == predictor.ensemble.config.inputs {
-            Ok(predictor)
-        } else {
-            Err(broken(
-                &self.place(PREDICTOR),
-                format!("towers for {} features", predictor.encoder.width()),
-                format!("towers for {}", predictor.ensemble.config.inputs),
-            ))
-        }
+        predictor.check().map_err(|flaw| {
+            let place = format!("{} ({})", self.place(PREDICTOR).display(), flaw.what);
+            broken(Path::new(&place), flaw.expected, flaw.found)
+        })?;
+        Ok(predictor)
     }
 
     fn json<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
@@ -90,6 +88,13 @@ impl Checkpoint {
     }
 
     fn ensemble(&self, name: &str, saved: SavedEnsemble, compute: &ComputeDevice) -> Result<Ensemble> {
+        if !(1..=MAX_MEMBERS).contains(&saved.members) {
+            let found = format!("{} members of the {name} towers", saved.members);
+            return Err(broken(&self.place(PREDICTOR), format!("1 to {MAX_MEMBERS}"), found));
+        }
+        // Before room is made for them: no more weights than the file holds.
+        let first = member_file(name, 0);
+        fits(saved.config.parameters(), self.file(&first)?.len(), &self.place(&first))?;
         // The initial weights are overwritten.
         let mut rng = StdRng::seed_from_u64(0);
         let load = |index| -> Result<Tower> {

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::{Global, print};
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::write_bytes;
 use crate::predict::{probe_table, read_probes, stated_precision};
 
@@ -81,13 +81,7 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
     };
     let probes = read_probes(&args.probes, advisor.space(), stated_precision(&device)?)?;
     let model = advisor.adapt(&device, &probes)?;
-    let text = serde_json::to_vec(&model).map_err(|error| Error::Invalid {
-        what: format!("device {}", device.id),
-        expected: "finite numbers".into(),
-        found: error.to_string(),
-        hint: "Check the probes.".into(),
-    })?;
-    write_bytes(&args.out, &text)?;
+    model.write(&args.out)?;
     global.say(format!(
         "adapted to {} with {} probes; wrote {}",
         device.id,

@@ -12,6 +12,10 @@ use crate::space::{Architecture, InputSize, PHYSICAL_FEATURES, SearchSpace};
 /// Columns that vary less than this, relative to their size, over the training architectures carry nothing.
 const CONSTANT: f64 = 1e-6;
 
+/// Largest input and most classes of a saved encoder.
+const MAX_INPUT: u32 = 1 << 14;
+const MAX_CLASSES: u32 = 1 << 20;
+
 /// The live quantities whose minimum over the space marks a network that computes next to nothing. The last two features
 /// are one where they are at that minimum, else zero.
 const DEGENERATE_QUANTITIES: [&str; 2] = ["kernel_launches", "convolution_layers"];
@@ -100,6 +104,45 @@ impl Encoder {
             }
         }
         encoder
+    }
+
+    /// Whether what was read from a file can encode architectures of `space`: else what is wrong, what it has to be, and
+    /// what it is.
+    pub(crate) fn check(&self, space: &dyn SearchSpace) -> Result<(), (String, String, String)> {
+        let wrong =
+            |what: &str, expected: String, found: String| Err((format!("{what} of the encoder"), expected, found));
+        let (width, height) = self.input;
+        for (what, size, most) in [
+            ("input width", width, MAX_INPUT),
+            ("input height", height, MAX_INPUT),
+            ("classes", self.classes, MAX_CLASSES),
+        ] {
+            if !(1..=most).contains(&size) {
+                return wrong(what, format!("1 to {most}"), size.to_string());
+            }
+        }
+        let genes: usize = space.choices().iter().map(|&choices| usize::from(choices)).sum();
+        let raw = genes + 4 * PHYSICAL_FEATURES.len() + DEGENERATE_QUANTITIES.len();
+        let rising = self.kept.windows(2).all(|pair| pair[0] < pair[1]);
+        if !rising || self.kept.last().is_none_or(|&last| last >= raw) {
+            return wrong(
+                "positions",
+                format!("rising ones among {raw} features"),
+                "others".into(),
+            );
+        }
+        for (what, values) in [("mean", &self.mean), ("deviation", &self.deviation)] {
+            if values.len() != self.kept.len() {
+                return wrong(what, format!("{} entries", self.kept.len()), values.len().to_string());
+            }
+        }
+        let numbers = self.mean.iter().chain(&self.fewest).all(|value| value.is_finite());
+        if numbers && self.deviation.iter().all(|value| value.is_finite() && *value > 0.0) {
+            Ok(())
+        } else {
+            let expected = "finite numbers, the deviations positive";
+            wrong("mean and deviation", expected.into(), "others".into())
+        }
     }
 
     /// Input size that the architectures are lowered for.

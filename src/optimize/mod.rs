@@ -24,9 +24,6 @@ mod whole_space;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use burn::module::Module;
-use burn::store::ModuleRecord;
-use burn::tensor::Bytes;
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -37,7 +34,7 @@ use crate::metric::Metric;
 use crate::predict::{AccuracyModel, DeviceMetrics, DeviceModel, MetricModel, Predictor};
 use crate::seed::Seed;
 use crate::space::{self, Architecture, SearchSpace};
-use crate::training::module_bytes;
+use crate::training::{fits, load_module, module_bytes};
 use net::{Policy, PolicySizes};
 use propose::Candidates;
 use query::{MetricQuery, QueryShape};
@@ -264,18 +261,18 @@ impl Optimizer {
         let description: Description =
             serde_json::from_str(description).map_err(|error| unusable(place, &error.to_string()))?;
         let space = space::by_id(&description.space)?;
-        description.config.check()?;
+        description
+            .config
+            .check()
+            .map_err(|error| unusable(place, &error.to_string()))?;
         let anchors: Vec<Architecture> = description.anchors.into_iter().map(Architecture).collect();
         if anchors.len() != description.shape.anchors || !anchors.iter().all(|anchor| space.contains(anchor)) {
             return Err(unusable(place, "anchors that are not architectures of the space"));
         }
         let sizes = sizes(&description.shape, &description.config, space);
-        let record = ModuleRecord::from_bytes(Bytes::from_bytes_vec(weights.to_vec()))
-            .map_err(|error| unusable(place, &error.to_string()))?;
-        let policy = sizes
-            .init(&mut Seed(0).stream("init"), compute)
-            .try_load_record(record)
-            .map_err(|error| unusable(place, &error.to_string()))?;
+        // Before room is made for them.
+        fits(sizes.parameters(), weights.len(), place)?;
+        let policy = load_module(sizes.init(&mut Seed(0).stream("init"), compute), weights, place)?;
         Ok(Optimizer {
             config: description.config,
             predictor: description.predictor,

@@ -11,7 +11,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 
 use crate::compute::ComputeDevice;
-use crate::predict::net::linear;
+use crate::predict::net::{count_weights, linear};
 
 /// Sizes of a [`Policy`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -49,6 +49,20 @@ pub struct State {
 }
 
 impl PolicySizes {
+    /// Number of weights of a policy; `None` where it is beyond counting.
+    pub(crate) fn parameters(&self) -> Option<usize> {
+        let gates = self.state.checked_mul(3)?;
+        let linear = count_weights(&[
+            (self.inputs, self.hidden),
+            (self.hidden, self.hidden),
+            (self.hidden, self.state),
+            (self.hidden, gates),
+            (self.state, gates),
+            (self.state, self.choices),
+        ])?;
+        linear.checked_add(gates.checked_mul(1 + self.choices)?)
+    }
+
     /// A policy with random weights.
     pub fn init(&self, rng: &mut StdRng, device: &ComputeDevice) -> Policy {
         let gates = 3 * self.state;

@@ -46,6 +46,11 @@ impl Calibration {
         Calibration { quantiles }
     }
 
+    /// Standardised errors at the fixed levels.
+    pub(super) fn quantiles(&self) -> &[f64] {
+        &self.quantiles
+    }
+
     /// Between two calibrations: `share` of the way from `self` to `other`.
     pub fn between(&self, other: &Calibration, share: f64) -> Calibration {
         let blend = |(a, b): (&f64, &f64)| a + share * (b - a);

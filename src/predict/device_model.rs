@@ -41,6 +41,11 @@ impl Posterior {
         }
     }
 
+    /// `[parts, rank]`.
+    pub(super) fn root(&self) -> &DMatrix<f32> {
+        &self.root
+    }
+
     /// The same function moved by `level`, known up to `variance` more at every architecture together, and up to
     /// `noise_variance` more at each by itself.
     pub(super) fn shifted(&self, level: f64, variance: f64, noise_variance: f64) -> Posterior {

@@ -9,6 +9,7 @@ pub mod accuracy;
 pub mod adapt;
 pub mod calibrate;
 mod computed;
+mod device_file;
 pub mod device_metrics;
 pub mod device_model;
 #[cfg(test)]
@@ -24,8 +25,9 @@ mod probe_file;
 pub mod probes;
 pub mod roofline;
 pub mod similarity;
+pub(crate) mod sound;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod train;
 
 use std::collections::BTreeSet;

@@ -35,6 +35,18 @@ pub struct Tower {
 }
 
 impl TowerConfig {
+    /// Number of weights of a tower; `None` where it is beyond counting.
+    pub(crate) fn parameters(&self) -> Option<usize> {
+        let layers = [
+            (self.inputs, self.hidden),
+            (self.hidden, self.hidden),
+            (self.hidden, self.features),
+            (self.features, self.outputs),
+            (self.inputs, self.outputs),
+        ];
+        count_weights(&layers)
+    }
+
     /// A tower with random weights; the skip starts at zero.
     pub fn init(&self, rng: &mut StdRng, device: &ComputeDevice) -> Tower {
         Tower {
@@ -45,6 +57,13 @@ impl TowerConfig {
             skip: linear(self.inputs, self.outputs, 0.0, rng, device),
         }
     }
+}
+
+/// Number of weights of linear layers of these inputs and outputs; `None` where it is beyond counting.
+pub(crate) fn count_weights(layers: &[(usize, usize)]) -> Option<usize> {
+    layers.iter().try_fold(0_usize, |sum, &(inputs, outputs)| {
+        sum.checked_add(inputs.checked_add(1)?.checked_mul(outputs)?)
+    })
 }
 
 /// A linear layer with uniform weights of variance `gain / inputs` (2 before a ReLU: He et al. 2015) and no offset.

@@ -58,6 +58,11 @@ fn fleet() -> &'static Fleet {
     })
 }
 
+/// A small predictor of the fleet, without accuracies.
+pub(crate) fn predictor() -> &'static Predictor {
+    &fleet().predictor
+}
+
 /// Adapts to the first `latencies` and `energies` rows; the rank correlation and the median error factor of the energies of
 /// the rows from the 20th on.
 fn energy_scores(latencies: usize, energies: usize) -> (f64, f64) {

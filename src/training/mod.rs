@@ -223,6 +223,23 @@ pub fn module_bytes<M: Module>(module: &M, place: &Path) -> Result<Vec<u8>> {
     Ok(bytes.to_vec())
 }
 
+/// Refuses a description that asks for more weights than the file at `place`, of so many bytes, holds: nothing that a file
+/// says may ask for more memory than there is of the file.
+pub(crate) fn fits(weights: Option<usize>, bytes: usize, place: &Path) -> Result<()> {
+    let needed = weights.and_then(|weights| weights.checked_mul(size_of::<f32>()));
+    if needed.is_some_and(|needed| needed <= bytes) {
+        return Ok(());
+    }
+    let weights = weights.map_or_else(
+        || "more weights than can be counted".into(),
+        |count| format!("{count} weights"),
+    );
+    Err(unusable(
+        place,
+        &format!("a description of {weights} for {bytes} bytes"),
+    ))
+}
+
 /// Reads burnpack weights into a module of the same shape. `place` is named in the error.
 ///
 /// # Errors

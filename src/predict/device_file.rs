@@ -1,0 +1,202 @@
+//! A device on disk: what adapting to it gave, for the checkpoint that it was adapted with.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{DeviceModel, Predictor};
+use crate::error::{Error, Result};
+use crate::files::{read_bounded, write_bytes};
+
+/// Version of the format; a file of another one is refused.
+const FORMAT: u32 = 1;
+/// Largest file that is read, in bytes.
+const MAX_FILE_BYTES: u64 = 64 << 20;
+
+#[derive(Serialize)]
+struct Written<'a> {
+    format: u32,
+    device: &'a DeviceModel,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Read {
+    #[serde(rename = "format")]
+    _format: u32,
+    device: DeviceModel,
+}
+
+/// The version alone, which is looked at before the rest is understood.
+#[derive(Deserialize)]
+struct Version {
+    format: Option<u32>,
+}
+
+impl DeviceModel {
+    /// Writes the device as JSON.
+    ///
+    /// # Errors
+    /// [`Error::Io`] naming the file.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let written = Written {
+            format: FORMAT,
+            device: self,
+        };
+        let text = serde_json::to_vec(&written).map_err(|error| Error::io("write", path)(error.into()))?;
+        write_bytes(path, &text)
+    }
+
+    /// Reads a device that was adapted to with this predictor.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`] for a file that is no device, is of another format version, or holds numbers that
+    /// cannot be predicted with; [`Error::Invalid`] for a device of another predictor.
+    pub fn read(path: &Path, predictor: &Predictor) -> Result<DeviceModel> {
+        let bytes = read_bounded(path, MAX_FILE_BYTES)?;
+        let malformed =
+            |line: Option<usize>, column: Option<String>, expected: String, found: String| Error::Malformed {
+                path: path.to_path_buf(),
+                line: line.map(|line| line as u64),
+                column,
+                expected,
+                found,
+                hint: "Adapt to the device again.".into(),
+            };
+        let no_device = |error: serde_json::Error| {
+            let expected = "a device that was adapted to".into();
+            malformed(Some(error.line()), None, expected, error.to_string())
+        };
+        let version: Version = serde_json::from_slice(&bytes).map_err(no_device)?;
+        if version.format != Some(FORMAT) {
+            let found = version
+                .format
+                .map_or_else(|| "none".into(), |format| format.to_string());
+            return Err(malformed(
+                None,
+                Some("format".into()),
+                format!("version {FORMAT}"),
+                found,
+            ));
+        }
+        let Read { device, .. } = serde_json::from_slice(&bytes).map_err(no_device)?;
+        if device.predictor != predictor.id {
+            return Err(Error::Invalid {
+                what: format!("device {}", path.display()),
+                expected: format!("one adapted with this checkpoint ({})", predictor.id),
+                found: format!("one adapted with {}", device.predictor),
+                hint: "Adapt to the device with this checkpoint.".into(),
+            });
+        }
+        device
+            .check(predictor)
+            .map_err(|flaw| malformed(None, Some(flaw.what), flaw.expected, flaw.found))?;
+        Ok(device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::device::Device;
+    use crate::predict::tests::predictor;
+    use crate::seed::Seed;
+
+    type Change = fn(&mut Value);
+
+    fn written() -> (tempfile::TempDir, DeviceModel) {
+        let folder = tempfile::tempdir().unwrap();
+        let device = predictor().adapt(&Device::named("phone"), &[], Seed(0)).unwrap();
+        device.write(&folder.path().join("phone.json")).unwrap();
+        (folder, device)
+    }
+
+    #[test]
+    fn a_device_comes_back_as_it_was_written() {
+        let (folder, device) = written();
+        assert_eq!(
+            DeviceModel::read(&folder.path().join("phone.json"), predictor()).unwrap(),
+            device
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_predicted_with_is_refused() {
+        let (folder, _) = written();
+        let path = folder.path().join("phone.json");
+        let text = fs::read_to_string(&path).unwrap();
+        let cases: [(&str, Change, i32, &str); 9] = [
+            ("/format", |format| *format = json!(0), 1, "version 1, found 0"),
+            ("/format", |format| *format = json!(null), 1, "version 1, found none"),
+            ("/device/predictor", |id| *id = json!("0000"), 2, "adapted with 0000"),
+            (
+                "/device/metrics/latency/calibration/quantiles",
+                |all| *all = json!([]),
+                1,
+                "calibration of the latency",
+            ),
+            (
+                "/device/metrics/latency/calibration/quantiles",
+                |all| all[3] = json!(1e9),
+                1,
+                "rising quantiles",
+            ),
+            (
+                "/device/metrics/latency/posterior/mean",
+                |mean| *mean = json!([[1.0], 1, null]),
+                1,
+                "mean of the latency",
+            ),
+            (
+                "/device/metrics/latency/posterior/root",
+                |root| *root = json!([[1.0], 1, 1]),
+                1,
+                "root of the latency",
+            ),
+            (
+                "/device/metrics/latency/posterior/mean/0/0",
+                |one| *one = json!(1e39),
+                1,
+                "finite numbers",
+            ),
+            (
+                "/device/metrics/latency/posterior/noise_variance",
+                |one| *one = json!(-1.0),
+                1,
+                "0 or more",
+            ),
+        ];
+        for (place, change, status, told) in cases {
+            let mut device: Value = serde_json::from_str(&text).unwrap();
+            change(device.pointer_mut(place).unwrap());
+            fs::write(&path, serde_json::to_vec(&device).unwrap()).unwrap();
+            let refused = DeviceModel::read(&path, predictor()).unwrap_err();
+            assert_eq!(i32::from(refused.exit_code()), status, "{place}: {refused}");
+            let message = refused.to_string();
+            assert!(
+                message.contains("phone.json") && message.contains(told),
+                "{place}: {message}"
+            );
+        }
+        fs::write(&path, "{\"id\": \"phone\"}").unwrap();
+        let old = DeviceModel::read(&path, predictor()).unwrap_err().to_string();
+        assert!(old.contains("version 1, found none"), "{old}");
+    }
+
+    /// 2^32 rows of 2^32 numbers are 2^64, which the product of two sizes loses: none. With overflow checks the product panics.
+    #[cfg(not(debug_assertions))]
+    #[test]
+    fn sizes_whose_product_is_lost_are_refused() {
+        let (folder, _) = written();
+        let path = folder.path().join("phone.json");
+        let mut device: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        device["device"]["metrics"]["latency"]["posterior"]["root"] = json!([[], 1_u64 << 32, 1_u64 << 32]);
+        fs::write(&path, serde_json::to_vec(&device).unwrap()).unwrap();
+        let refused = DeviceModel::read(&path, predictor()).unwrap_err().to_string();
+        assert!(refused.contains("root of the latency"), "{refused}");
+    }
+}

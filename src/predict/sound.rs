@@ -1,0 +1,244 @@
+//! Is what was read from a file a model that can be computed with? Shapes, ranges and finiteness are looked at once, here, so
+//! that what computes with the model can rely on them.
+
+use nalgebra::{DMatrix, DVector, Scalar};
+
+use super::calibrate::Calibration;
+use super::device_model::{MetricModel, Posterior};
+use super::prior::{Coordinate, KnownDevice, Prior};
+use super::{DeviceModel, MetricPrior, Predictor};
+use crate::device::features;
+use crate::metric::Metric;
+
+/// Most coordinates of a basis, rows of a root of a covariance, and synthetic devices: far more than training makes, and few
+/// enough that a product of two of them is no overflow.
+const MOST: usize = 1 << 16;
+
+/// What a model read from a file has to be, and is not.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Flaw {
+    /// What is wrong, such as `mean of the latency`.
+    pub(crate) what: String,
+    /// What it has to be.
+    pub(crate) expected: String,
+    /// What it is.
+    pub(crate) found: String,
+}
+
+type Checked = Result<(), Flaw>;
+
+fn flaw(what: &str, expected: impl ToString, found: impl ToString) -> Checked {
+    Err(Flaw {
+        what: what.into(),
+        expected: expected.to_string(),
+        found: found.to_string(),
+    })
+}
+
+fn count(what: &str, found: usize, expected: usize) -> Checked {
+    if found == expected {
+        Ok(())
+    } else {
+        flaw(what, format!("{expected} entries"), found)
+    }
+}
+
+fn shape<T: Scalar>(what: &str, matrix: &DMatrix<T>, rows: usize, columns: usize) -> Checked {
+    if matrix.shape() == (rows, columns) {
+        Ok(())
+    } else {
+        let (found_rows, found_columns) = matrix.shape();
+        flaw(
+            what,
+            format!("{rows} x {columns} numbers"),
+            format!("{found_rows} x {found_columns}"),
+        )
+    }
+}
+
+fn finite<T: Copy + Into<f64>>(what: &str, values: &[T]) -> Checked {
+    match values
+        .iter()
+        .map(|&value| value.into())
+        .find(|value: &f64| !value.is_finite())
+    {
+        Some(value) => flaw(what, "finite numbers", value),
+        None => Ok(()),
+    }
+}
+
+fn within(what: &str, value: f64, low: f64, high: f64) -> Checked {
+    if (low..=high).contains(&value) {
+        Ok(())
+    } else {
+        flaw(what, format!("{low} to {high}"), value)
+    }
+}
+
+/// A standard deviation or variance may be zero, unless `positive`, but not infinite.
+fn spread(what: &str, value: f64, positive: bool) -> Checked {
+    if value.is_finite() && value >= 0.0 && (value > 0.0 || !positive) {
+        Ok(())
+    } else {
+        flaw(what, if positive { "a positive number" } else { "0 or more" }, value)
+    }
+}
+
+impl Calibration {
+    fn check(&self, what: &str) -> Checked {
+        let quantiles = self.quantiles();
+        count(what, quantiles.len(), Calibration::default().quantiles().len())?;
+        finite(what, quantiles)?;
+        match quantiles.windows(2).find(|pair| pair[0] >= pair[1]) {
+            Some(pair) => flaw(what, "rising quantiles", format!("{} before {}", pair[0], pair[1])),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Posterior {
+    /// For a basis of `rank` coordinates.
+    fn check(&self, what: &str, rank: usize) -> Checked {
+        let of = |part: &str| format!("{part} of the {what}");
+        count(&of("mean"), self.mean.len(), rank)?;
+        let root = self.root();
+        if root.nrows() > MOST {
+            return flaw(&of("root"), format!("at most {MOST} rows"), root.nrows());
+        }
+        shape(&of("root"), root, root.nrows(), rank)?;
+        finite(&of("mean"), self.mean.as_slice())?;
+        finite(&of("root"), root.as_slice())?;
+        spread(&of("noise variance"), f64::from(self.noise_variance), false)
+    }
+}
+
+impl DeviceModel {
+    /// Whether it fits the predictor that is to predict with it.
+    pub(crate) fn check(&self, predictor: &Predictor) -> Checked {
+        for (metric, model) in self.metrics.iter() {
+            let Some(learned) = predictor.metrics.get(metric) else {
+                return flaw("metrics", "those that the predictor learned", metric.name());
+            };
+            let MetricModel { posterior, calibration } = model;
+            posterior.check(metric.name(), learned.prior.rank())?;
+            calibration.check(&format!("calibration of the {}", metric.name()))?;
+        }
+        Ok(())
+    }
+}
+
+impl Predictor {
+    /// Whether its parts fit each other.
+    pub(crate) fn check(&self) -> Checked {
+        self.encoder
+            .check(self.space)
+            .map_err(|(what, expected, found)| Flaw { what, expected, found })?;
+        let (features, outputs) = (self.encoder.width(), self.ensemble.config.outputs);
+        count("inputs of the towers", self.ensemble.config.inputs, features)?;
+        let rank = self.metrics.latency().prior.rank();
+        for (metric, learned) in self.metrics.iter() {
+            // Weights over one basis mean the same for all metrics.
+            count(
+                &format!("coordinates of the {}", metric.name()),
+                learned.prior.rank(),
+                rank,
+            )?;
+            learned.check(metric.name(), outputs, features)?;
+        }
+        let metered = self
+            .metrics
+            .get(Metric::Energy)
+            .map_or(0, |energy| energy.prior.known.len());
+        for power in &self.powers {
+            if power.device >= metered {
+                return flaw("powers", format!("positions among {metered} devices"), power.device);
+            }
+            finite("powers", &[power.log_power])?;
+            spread("powers", power.spread, false)?;
+        }
+        let Some(accuracy) = &self.accuracy else { return Ok(()) };
+        let config = &accuracy.ensemble.config;
+        count("inputs of the accuracy towers", config.inputs, features)?;
+        count("outputs of the accuracy towers", config.outputs, 1)?;
+        let scale = &accuracy.scale;
+        finite("mean accuracy", &[scale.mean])?;
+        spread("deviation of the accuracy", scale.deviation, true)?;
+        spread("noise of the accuracy", scale.noise, false)?;
+        scale.calibration.check("calibration of the accuracy")
+    }
+}
+
+impl MetricPrior {
+    fn check(&self, what: &str, outputs: usize, features: usize) -> Checked {
+        self.prior.check(what, outputs, features)?;
+        self.known_calibration
+            .check(&format!("calibration of the {what} of known devices"))?;
+        let what = format!("calibrations of the {what}");
+        if let Some(pair) = self.calibrations.windows(2).find(|pair| pair[0].0 >= pair[1].0) {
+            let found = format!("{} before {}", pair[0].0, pair[1].0);
+            return flaw(&what, "rising numbers of probes", found);
+        }
+        self.calibrations
+            .iter()
+            .try_for_each(|(_, calibration)| calibration.check(&what))
+    }
+}
+
+impl Prior {
+    fn check(&self, what: &str, outputs: usize, features: usize) -> Checked {
+        let of = |part: &str| format!("{part} of the {what}");
+        let rank = self.rank();
+        if self.coordinates.first() != Some(&Coordinate::Constant) || rank > MOST {
+            return flaw(&of("coordinates"), format!("up to {MOST}, the constant first"), rank);
+        }
+        shape(&of("map"), &self.map, rank, outputs + features + 1)?;
+        if self.known.is_empty() {
+            return flaw(&of("known devices"), "at least one", "none");
+        }
+        shape(&of("known centres"), &self.known_centres, rank, self.known.len())?;
+        let synthetic = self.synthetic_eager.len();
+        shape(&of("synthetic centres"), &self.synthetic_centres, rank, synthetic)?;
+        for (part, matrix) in [
+            ("map", &self.map),
+            ("known centres", &self.known_centres),
+            ("synthetic centres", &self.synthetic_centres),
+        ] {
+            finite(&of(part), matrix.as_slice())?;
+        }
+        for (position, device) in self.known.iter().enumerate() {
+            if self.known[..position].iter().any(|earlier| earlier.id == device.id) {
+                return flaw(
+                    &of("known devices"),
+                    "every device once",
+                    format!("`{}` twice", device.id),
+                );
+            }
+            device.check(outputs)?;
+        }
+        Ok(())
+    }
+}
+
+impl KnownDevice {
+    fn check(&self, outputs: usize) -> Checked {
+        let of = |part: &str| format!("{part} of device {}", self.id);
+        if self.output >= outputs {
+            return flaw(
+                &of("output"),
+                format!("a position among {outputs} outputs"),
+                self.output,
+            );
+        }
+        finite(&of("level"), &[self.level])?;
+        spread(&of("scale"), self.scale, true)?;
+        spread(&of("noise"), self.noise, false)?;
+        within(&of("share of physics"), self.physics_share, 0.0, 1.0)?;
+        let physics: &DVector<f64> = &self.physics;
+        finite(&of("physics"), physics.as_slice())?;
+        if let Some(datasheet) = &self.datasheet {
+            count(&of("datasheet"), datasheet.len(), features::names().len())?;
+            finite(&of("datasheet"), datasheet)?;
+        }
+        Ok(())
+    }
+}
