@@ -10,6 +10,7 @@ use super::{DatasetArgs, Global, print, print_json};
 use crate::checkpoint::Checkpoint;
 use crate::error::Result;
 use crate::evaluate::comparison::{ComparisonOptions, ComparisonReport, compare};
+use crate::evaluate::devices::what_counts;
 use crate::evaluate::predictor::ProbeChoice;
 use crate::evaluate::task::task_with_accuracies;
 use crate::proxy::adaproxy::Norm;
@@ -49,6 +50,9 @@ pub(crate) struct CompareArgs {
     /// Norm of AdaProxy's deviations
     #[arg(long, value_enum, default_value = "2")]
     norm: Norm,
+    /// Count targets whose latencies are predicted (sums of block tables, say) in the means too
+    #[arg(long)]
+    with_predicted: bool,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -70,11 +74,12 @@ pub(crate) fn run(args: &CompareArgs, global: &Global) -> Result<()> {
         },
         measurements: args.measurements.clone(),
         choice: args.probe_choice,
-        limits: args.limits.max(1),
+        limits: args.limits,
         confidence: args.confidence,
         repeats: args.repeats,
         samples: args.samples,
         norm: args.norm,
+        with_predicted: args.with_predicted,
         seed: Seed(global.seed),
     };
     let report = compare(
@@ -115,5 +120,10 @@ fn table(report: &ComparisonReport) -> String {
             format!("{:.3}", mean.seconds),
         ]);
     }
-    format!("{table}\n{} targets, task {}", report.fronts.len(), report.task)
+    format!(
+        "{table}\n{} Task {}, seed {}.",
+        what_counts(&report.targets),
+        report.task,
+        report.seed
+    )
 }

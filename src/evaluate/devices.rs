@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::dataset::{Dataset, Origin};
 use crate::error::{Error, Result};
@@ -52,7 +52,7 @@ pub fn choose_devices(predictor: &Predictor, dataset: &Dataset, names: &[String]
 }
 
 /// A scored device, and what decides whether it counts in means.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     /// Device id.
     #[serde(rename = "device")]
@@ -127,8 +127,11 @@ pub(super) fn by_unit<T>(standings: &[Standing], values: impl IntoIterator<Item 
     groups.into_values().collect()
 }
 
-/// A sentence for below a table: over what the means are, and which devices they leave out.
+/// A sentence for below a table: over what the means are, and which devices they leave out. Nothing of no devices.
 pub fn what_counts(standings: &[Standing]) -> String {
+    if standings.is_empty() {
+        return String::new();
+    }
     let units = by_unit(standings, standings.iter().map(|one| vec![one.id.as_str()]));
     let counted = units.iter().map(Vec::len).sum();
     let mut text = format!("Means are over {}", plural(units.len(), "hardware unit"));
@@ -227,5 +230,6 @@ mod tests {
              (predicted values)."
         );
         assert_eq!(what_counts(&found[2..3]), "Means are over 1 hardware unit.");
+        assert_eq!(what_counts(&[]), "");
     }
 }

@@ -5,7 +5,7 @@ use super::html::{Block, Page, Section, Table};
 use super::{FrontPanel, Fronts, Heatmap, Lines, Provenance};
 use crate::error::Result;
 use crate::evaluate::comparison::{AdaptationMatrix, ComparisonMean, ComparisonReport, ComparisonRun, Method};
-use crate::evaluate::devices::plural;
+use crate::evaluate::devices::{plural, what_counts};
 use crate::proxy::adaproxy::Norm;
 use crate::proxy::cluster::complete_linkage;
 use crate::proxy::flow::FrontPoint;
@@ -78,10 +78,11 @@ fn lead(report: &ComparisonReport) -> String {
         })
         .collect();
     format!(
-        "Mean regret in percentage points over {}, {} on each: {}.",
+        "Mean regret in percentage points over {}, {} on each: {}. {}",
         plural(targets(report).len(), "target device"),
         plural(most, "measurement"),
-        words.join(", ")
+        words.join(", "),
+        what_counts(&report.targets)
     )
 }
 
@@ -123,8 +124,8 @@ fn regret(report: &ComparisonReport) -> Result<Section> {
                         high: mean.regret_high,
                     },
                 )?,
-                caption: "Accuracy lost against the best architecture in the table within the same limit, mean over targets, \
-                          limits and repeats, with 90 % bootstrap intervals over targets. Points at one number stand side by \
+                caption: "Accuracy lost against the best architecture in the table within the same limit, mean over hardware \
+                          units, limits and repeats, with 90 % bootstrap intervals over units. Points at one number stand side by \
                           side. A design that exceeds its limit loses nothing by being more accurate, and gains nothing: \
                           read it with the share of limits exceeded."
                     .into(),
@@ -158,7 +159,7 @@ fn means(report: &ComparisonReport) -> Table {
         "limits exceeded, %",
         "by, % of the limit",
         "hypervolume ratio",
-        "seconds per target",
+        "seconds per device",
     ];
     let row = |mean: &ComparisonMean| {
         vec![
@@ -173,7 +174,7 @@ fn means(report: &ComparisonReport) -> Table {
     };
     Table {
         caption:
-            "Means over targets and repeats; in brackets 90 % bootstrap intervals over targets. The hypervolume ratio \
+            "Means over hardware units and repeats; in brackets 90 % bootstrap intervals over units. The hypervolume ratio \
                   is 1 for the best designs within the same limits. Seconds are wall time without measuring."
                 .into(),
         header: header.map(String::from).to_vec(),

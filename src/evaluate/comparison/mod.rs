@@ -14,13 +14,14 @@ use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
+use super::devices::standings;
 use super::per_device;
 use super::predictor::ProbeChoice;
 use super::truth::{Limit, Truth};
 use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::optimize::{FEASIBILITY_TOLERANCE, Optimizer, Request};
+use crate::optimize::{FEASIBILITY_TOLERANCE, Optimizer, Request, Start};
 use crate::predict::{Predictor, Probe};
 use crate::progress::{Progress, Unit};
 use crate::proxy::adaproxy::{Norm, adapt};
@@ -59,6 +60,8 @@ pub struct ComparisonOptions {
     pub samples: usize,
     /// Norm of AdaProxy.
     pub norm: Norm,
+    /// Whether targets whose latencies are predicted count in the means.
+    pub with_predicted: bool,
     /// Where the random numbers come from.
     pub seed: Seed,
 }
@@ -109,6 +112,7 @@ pub fn compare(
     check(predictor, options)?;
     let devices = involved(options);
     let fleet = Fleet::of(dataset, &devices, Metric::Latency, task.input)?;
+    let targets = standings(dataset, &options.targets, task.input, options.with_predicted);
     let models: Vec<LinearModel> = fleet
         .columns
         .par_iter()
@@ -167,7 +171,8 @@ pub fn compare(
         norm: options.norm,
         seed: options.seed.0,
         measurements: options.measurements.clone(),
-        means: means::means(&runs, options),
+        means: means::means(&runs, &targets, options),
+        targets,
         runs,
         fronts,
         adaptation: adaptation::matrix(&fleet, &models, options)?,
@@ -181,6 +186,14 @@ fn check(predictor: &Predictor, options: &ComparisonOptions) -> Result<()> {
             expected: "at least one, all above zero".into(),
             found: format!("{:?}", options.measurements),
             hint: "Methods without a single measurement know no latency of the target.".into(),
+        });
+    }
+    if options.limits == 0 || options.repeats == 0 {
+        return Err(Error::Invalid {
+            what: "numbers of limits and repeats".into(),
+            expected: "at least 1 of each".into(),
+            found: format!("{} and {}", options.limits, options.repeats),
+            hint: "Raise them.".into(),
         });
     }
     if predictor.accuracy.is_none() {
@@ -259,7 +272,7 @@ impl Scene<'_> {
         });
         let most = self.options.measurements.iter().copied().max().unwrap_or(1);
         for &measurements in &self.options.measurements {
-            for repeat in 0..self.options.repeats.max(1) {
+            for repeat in 0..self.options.repeats {
                 let seed = self
                     .options
                     .seed
@@ -381,7 +394,7 @@ impl Scene<'_> {
                 samples: self.options.samples,
                 ..Request::within(limits)
             };
-            let proposals = optimizer.propose(self.predictor, &device, &request, seed)?;
+            let proposals = optimizer.propose_from(Start::Policy, self.predictor, &device, &request, seed)?;
             self.truth.position(&proposals.best().design.architecture)
         });
         Ok(Answer {

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::evaluate::devices::Standing;
 use crate::files::read_bounded;
 use crate::proxy::adaproxy::Norm;
 use crate::proxy::flow::FrontPoint;
@@ -22,7 +23,7 @@ pub enum Method {
     AdaProxy,
     /// This crate's predictor adapted with all measurements, searched exhaustively.
     FewShot,
-    /// The same predictor, and the amortized optimizer instead of the search.
+    /// The same predictor, and the amortized optimizer instead of the search: its policy's designs, refined.
     Amortized,
 }
 
@@ -63,9 +64,12 @@ pub struct ComparisonReport {
     pub seed: u64,
     /// Numbers of measurements compared.
     pub measurements: Vec<usize>,
+    /// The targets, and which of them count in the means.
+    #[serde(default)]
+    pub targets: Vec<Standing>,
     /// One row per target, method, number of measurements and repeat.
     pub runs: Vec<ComparisonRun>,
-    /// Means over targets and repeats, per method and number of measurements: the curves of regret.
+    /// Means over hardware units and repeats, per method and number of measurements: the curves of regret.
     pub means: Vec<ComparisonMean>,
     /// Fronts of every target, at the largest number of measurements and the first repeat.
     pub fronts: Vec<TargetFronts>,
@@ -150,7 +154,7 @@ pub struct ComparedDesign {
     pub overshoot: f64,
 }
 
-/// Means of one method at one number of measurements.
+/// Means of one method at one number of measurements, over hardware units of the means over their devices and repeats.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComparisonMean {
     /// The method.
@@ -159,7 +163,7 @@ pub struct ComparisonMean {
     pub measurements: usize,
     /// Mean regret, in percentage points.
     pub regret: f64,
-    /// Lower end of its 90 % bootstrap interval over targets.
+    /// Lower end of its 90 % bootstrap interval over hardware units.
     pub regret_low: f64,
     /// Upper end.
     pub regret_high: f64,
@@ -169,7 +173,7 @@ pub struct ComparisonMean {
     pub overshoot: f64,
     /// Mean hypervolume ratio.
     pub hypervolume_ratio: f64,
-    /// Mean wall time per target, in seconds.
+    /// Mean wall time per device, in seconds.
     pub seconds: f64,
 }
 

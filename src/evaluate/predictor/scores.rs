@@ -3,10 +3,7 @@
 use super::{PredictedRow, PredictorMean, PredictorRow};
 use crate::evaluate::devices::{Standing, by_unit};
 use crate::seed::Seed;
-use crate::stats::{self, Interval};
-
-/// Level of the bootstrap intervals.
-const LEVEL: f64 = 0.9;
+use crate::stats::{self, INTERVAL_SHARE, Interval};
 
 /// Scores of one repeat.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +42,7 @@ impl Scores {
 pub(super) fn row(device: &str, probes: usize, scores: &[Scores], seed: Seed) -> PredictorRow {
     let interval = |figure: fn(&Scores) -> f64| {
         let values: Vec<f64> = scores.iter().map(figure).collect();
-        stats::bootstrap_mean(&[values], LEVEL, seed).unwrap_or(NOTHING)
+        stats::bootstrap_mean(&[values], INTERVAL_SHARE, seed).unwrap_or(NOTHING)
     };
     PredictorRow {
         device: device.into(),
@@ -66,7 +63,7 @@ pub(super) fn mean(probes: usize, standings: &[Standing], scores: &[Vec<Scores>]
         |figure: fn(&Scores) -> f64| by_unit(standings, scores.iter().map(|one| one.iter().map(figure).collect()));
     let means = |figure| -> Vec<f64> { units(figure).iter().filter_map(|unit| stats::mean(unit)).collect() };
     let average = |figure| stats::mean(&means(figure)).unwrap_or(f64::NAN);
-    let spearman = stats::bootstrap_mean(&units(|one| one.spearman), LEVEL, seed)?;
+    let spearman = stats::bootstrap_mean(&units(|one| one.spearman), INTERVAL_SHARE, seed)?;
     let counted = standings.iter().zip(scores).filter(|(standing, _)| standing.counted);
     let over_devices: Vec<f64> = counted
         .filter_map(|(_, scores)| stats::mean(&scores.iter().map(|one| one.spearman).collect::<Vec<f64>>()))
