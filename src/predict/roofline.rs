@@ -16,7 +16,7 @@ use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
-use crate::space::{Layer, LayerKind, Network};
+use crate::space::{Layer, Network, Operation};
 
 /// A log-normal quantity: its median, and the standard deviation of its logarithm.
 type LogNormal = (f64, f64);
@@ -54,10 +54,10 @@ struct Counts<'a> {
 
 /// Convolutions and classifiers, pooling, or the rest.
 fn launch_kind(layer: &Layer) -> usize {
-    match layer.kind {
-        LayerKind::Convolution | LayerKind::Linear => 0,
-        LayerKind::Pooling => 1,
-        LayerKind::Normalization | LayerKind::Add | LayerKind::Shuffle => 2,
+    match layer.operation {
+        Operation::Convolution(_) | Operation::Linear => 0,
+        Operation::Pooling(_) | Operation::GlobalPooling => 1,
+        _ => 2,
     }
 }
 
@@ -73,7 +73,7 @@ impl<'a> Counts<'a> {
         for network in networks {
             let mut row: HashMap<usize, f64> = HashMap::new();
             let mut launches = [0.0; 3];
-            for layer in &network.layers {
+            for layer in network.layers() {
                 let place = *places.entry(layer).or_insert_with(|| {
                     counts.layers.push(layer);
                     counts.layers.len() - 1
@@ -86,7 +86,7 @@ impl<'a> Counts<'a> {
             row.sort_unstable_by_key(|entry| entry.0);
             counts.rows.push(row);
             counts.launches.push(launches);
-            counts.critical_path.push(f64::from(network.critical_path_layers));
+            counts.critical_path.push(f64::from(network.critical_path_layers()));
         }
         counts
     }
@@ -149,22 +149,22 @@ impl DrawnDevice {
 
     /// Time of one layer without its launch.
     fn time(&self, layer: &Layer) -> f64 {
-        let outputs = layer.output_elements() as f64;
+        let outputs = layer.output.elements() as f64;
         let filled = |channels: u32| f64::from(channels) / (f64::from(channels) + self.channels);
-        let arithmetic = match layer.kind {
-            LayerKind::Convolution if layer.is_depthwise() => self.depthwise * layer.macs() as f64,
-            LayerKind::Convolution | LayerKind::Linear => {
-                let price = if layer.kernel == 1 {
+        let arithmetic = match layer.operation {
+            Operation::Convolution(_) if layer.is_depthwise() => self.depthwise * layer.macs() as f64,
+            Operation::Convolution(_) | Operation::Linear => {
+                let price = if layer.kernel() == 1 {
                     self.pointwise
                 } else {
                     self.spatial
                 };
-                let grouped = if layer.groups > 1 { self.grouped } else { 1.0 };
-                let lanes = filled(layer.input_channels) * filled(layer.output_channels);
+                let grouped = if layer.groups() > 1 { self.grouped } else { 1.0 };
+                let lanes = filled(layer.input.channels) * filled(layer.output.channels);
                 price * grouped * layer.macs() as f64 / lanes
             }
-            LayerKind::Pooling => self.pooled * outputs,
-            LayerKind::Normalization | LayerKind::Add | LayerKind::Shuffle => 0.0,
+            Operation::Pooling(_) | Operation::GlobalPooling => self.pooled * outputs,
+            _ => 0.0,
         };
         let arithmetic = arithmetic * (outputs + self.outputs) / outputs;
         let traffic =
@@ -222,7 +222,7 @@ fn standardise(values: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
     use crate::seed::Seed;
-    use crate::space::{Convolution, FeatureMap, InputSize, NasBench201, SearchSpace};
+    use crate::space::{Convolution, InputSize, NasBench201, NetworkBuilder, SearchSpace};
 
     /// Every price zero but one; nothing saturates.
     fn device() -> DrawnDevice {
@@ -243,20 +243,17 @@ mod tests {
         }
     }
 
+    /// On 8 channels of 4x4 pixels.
     fn convolution(kernel: u32, groups: u32) -> Layer {
-        Layer {
-            kind: LayerKind::Convolution,
-            input_channels: 8,
-            output_channels: 8,
-            kernel,
-            stride: 1,
-            groups,
-            normalized: true,
-            input_width: 4,
-            input_height: 4,
-            output_width: 4,
-            output_height: 4,
-        }
+        let (mut network, input) = NetworkBuilder::new(8, InputSize { width: 4, height: 4 });
+        let map = network.convolve(
+            input,
+            Convolution {
+                groups,
+                ..Convolution::new(8, kernel)
+            },
+        );
+        *network.finish(map).layers().next().unwrap()
     }
 
     #[test]
@@ -308,21 +305,12 @@ mod tests {
 
     /// One, or two, 1x1 convolutions side by side on 8 channels of 4x4 pixels: 1,024 MACs each.
     fn network(convolutions: usize) -> Network {
-        let mut network = Network::default();
-        let input = FeatureMap::input(8, InputSize { width: 4, height: 4 });
+        let (mut network, input) = NetworkBuilder::new(8, InputSize { width: 4, height: 4 });
+        let mut map = input;
         for _ in 0..convolutions {
-            network.convolve(
-                input,
-                Convolution {
-                    output_channels: 8,
-                    kernel: 1,
-                    stride: 1,
-                    groups: 1,
-                    normalized: true,
-                },
-            );
+            map = network.convolve(input, Convolution::new(8, 1));
         }
-        network
+        network.finish(map)
     }
 
     #[test]

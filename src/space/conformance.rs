@@ -122,6 +122,11 @@ proptest! {
             prop_assert!(space.contains(&canonical));
             prop_assert_eq!(&space.canonical(&canonical), &canonical);
             prop_assert_eq!(space.isomorphism_key(&canonical), space.isomorphism_key(&architecture));
+            // Nothing is written that has no part in the output.
+            prop_assert_eq!(
+                space.lower_as_written(&canonical, INPUT, 10).physical_features(),
+                space.lower(&architecture, INPUT, 10).physical_features()
+            );
         }
     }
 
@@ -188,8 +193,14 @@ proptest! {
             let network = space.lower(&architecture, input, classes);
             prop_assert!(network.macs() > 0 && network.parameters() > 0);
             prop_assert!(network.depthwise_macs() <= network.macs());
-            prop_assert!((1..=network.kernel_launches()).contains(&(network.critical_path_layers as usize)));
-            prop_assert_eq!(network.layers.last().unwrap().output_channels, classes);
+            prop_assert!((1..=network.kernel_launches()).contains(&(network.critical_path_layers() as usize)));
+            let output = network.nodes().nth(network.output()).unwrap();
+            prop_assert_eq!(output.layer.output.elements(), u64::from(classes));
+            prop_assert!(network.nodes().all(|node| node.inputs.iter().all(|&input| (input as usize) < node.id)));
+            prop_assert_eq!(&network.without_dead_nodes(), &network);
+            prop_assert_eq!(network.output_depends_on_input(), space.output_depends_on_input(&architecture));
+            let largest = network.layers().map(|layer| layer.activation_elements()).max().unwrap();
+            prop_assert!((largest / 2..=network.activation_elements()).contains(&network.peak_memory_elements()));
             let features = network.physical_features();
             prop_assert_eq!(features.len(), PHYSICAL_FEATURES.len());
             prop_assert!(features.iter().all(|value| value.is_finite() && *value >= 0.0));

@@ -105,6 +105,13 @@ impl QuantPolicy {
         }
     }
 
+    /// Whether weights are floating point.
+    pub fn weights_are_float(self) -> bool {
+        match self {
+            QuantPolicy::Uniform(precision) => precision.is_float(),
+        }
+    }
+
     /// Bits of one element of a feature map.
     pub fn activation_bits(self) -> u32 {
         match self {

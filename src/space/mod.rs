@@ -24,7 +24,9 @@ use neighbourhood::Neighbourhood;
 pub use design::{Design, Precision, QuantPolicy};
 pub use fbnet::FbNet;
 pub use nasbench201::NasBench201;
-pub use network::{Convolution, FeatureMap, Layer, LayerKind, Network};
+pub use network::{
+    Activation, Convolution, FeatureMap, Layer, Network, NetworkBuilder, Node, Operation, Pooling, PoolingKind, Shape,
+};
 pub use physical::PHYSICAL_FEATURES;
 
 /// One architecture of a search space: the choice made for every gene.
@@ -92,6 +94,13 @@ pub trait SearchSpace: Send + Sync {
     /// of compiled graphs the other. The same network where a space has no such layers.
     fn lower_as_written(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
         self.lower(architecture, input, classes)
+    }
+
+    /// Whether the network's output depends on its input. Where it does not, the network is degenerate: its accuracy is that of
+    /// guessing.
+    fn output_depends_on_input(&self, architecture: &Architecture) -> bool {
+        self.lower(architecture, self.default_input(), 2)
+            .output_depends_on_input()
     }
 
     /// The input that the space's networks were published for.

@@ -1,6 +1,6 @@
 //! Numbers about a lowered network that drive its cost on any device, whatever search space it comes from.
 
-use super::network::{Layer, LayerKind, Network};
+use super::network::{Layer, Network, Operation};
 
 /// Names of the values of [`Network::physical_features`], in order.
 ///
@@ -83,33 +83,33 @@ impl Totals {
         self.peak_activation_elements = self.peak_activation_elements.max(activation_elements);
         self.max_channels = self
             .max_channels
-            .max(layer.input_channels.max(layer.output_channels).into());
-        match layer.kind {
-            LayerKind::Convolution => self.count_convolution(layer),
-            LayerKind::Pooling => {
+            .max(layer.input.channels.max(layer.output.channels).into());
+        match layer.operation {
+            Operation::Convolution(_) => self.count_convolution(layer),
+            Operation::Pooling(_) | Operation::GlobalPooling => {
                 self.pooling_layers += 1;
                 self.pooling_elements += activation_elements;
             }
-            LayerKind::Add => {
+            Operation::Add => {
                 self.add_layers += 1;
                 self.add_elements += activation_elements;
             }
-            LayerKind::Normalization | LayerKind::Shuffle | LayerKind::Linear => {}
+            _ => {}
         }
     }
 
     fn count_convolution(&mut self, layer: &Layer) {
         self.convolution_layers += 1;
-        self.convolution_output_channels += u64::from(layer.output_channels);
-        if let kernel @ (1 | 3 | 5 | 7) = layer.kernel {
+        self.convolution_output_channels += u64::from(layer.output.channels);
+        if let kernel @ (1 | 3 | 5 | 7) = layer.kernel() {
             self.convolutions_by_kernel[kernel as usize / 2] += 1;
         }
         let macs = if layer.is_depthwise() {
             self.depthwise_convolutions += 1;
             &mut self.depthwise_macs
         } else {
-            self.grouped_convolutions += u64::from(layer.groups > 1);
-            if layer.kernel == 1 {
+            self.grouped_convolutions += u64::from(layer.groups() > 1);
+            if layer.kernel() == 1 {
                 &mut self.pointwise_macs
             } else {
                 &mut self.spatial_macs
@@ -123,7 +123,7 @@ impl Network {
     /// The quantities named in [`PHYSICAL_FEATURES`], all finite and at least 0; many are 0 in a given search space.
     pub fn physical_features(&self) -> Vec<f64> {
         let mut totals = Totals::default();
-        for layer in &self.layers {
+        for layer in self.layers() {
             totals.count(layer);
         }
         let [kernel_1, kernel_3, kernel_5, kernel_7] = totals.convolutions_by_kernel;
@@ -139,7 +139,7 @@ impl Network {
             totals.add_elements,
             totals.peak_activation_elements,
             self.kernel_launches() as u64,
-            self.critical_path_layers.into(),
+            self.critical_path_layers().into(),
             totals.convolution_layers,
             totals.pooling_layers,
             totals.add_layers,
@@ -159,20 +159,16 @@ impl Network {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Convolution, FeatureMap, InputSize};
+    use super::super::{Convolution, InputSize, NetworkBuilder};
     use super::*;
 
     /// An inverted bottleneck with a shortcut and a grouped 1x1 convolution, then a classifier, on 4x4 pixels.
     #[test]
     fn small_network_by_hand() {
-        let mut network = Network::default();
-        let input = FeatureMap::input(8, InputSize { width: 4, height: 4 });
+        let (mut network, input) = NetworkBuilder::new(8, InputSize { width: 4, height: 4 });
         let convolution = |output_channels, kernel, groups| Convolution {
-            output_channels,
-            kernel,
-            stride: 1,
             groups,
-            normalized: true,
+            ..Convolution::new(output_channels, kernel)
         };
         let expanded = network.convolve(input, convolution(24, 1, 1));
         let filtered = network.convolve(expanded, convolution(24, 5, 24));
@@ -180,9 +176,9 @@ mod tests {
         let sum = network.add(projected, input);
         let dense = network.convolve(sum, convolution(8, 3, 1));
         let pooled = network.pool_globally(dense);
-        network.linear(pooled, 10);
+        let classified = network.linear(pooled, 10);
 
-        let features = network.physical_features();
+        let features = network.finish(classified).physical_features();
         assert_eq!(features.len(), PHYSICAL_FEATURES.len());
         let feature = |name: &str| features[PHYSICAL_FEATURES.iter().position(|known| *known == name).unwrap()];
         // 8 x 24 x 16 = 3072; 25 x 24 x 16 = 9600; 12 x 8 x 16 = 1536; 9 x 8 x 8 x 16 = 9216; 8 x 10 = 80.

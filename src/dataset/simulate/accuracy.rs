@@ -16,7 +16,7 @@
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, Normal};
 
-use crate::space::{Architecture, InputSize, LayerKind, Network, SearchSpace};
+use crate::space::{Architecture, InputSize, Layer, Network, Operation, SearchSpace};
 
 /// Depth that counts as 1: three convolutions in each of 15 cells, and the layers around them.
 const DEEPEST: f64 = 60.0;
@@ -27,7 +27,6 @@ pub(super) struct AccuracyModel {
     input: InputSize,
     classes: u32,
     smallest_macs: f64,
-    dead_key: Option<String>,
     noise: Option<Normal<f64>>,
 }
 
@@ -35,14 +34,11 @@ impl AccuracyModel {
     /// A model for architectures of this space, with noise of this standard deviation in percentage points.
     pub(super) fn new(space: &'static dyn SearchSpace, input: InputSize, classes: u32, noise_percent: f64) -> Self {
         let first = Architecture(vec![0; space.choices().len()]);
-        // In this space alone the first choice of every gene is to connect nothing.
-        let dead = space.id() == "nasbench201";
         AccuracyModel {
             space,
             input,
             classes,
             smallest_macs: space.lower(&first, input, classes).macs() as f64,
-            dead_key: dead.then(|| space.isomorphism_key(&first)),
             noise: Normal::new(0.0, noise_percent).ok(),
         }
     }
@@ -51,7 +47,7 @@ impl AccuracyModel {
     pub(super) fn accuracy_percent(&self, architecture: &Architecture, rng: &mut StdRng) -> f64 {
         let noise = self.noise.map_or(0.0, |noise| noise.sample(rng));
         let chance = 100.0 / f64::from(self.classes);
-        if self.dead_key.is_some() && self.dead_key == Some(self.space.isomorphism_key(architecture)) {
+        if !self.space.output_depends_on_input(architecture) {
             return chance;
         }
         (self.noiseless(architecture) + noise).clamp(chance, 99.0)
@@ -61,24 +57,24 @@ impl AccuracyModel {
         let network = self.space.lower(architecture, self.input, self.classes);
         let decades = (network.macs() as f64 / self.smallest_macs).max(1.0).log10();
         let skip = self.space.print(architecture).contains("skip");
-        let (convolutions, poolings) = (
-            count(&network, LayerKind::Convolution),
-            count(&network, LayerKind::Pooling),
-        );
-        let large = network
-            .layers
-            .iter()
-            .filter(|layer| layer.kind == LayerKind::Convolution && layer.kernel > 1)
-            .count();
-        let depth = (f64::from(network.critical_path_layers) / DEEPEST).min(1.0);
-        46.0 + 27.0 * (1.0 - (-1.9 * decades).exp()) + 2.5 * large as f64 / convolutions.max(1.0)
+        let convolutions = count(&network, |layer| is_convolution(layer));
+        let large = count(&network, |layer| is_convolution(layer) && layer.kernel() > 1);
+        let poolings = count(&network, |layer| {
+            matches!(layer.operation, Operation::Pooling(_) | Operation::GlobalPooling)
+        });
+        let depth = (f64::from(network.critical_path_layers()) / DEEPEST).min(1.0);
+        46.0 + 27.0 * (1.0 - (-1.9 * decades).exp()) + 2.5 * large / convolutions.max(1.0)
             - 5.0 * poolings / (convolutions + poolings).max(1.0)
             + if skip { 1.5 } else { -3.0 * depth }
     }
 }
 
-fn count(network: &Network, kind: LayerKind) -> f64 {
-    network.layers.iter().filter(|layer| layer.kind == kind).count() as f64
+fn count(network: &Network, matches: impl Fn(&Layer) -> bool) -> f64 {
+    network.layers().filter(|layer| matches(layer)).count() as f64
+}
+
+fn is_convolution(layer: &Layer) -> bool {
+    matches!(layer.operation, Operation::Convolution(_))
 }
 
 #[cfg(test)]

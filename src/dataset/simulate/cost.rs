@@ -16,7 +16,7 @@
 use super::parameters::{Class, Parameters, Runtime};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::space::{Architecture, InputSize, Layer, LayerKind, Network, SearchSpace};
+use crate::space::{Architecture, InputSize, Layer, Network, Operation, SearchSpace};
 
 /// Year of the technology that the energies of arithmetic are given for.
 const ENERGY_YEAR: f64 = 2010.0;
@@ -117,7 +117,7 @@ impl Simulator {
     pub fn cost(&self, network: &Network) -> Cost {
         let mut latency_s = self.runtime.run_us * self.launch_scale;
         let mut energy_j = 0.0;
-        for layer in &network.layers {
+        for layer in network.layers() {
             let LayerCost {
                 busy_s,
                 launch_s,
@@ -150,39 +150,39 @@ impl Simulator {
         };
         LayerCost {
             busy_s: arithmetic_s.max(data_s) + (1.0 - self.class.overlap) * arithmetic_s.min(data_s),
-            launch_s: self.launch_us(layer.kind) * self.launch_scale,
+            launch_s: self.launch_us(layer) * self.launch_scale,
             energy_j: operations / 2.0 * self.mac_j + bytes * per_byte * 1e-12,
         }
     }
 
-    /// Arithmetic operations: two for each multiply-accumulate, one for each value pooled, added, normalised or
-    /// shuffled.
+    /// Arithmetic operations: two for each multiply-accumulate, one for each value pooled, and one for each value that any other
+    /// layer gives.
     fn operations(&self, layer: &Layer) -> f64 {
-        let per_input = match layer.kind {
-            LayerKind::Convolution | LayerKind::Linear => 2.0 * layer.macs() as f64,
-            LayerKind::Pooling => layer.output_elements() as f64 * f64::from(layer.kernel).powi(2),
-            LayerKind::Add | LayerKind::Normalization | LayerKind::Shuffle => layer.output_elements() as f64,
+        let per_input = match layer.operation {
+            Operation::Convolution(_) | Operation::Linear => 2.0 * layer.macs() as f64,
+            Operation::Pooling(_) | Operation::GlobalPooling => {
+                layer.output.elements() as f64 * f64::from(layer.kernel()).powi(2)
+            }
+            _ => layer.output.elements() as f64,
         };
         per_input * self.batch
     }
 
     fn utilisation(&self, layer: &Layer) -> f64 {
         let class = &self.class;
-        let outputs = layer.output_elements() as f64 * self.batch;
+        let outputs = layer.output.elements() as f64 * self.batch;
         let filled = outputs / (outputs + class.half_outputs_per_core * self.cores);
-        let channels = f64::from((layer.input_channels / layer.groups.max(1)).min(layer.output_channels));
+        let channels = f64::from((layer.input.channels / layer.groups()).min(layer.output.channels));
         let arrays = channels / (channels + class.half_channels);
         filled
-            * match layer.kind {
-                LayerKind::Convolution if layer.is_depthwise() => class.depthwise_utilisation,
-                LayerKind::Convolution if layer.kernel == 1 => {
+            * match layer.operation {
+                Operation::Convolution(_) if layer.is_depthwise() => class.depthwise_utilisation,
+                Operation::Convolution(_) if layer.kernel() == 1 => {
                     class.dense_utilisation * class.pointwise_factor * arrays
                 }
-                LayerKind::Convolution => class.dense_utilisation * arrays,
-                LayerKind::Linear => class.dense_utilisation * class.pointwise_factor,
-                LayerKind::Pooling | LayerKind::Add | LayerKind::Normalization | LayerKind::Shuffle => {
-                    class.pooling_utilisation
-                }
+                Operation::Convolution(_) => class.dense_utilisation * arrays,
+                Operation::Linear => class.dense_utilisation * class.pointwise_factor,
+                _ => class.pooling_utilisation,
             }
     }
 
@@ -194,22 +194,21 @@ impl Simulator {
 
     /// Bytes moved: the working set, and the output read and written again for every further pass.
     fn bytes(&self, layer: &Layer) -> f64 {
-        let passes = if layer.kind == LayerKind::Convolution {
-            self.runtime.convolution_passes
-        } else {
-            1.0
+        let passes = match layer.operation {
+            Operation::Convolution(_) => self.runtime.convolution_passes,
+            _ => 1.0,
         };
-        let again = 2.0 * (passes - 1.0) * layer.output_elements() as f64 * self.batch;
+        let again = 2.0 * (passes - 1.0) * layer.output.elements() as f64 * self.batch;
         self.working_set(layer) + again * self.bytes_per_element
     }
 
-    fn launch_us(&self, kind: LayerKind) -> f64 {
+    fn launch_us(&self, layer: &Layer) -> f64 {
         let launch = &self.runtime.launch_us;
-        match kind {
-            LayerKind::Convolution => launch.convolution,
-            LayerKind::Pooling | LayerKind::Normalization => launch.pooling,
-            LayerKind::Add | LayerKind::Shuffle => launch.add,
-            LayerKind::Linear => launch.linear,
+        match layer.operation {
+            Operation::Convolution(_) => launch.convolution,
+            Operation::Pooling(_) | Operation::GlobalPooling | Operation::Normalization(_) => launch.pooling,
+            Operation::Linear => launch.linear,
+            _ => launch.add,
         }
     }
 }
@@ -236,23 +235,17 @@ fn bytes_per_element(precision: &str) -> Result<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::{Convolution, FeatureMap};
+    use crate::space::{Convolution, NetworkBuilder};
 
     const SIZE: InputSize = InputSize { width: 32, height: 32 };
 
-    fn convolution(channels: u32, kernel: u32, groups: u32) -> Network {
-        let mut network = Network::default();
-        network.convolve(
-            FeatureMap::input(channels, SIZE),
-            Convolution {
-                output_channels: channels,
-                kernel,
-                stride: 1,
-                groups,
-                normalized: true,
-            },
-        );
-        network
+    /// 3x3 convolutions, one after another.
+    fn convolutions(channels: u32, count: usize) -> Network {
+        let (mut network, mut map) = NetworkBuilder::new(channels, SIZE);
+        for _ in 0..count {
+            map = network.convolve(map, Convolution::new(channels, 3));
+        }
+        network.finish(map)
     }
 
     /// A microcontroller whose figures are all easy: no overlap, launches of 10 us, batch 1, int8.
@@ -280,7 +273,7 @@ mod tests {
     /// static 0.5 W x 0.2 x 2.57355 ms = 0.257355 mJ. Together 0.258950 mJ.
     #[test]
     fn a_layer_worked_by_hand() {
-        let cost = Simulator::new(&microcontroller()).unwrap().cost(&convolution(8, 3, 1));
+        let cost = Simulator::new(&microcontroller()).unwrap().cost(&convolutions(8, 1));
         assert!((cost.latency_ms - 2.57355).abs() < 2e-5, "{cost:?}");
         assert!((cost.energy_mj.unwrap() - 0.258950).abs() < 5e-6, "{cost:?}");
     }
@@ -291,7 +284,7 @@ mod tests {
         let mut device = microcontroller();
         device.memory_bandwidth_gb_s = Some(0.01);
         device.on_chip_memory_mib = None;
-        let slow = Simulator::new(&device).unwrap().cost(&convolution(8, 3, 1)).latency_ms;
+        let slow = Simulator::new(&device).unwrap().cost(&convolutions(8, 1)).latency_ms;
         // 16,968 / (1e7 x 0.6) = 2.828 ms in place of 0.00566 ms.
         assert!((slow - (2.57355 - 0.00566 + 2.828)).abs() < 1e-4, "{slow}");
     }
@@ -299,7 +292,7 @@ mod tests {
     #[test]
     fn faster_parts_never_make_it_slower() {
         for device in crate::device::catalogue::all().unwrap() {
-            let latency = |device: &Device| Simulator::new(device).unwrap().cost(&convolution(64, 3, 1)).latency_ms;
+            let latency = |device: &Device| Simulator::new(device).unwrap().cost(&convolutions(64, 1)).latency_ms;
             let base = latency(&device);
             for change in [
                 (|device| device.peak_gflops = device.peak_gflops.map(|peak| peak * 1.5)) as fn(&mut Device),
@@ -318,9 +311,7 @@ mod tests {
     fn power_is_within_the_design_power() {
         for device in crate::device::catalogue::all().unwrap() {
             let simulator = Simulator::new(&device).unwrap();
-            let mut network = convolution(64, 3, 1);
-            network.layers = vec![network.layers[0].clone(); 50];
-            let cost = simulator.cost(&network);
+            let cost = simulator.cost(&convolutions(64, 50));
             if let (Some(tdp), Some(energy)) = (device.tdp_w, cost.energy_mj) {
                 let power = energy / cost.latency_ms;
                 assert!(power < tdp && power > 0.05 * tdp, "{}: {power} W of {tdp} W", device.id);

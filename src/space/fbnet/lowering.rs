@@ -1,8 +1,8 @@
-//! The layers of an FBNet: every block is a 1x1 convolution, a depthwise one and a 1x1 one, each normalised, with a
-//! shortcut where the shape stays the same.
+//! The layers of an FBNet: every block is a 1x1 convolution, a depthwise one and a 1x1 one, each normalised and all but the
+//! last followed by a ReLU, with a shortcut where the shape stays the same.
 
 use super::super::Architecture;
-use super::super::network::{Convolution, FeatureMap, Network};
+use super::super::network::{Activation, Convolution, FeatureMap, Network, NetworkBuilder};
 use super::skeleton::STEM_CHANNELS;
 use super::{Block, FbNet, InputSize, Site, Skeleton};
 
@@ -11,9 +11,12 @@ const IMAGE_CHANNELS: u32 = 3;
 /// The whole network, in the version for images of this size.
 pub(super) fn network(architecture: &Architecture, input: InputSize, classes: u32) -> Network {
     let skeleton = Skeleton::of(input);
-    let mut network = Network::default();
-    let image = FeatureMap::input(IMAGE_CHANNELS, input);
-    let mut map = network.convolve(image, convolution(STEM_CHANNELS, 3, skeleton.stem_stride, 1));
+    let (mut network, image) = NetworkBuilder::new(IMAGE_CHANNELS, input);
+    let stem = Convolution {
+        stride: skeleton.stem_stride,
+        ..rectified(STEM_CHANNELS, 3)
+    };
+    let mut map = network.convolve(image, stem);
     for (block, site) in FbNet::blocks(architecture).zip(skeleton.sites()) {
         map = if block.is_skip() {
             append_skip(&mut network, map, site)
@@ -21,29 +24,46 @@ pub(super) fn network(architecture: &Architecture, input: InputSize, classes: u3
             append_block(&mut network, map, block, site)
         };
     }
-    let map = network.convolve(map, convolution(skeleton.header_channels, 1, 1, 1));
+    let map = network.convolve(map, rectified(skeleton.header_channels, 1));
     let map = network.pool_globally(map);
-    network.linear(map, classes);
-    network
+    let logits = network.linear(map, classes);
+    network.finish(logits)
 }
 
 /// Appends a `skip`: no layer where the shape stays the same, else a 1x1 convolution.
-fn append_skip(network: &mut Network, input: FeatureMap, site: Site) -> FeatureMap {
+fn append_skip(network: &mut NetworkBuilder, input: FeatureMap, site: Site) -> FeatureMap {
     if site.keeps_shape() {
-        input
-    } else {
-        network.convolve(input, convolution(site.output_channels, 1, site.stride, 1))
+        return input;
     }
+    let convolution = Convolution {
+        stride: site.stride,
+        ..rectified(site.output_channels, 1)
+    };
+    network.convolve(input, convolution)
 }
 
-fn append_block(network: &mut Network, input: FeatureMap, block: Block, site: Site) -> FeatureMap {
-    let channels = input.channels * block.expansion;
-    let mut map = network.convolve(input, convolution(channels, 1, 1, block.groups));
-    if block.groups > 1 {
-        map = network.shuffle(map);
+fn append_block(network: &mut NetworkBuilder, input: FeatureMap, block: Block, site: Site) -> FeatureMap {
+    let channels = input.shape.channels * block.expansion;
+    let groups = block.groups;
+    let expansion = Convolution {
+        groups,
+        ..rectified(channels, 1)
+    };
+    let mut map = network.convolve(input, expansion);
+    if groups > 1 {
+        map = network.shuffle(map, groups);
     }
-    let map = network.convolve(map, convolution(channels, block.kernel, site.stride, channels));
-    let map = network.convolve(map, convolution(site.output_channels, 1, 1, block.groups));
+    let depthwise = Convolution {
+        stride: site.stride,
+        groups: channels,
+        ..rectified(channels, block.kernel)
+    };
+    let map = network.convolve(map, depthwise);
+    let projection = Convolution {
+        groups,
+        ..Convolution::new(site.output_channels, 1)
+    };
+    let map = network.convolve(map, projection);
     if site.keeps_shape() {
         network.add(map, input)
     } else {
@@ -51,19 +71,17 @@ fn append_block(network: &mut Network, input: FeatureMap, block: Block, site: Si
     }
 }
 
-fn convolution(output_channels: u32, kernel: u32, stride: u32, groups: u32) -> Convolution {
+/// A normalised convolution with a ReLU behind it.
+fn rectified(output_channels: u32, kernel: u32) -> Convolution {
     Convolution {
-        output_channels,
-        kernel,
-        stride,
-        groups,
-        normalized: true,
+        activation: Some(Activation::Relu),
+        ..Convolution::new(output_channels, kernel)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::{LayerKind, SearchSpace};
+    use super::super::super::{Layer, Operation, SearchSpace};
     use super::*;
 
     const CIFAR: InputSize = InputSize { width: 32, height: 32 };
@@ -109,7 +127,7 @@ mod tests {
     fn skeleton_by_hand() {
         let skips = ["skip"; 22].join(" ");
         let network = lower(&skips, CIFAR, 100);
-        let macs: Vec<u64> = network.layers.iter().map(|layer| layer.macs()).collect();
+        let macs: Vec<u64> = network.layers().map(Layer::macs).collect();
         let expected = [
             27 * 16 * 1024,  // stem at 32x32
             16 * 24 * 1024,  // second stage, not shrunk
@@ -129,30 +147,31 @@ mod tests {
         assert_eq!(network.parameters(), kernels + normalised + 150_400 + 100);
         // At 224x224 the same layers end in 7x7 pixels and 1984 channels.
         let large = lower(&skips, IMAGENET, 1000);
-        let header = &large.layers[7];
-        assert_eq!((header.output_channels, header.output_width), (1984, 7));
-        assert_eq!(large.layers[0].macs(), 27 * 16 * 112 * 112);
-        assert_eq!(large.layers[1].output_width, 56);
+        let large: Vec<&Layer> = large.layers().collect();
+        assert_eq!((large[7].output.channels, large[7].output.width), (1984, 7));
+        assert_eq!(large[0].macs(), 27 * 16 * 112 * 112);
+        assert_eq!(large[1].output.width, 56);
     }
 
     #[test]
     fn a_grouped_block_by_hand() {
-        let mut network = Network::default();
+        let (mut network, input) = NetworkBuilder::new(8, InputSize { width: 4, height: 4 });
         let site = Site {
             input_channels: 8,
             output_channels: 8,
             stride: 1,
         };
-        let input = FeatureMap::input(8, InputSize { width: 4, height: 4 });
         let block = FbNet::blocks(&Architecture(vec![5])).next().unwrap();
-        append_block(&mut network, input, block, site);
+        let output = append_block(&mut network, input, block, site);
+        let network = network.finish(output);
         // 1x1 in two groups 4 x 8 x 16 = 512 each, depthwise 25 x 8 x 16 = 3200; shuffle and sum multiply nothing.
-        let macs: Vec<u64> = network.layers.iter().map(|layer| layer.macs()).collect();
+        let macs: Vec<u64> = network.layers().map(Layer::macs).collect();
         assert_eq!(macs, [512, 0, 3200, 512, 0]);
-        assert_eq!(network.layers[1].kind, LayerKind::Shuffle);
+        let shuffle = network.layers().nth(1).unwrap();
+        assert_eq!(shuffle.operation, Operation::Shuffle { groups: 2 });
         // The shuffle reads and writes 8 x 16 elements.
-        assert_eq!(network.layers[1].activation_elements(), 256);
-        assert_eq!((network.kernel_launches(), network.critical_path_layers), (5, 5));
+        assert_eq!(shuffle.activation_elements(), 256);
+        assert_eq!((network.kernel_launches(), network.critical_path_layers()), (5, 5));
         assert_eq!(network.parameters(), 32 + 16 + 200 + 16 + 32 + 16);
     }
 
@@ -161,20 +180,18 @@ mod tests {
         // The first block of 24 channels, at 32x32: 16 channels widened to 96, filtered with 5x5, narrowed to 24. The same
         // at 224x224 works on 112x112 pixels and, past its stride, on 56x56.
         let names = format!("skip k5_e6 {}", ["skip"; 20].join(" "));
-        let small: Vec<u64> = lower(&names, CIFAR, 10).layers[1..4]
-            .iter()
-            .map(|layer| layer.macs())
-            .collect();
+        let macs = |input| -> Vec<u64> {
+            let network = lower(&names, input, 10);
+            network.layers().skip(1).take(3).map(Layer::macs).collect()
+        };
+        let small = macs(CIFAR);
         assert_eq!(small, [16 * 96 * 1024, 25 * 96 * 1024, 96 * 24 * 1024]);
-        let large: Vec<u64> = lower(&names, IMAGENET, 10).layers[1..4]
-            .iter()
-            .map(|layer| layer.macs())
-            .collect();
+        let large = macs(IMAGENET);
         assert_eq!(large, [16 * 96 * 12_544, 25 * 96 * 3_136, 96 * 24 * 3_136]);
         // The second has a shortcut.
         let names = format!("skip skip k3_e3 {}", ["skip"; 19].join(" "));
-        let layers = lower(&names, CIFAR, 10).layers;
-        assert_eq!(layers[5].kind, LayerKind::Add);
-        assert_eq!(layers[5].output_elements(), 24 * 1024);
+        let network = lower(&names, CIFAR, 10);
+        let sum = network.layers().nth(5).unwrap();
+        assert_eq!((sum.operation, sum.output.elements()), (Operation::Add, 24 * 1024));
     }
 }

@@ -1,21 +1,38 @@
 //! The network that a cell is put into: a stem, three stages of five cells with 16, 32 and 64 channels, a residual block
 //! of stride 2 between stages, and a classifier (Dong & Yang 2020, figure 1).
 //!
-//! A disconnected cell gives zero. The layers around it still run, as in upstream's counts, although the output no
-//! longer depends on the input; a runtime that folds constants would skip them.
+//! As in the authors' program, a convolution rectifies its input and normalises its output, and a disconnected cell gives its
+//! input times zero. The layers around such a cell still run, as in upstream's counts, although the output no longer depends
+//! on the input; a runtime that folds constants would skip them.
 
-use super::super::network::{Convolution, FeatureMap, Network};
+use super::super::network::{Activation, Convolution, FeatureMap, Network, NetworkBuilder, Pooling, PoolingKind};
 use super::{AVG_POOL_3X3, EDGES, InputSize, NONE, NOR_CONV_1X1, NOR_CONV_3X3};
 
 const STAGE_CHANNELS: [u32; 3] = [16, 32, 64];
 const CELLS_PER_STAGE: usize = 5;
 const IMAGE_CHANNELS: u32 = 3;
 
+/// The operation `avg_pool_3x3`.
+const SMOOTHING: Pooling = Pooling {
+    kind: PoolingKind::Average,
+    kernel: 3,
+    stride: 1,
+    padding: 1,
+    ceil_mode: false,
+};
+/// What halves the map on the shortcut between stages. Upstream has no maps of odd size; rounded up, they fit the convolutions.
+const HALVING: Pooling = Pooling {
+    kind: PoolingKind::Average,
+    kernel: 2,
+    stride: 2,
+    padding: 0,
+    ceil_mode: true,
+};
+
 /// The whole network, with the cell's edges that are `kept`.
 pub(super) fn network(genes: &[u8], kept: [bool; 6], input: InputSize, classes: u32) -> Network {
-    let mut network = Network::default();
-    let image = FeatureMap::input(IMAGE_CHANNELS, input);
-    let mut map = network.convolve(image, convolution(STAGE_CHANNELS[0], 3, 1));
+    let (mut network, image) = NetworkBuilder::new(IMAGE_CHANNELS, input);
+    let mut map = network.convolve(image, Convolution::new(STAGE_CHANNELS[0], 3));
     for (stage, channels) in STAGE_CHANNELS.into_iter().enumerate() {
         if stage > 0 {
             map = reduce(&mut network, map, channels);
@@ -24,10 +41,10 @@ pub(super) fn network(genes: &[u8], kept: [bool; 6], input: InputSize, classes: 
             map = append_cell(&mut network, map, genes, kept);
         }
     }
-    let map = network.normalize(map);
+    let map = network.normalize(map, Some(Activation::Relu));
     let map = network.pool_globally(map);
-    network.linear(map, classes);
-    network
+    let logits = network.linear(map, classes);
+    network.finish(logits)
 }
 
 /// The edges that matter: active ones that are not `none`.
@@ -49,19 +66,19 @@ pub(super) fn active_edges(genes: &[u8]) -> [bool; 6] {
     EDGES.map(|(source, target)| carries[source] && reaches[target])
 }
 
-/// Appends one cell. A sum of k edges is k - 1 layers; `none` and `skip_connect` are no layers.
-fn append_cell(network: &mut Network, input: FeatureMap, genes: &[u8], kept: [bool; 6]) -> FeatureMap {
+/// Appends one cell. A sum of k edges is k - 1 layers; `none` and `skip_connect` are no layers. A node that nothing leads to
+/// is zero.
+fn append_cell(network: &mut NetworkBuilder, input: FeatureMap, genes: &[u8], kept: [bool; 6]) -> FeatureMap {
     let mut nodes = [Some(input), None, None, None];
     for (edge, (source, target)) in EDGES.into_iter().enumerate() {
         if !kept[edge] || genes[edge] == NONE {
             continue;
         }
-        // A node of zeros, which only dead edges read, has the shape of the input.
-        let source = nodes[source].unwrap_or(input);
+        let source = *nodes[source].get_or_insert_with(|| network.zero(input));
         let carried = match genes[edge] {
-            NOR_CONV_1X1 => network.convolve(source, convolution(input.channels, 1, 1)),
-            NOR_CONV_3X3 => network.convolve(source, convolution(input.channels, 3, 1)),
-            AVG_POOL_3X3 => network.pool(source, 3, 1),
+            NOR_CONV_1X1 => rectify_and_convolve(network, source, Convolution::new(input.shape.channels, 1)),
+            NOR_CONV_3X3 => rectify_and_convolve(network, source, Convolution::new(input.shape.channels, 3)),
+            AVG_POOL_3X3 => network.pool(source, SMOOTHING),
             _ => source,
         };
         nodes[target] = Some(match nodes[target] {
@@ -69,38 +86,39 @@ fn append_cell(network: &mut Network, input: FeatureMap, genes: &[u8], kept: [bo
             Some(sum) => network.add(sum, carried),
         });
     }
-    nodes[3].unwrap_or(input)
+    nodes[3].unwrap_or_else(|| network.zero(input))
 }
 
 /// Appends the residual block that halves the map: two 3x3 convolutions, and a pooled 1x1 shortcut without
 /// normalisation.
-fn reduce(network: &mut Network, input: FeatureMap, channels: u32) -> FeatureMap {
-    let main = network.convolve(input, convolution(channels, 3, 2));
-    let main = network.convolve(main, convolution(channels, 3, 1));
-    let pooled = network.pool(input, 2, 2);
+fn reduce(network: &mut NetworkBuilder, input: FeatureMap, channels: u32) -> FeatureMap {
+    let halving = Convolution {
+        stride: 2,
+        ..Convolution::new(channels, 3)
+    };
+    let main = rectify_and_convolve(network, input, halving);
+    let main = rectify_and_convolve(network, main, Convolution::new(channels, 3));
+    let pooled = network.pool(input, HALVING);
     let shortcut = network.convolve(
         pooled,
         Convolution {
             normalized: false,
-            ..convolution(channels, 1, 1)
+            ..Convolution::new(channels, 1)
         },
     );
     network.add(main, shortcut)
 }
 
-fn convolution(output_channels: u32, kernel: u32, stride: u32) -> Convolution {
-    Convolution {
-        output_channels,
-        kernel,
-        stride,
-        groups: 1,
-        normalized: true,
-    }
+/// Appends a convolution after a ReLU, as upstream's `ReLUConvBN`.
+fn rectify_and_convolve(network: &mut NetworkBuilder, input: FeatureMap, convolution: Convolution) -> FeatureMap {
+    let rectified = network.activate(input, Activation::Relu);
+    network.convolve(rectified, convolution)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{NasBench201, SearchSpace};
+    use super::super::super::{Architecture, Layer, Operation};
+    use super::super::{Enumerable, NasBench201, SearchSpace};
     use super::*;
 
     const CIFAR: InputSize = InputSize { width: 32, height: 32 };
@@ -155,7 +173,7 @@ mod tests {
             .parse("|none~0|+|none~0|none~1|+|skip_connect~0|none~1|none~2|")
             .unwrap();
         let network = NasBench201.lower(&skips, CIFAR, 10);
-        let macs: Vec<u64> = network.layers.iter().map(|layer| layer.macs()).collect();
+        let macs: Vec<u64> = network.layers().map(Layer::macs).collect();
         let expected_macs = [
             9 * 3 * 16 * 1024, // stem at 32x32
             9 * 16 * 32 * 256, // first block at 16x16
@@ -178,7 +196,7 @@ mod tests {
         // normalisation 128; classifier 640 + 10.
         assert_eq!(network.parameters(), 464 + 14_464 + 57_600 + 128 + 650);
         // Stem, two convolutions and a sum in each block, normalisation, pooling, classifier.
-        assert_eq!(network.critical_path_layers, 1 + 3 + 3 + 3);
+        assert_eq!(network.critical_path_layers(), 1 + 3 + 3 + 3);
         // 1 + 5 + 5 + 3 layers; in elements read and written: stem 3072 + 16384; first block 16384 + 8192, 8192 + 8192,
         // 16384 + 4096, 4096 + 8192, 3 x 8192; second block half of each; 2 x 4096; 4096 + 64; 64 + 10.
         assert_eq!(network.kernel_launches(), 14);
@@ -194,11 +212,12 @@ mod tests {
         // Node 1: 3x3; node 2: pooling of the input + 1x1 of node 1; output: input + node 1 + node 2.
         let text = "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|skip_connect~1|skip_connect~2|";
         let genes = NasBench201.parse(text).unwrap().0;
-        let mut network = Network::default();
-        let output = append_cell(&mut network, FeatureMap::input(16, CIFAR), &genes, live_edges(&genes));
-        assert_eq!((output.channels, output.width, output.height), (16, 32, 32));
+        let (mut network, input) = NetworkBuilder::new(16, CIFAR);
+        let output = append_cell(&mut network, input, &genes, live_edges(&genes));
+        assert_eq!(output.shape, input.shape);
+        let network = network.finish(output);
         // 3x3, pooling, 1x1, three sums; the longest chain is 3x3, 1x1, sum, sum.
-        assert_eq!((network.kernel_launches(), network.critical_path_layers), (6, 4));
+        assert_eq!((network.kernel_launches(), network.critical_path_layers()), (6, 4));
         assert_eq!(network.macs(), (9 + 1) * 256 * 1024);
         assert_eq!(network.parameters(), (9 + 1) * 256 + 2 * 32);
     }
@@ -223,6 +242,48 @@ mod tests {
         let dead = NasBench201
             .parse("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|")
             .unwrap();
-        assert_eq!(NasBench201.lower(&dead, CIFAR, 10).macs(), 7_783_040);
+        let network = NasBench201.lower(&dead, CIFAR, 10);
+        assert_eq!(network.macs(), 7_783_040);
+        assert!(!network.output_depends_on_input());
+    }
+
+    /// Without nodes that do not reach the output, a network as written is the live one, except where something is computed
+    /// from zeros and added: only who knows the values can leave that out.
+    #[test]
+    fn live_networks_are_those_as_written_without_dead_nodes() {
+        let mut compared = 0;
+        for architecture in NasBench201.architectures().iter().step_by(7) {
+            let written = NasBench201.lower_as_written(architecture, IMAGENET_16, 10);
+            if !written.nodes().any(|node| node.layer.operation == Operation::Zero) {
+                compared += 1;
+                let live = NasBench201.lower(architecture, IMAGENET_16, 10);
+                assert_eq!(
+                    written.without_dead_nodes(),
+                    live,
+                    "{}",
+                    NasBench201.print(architecture)
+                );
+            }
+        }
+        assert!(compared > 1_500, "{compared}");
+    }
+
+    /// Cells without a path from input to output. Let the edge 0->3 be `none`, each other one connect in four ways of five. With
+    /// 1->3 `none` (of 0->1 and 1->2 any), not both 0->2 and 2->3 connect, nor all of 0->1, 1->2 and 2->3: if 2->3 is `none`,
+    /// 5^3 are left; else 0->2 is `none` and not both others connect, 4 (25 - 16) = 36. With 1->3 connecting (4), 0->1 is
+    /// `none`; with 2->3 `none` 5^2 are left, else 0->2 is `none` and 1->2 any, 4 x 5. Together 161 + 4 (25 + 20) = 341.
+    #[test]
+    fn disconnected_cells_are_counted() {
+        let disconnected = |one: &&Architecture| !NasBench201.output_depends_on_input(one);
+        assert_eq!(NasBench201.architectures().iter().filter(disconnected).count(), 341);
+        for architecture in NasBench201.architectures().iter().step_by(11) {
+            let by_graph = |network: Network| network.output_depends_on_input();
+            let connected = NasBench201.output_depends_on_input(architecture);
+            assert_eq!(by_graph(NasBench201.lower(architecture, IMAGENET_16, 10)), connected);
+            assert_eq!(
+                by_graph(NasBench201.lower_as_written(architecture, IMAGENET_16, 10)),
+                connected
+            );
+        }
     }
 }

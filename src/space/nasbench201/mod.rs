@@ -91,6 +91,11 @@ impl SearchSpace for NasBench201 {
         lowering::network(&architecture.0, [true; 6], input, classes)
     }
 
+    /// Whether operations other than `none` lead from the cell's input to its output.
+    fn output_depends_on_input(&self, architecture: &Architecture) -> bool {
+        lowering::live_edges(&architecture.0).contains(&true)
+    }
+
     /// That of CIFAR-10 and CIFAR-100.
     fn default_input(&self) -> InputSize {
         InputSize { width: 32, height: 32 }

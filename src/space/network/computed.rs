@@ -1,0 +1,118 @@
+//! The metrics that follow from the graph and the policy alone.
+
+use super::super::QuantPolicy;
+use super::{Layer, Network};
+use crate::metric::{Metric, PerMetric};
+
+const MILLION: f64 = 1e6;
+const BITS_PER_KIB: f64 = 8.0 * 1024.0;
+const BITS_PER_MIB: f64 = 8.0 * 1024.0 * 1024.0;
+/// Bits of a bias beside integer weights: it is added to sums of products, which integer kernels keep in 32 bits.
+const INTEGER_BIAS_BITS: u32 = 32;
+
+impl Network {
+    /// The metrics of [`Metric::COMPUTED`], in their units, for a batch of one: MACs and parameters in millions, model size in
+    /// MiB, peak memory in KiB.
+    ///
+    /// The model holds the weights that are read when it runs, normalisation fused: those that are multiplied with at the
+    /// policy's bits, biases too where these are floating point, else at 32 bits. Scales and zero points, the graph itself and
+    /// a file format's overhead are not counted. Memory is that of the feature maps at the policy's bits, see
+    /// [`Network::peak_memory_elements`], without what a runtime needs for itself.
+    pub fn computed(&self, policy: QuantPolicy) -> PerMetric<f64> {
+        let bias_bits = if policy.weights_are_float() {
+            policy.weight_bits()
+        } else {
+            INTEGER_BIAS_BITS
+        };
+        let sum = |count: fn(&Layer) -> u64| self.layers().map(count).sum::<u64>() as f64;
+        let weight_bits = sum(Layer::factor_elements) * f64::from(policy.weight_bits())
+            + sum(Layer::bias_elements) * f64::from(bias_bits);
+        let memory_bits = self.peak_memory_elements() as f64 * f64::from(policy.activation_bits());
+        [
+            (Metric::Macs, self.macs() as f64 / MILLION),
+            (Metric::Parameters, self.parameters() as f64 / MILLION),
+            (Metric::ModelSize, weight_bits / BITS_PER_MIB),
+            (Metric::PeakMemory, memory_bits / BITS_PER_KIB),
+        ]
+        .into_iter()
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::{FbNet, InputSize, NasBench201, Precision, SearchSpace};
+    use super::super::{Convolution, NetworkBuilder};
+    use super::*;
+
+    fn values(network: &Network, precision: Precision) -> [f64; 4] {
+        let computed = network.computed(precision.into());
+        Metric::COMPUTED.map(|metric| *computed.get(metric).unwrap())
+    }
+
+    /// On 8x8 pixels: 3x3 from 2 to 16 channels, and 10 classes.
+    #[test]
+    fn small_network_by_hand() {
+        let (mut network, input) = NetworkBuilder::new(2, InputSize { width: 8, height: 8 });
+        let map = network.convolve(input, Convolution::new(16, 3));
+        let map = network.pool_globally(map);
+        let logits = network.linear(map, 10);
+        let network = network.finish(logits);
+        // Kernels 288 and 160; 288 x 64 + 160 MACs; 2 x 16 for normalisation and 10 biases, of which 16 + 10 are left. The
+        // convolution holds 2 + 16 channels of 64 elements.
+        let [macs, parameters, size, memory] = values(&network, Precision::Fp32);
+        assert_eq!((macs, parameters), (0.018_592, 0.000_490));
+        assert_eq!((size * 1_048_576.0, memory * 1024.0), (474.0 * 4.0, 1_152.0 * 4.0));
+        // Biases stay at four bytes.
+        let [.., size, memory] = values(&network, Precision::Int8);
+        assert_eq!((size * 1_048_576.0, memory * 1024.0), (448.0 + 26.0 * 4.0, 1_152.0));
+        let [.., size, memory] = values(&network, Precision::Int4);
+        assert_eq!((size * 1_048_576.0, memory * 1024.0), (224.0 + 26.0 * 4.0, 576.0));
+        let [.., size, memory] = values(&network, Precision::Fp16);
+        assert_eq!((size * 1_048_576.0, memory * 1024.0), (474.0 * 2.0, 1_152.0 * 2.0));
+    }
+
+    #[test]
+    fn squeeze_excite_by_hand() {
+        let (mut network, input) = NetworkBuilder::new(8, InputSize { width: 4, height: 4 });
+        let map = network.squeeze_excite(input, 2);
+        let network = network.finish(map);
+        // 8 x 2 + 2 x 8 products for the whole map, as many weights, 2 + 8 biases. Pooling, two convolutions, the product.
+        assert_eq!(
+            (network.macs(), network.parameters(), network.kernel_launches()),
+            (32, 42, 4)
+        );
+        let [.., size, memory] = values(&network, Precision::Int8);
+        assert_eq!((size * 1_048_576.0, memory * 1024.0), (32.0 + 40.0, 264.0));
+    }
+
+    /// Blocks `k3_e6` at 224x224. The first, of stride 1 with a shortcut, widens 16 channels to 96 on 112x112 pixels.
+    #[test]
+    fn fbnet_holds_most_in_its_widest_depthwise_convolution() {
+        let architecture = FbNet.parse(&["k3_e6"; 22].join("-")).unwrap();
+        let network = FbNet.lower(&architecture, FbNet.default_input(), 1000);
+        // Its depthwise convolution reads and writes 96 channels while the input is held.
+        assert_eq!(network.peak_memory_elements(), (16 + 96 + 96) * 112 * 112);
+        let [.., memory] = values(&network, Precision::Int8);
+        assert_eq!(memory, 2_548.0);
+    }
+
+    /// A NAS-Bench-201 cell of one 3x3 convolution: 16 channels of 32x32. Most is held where the convolution reads what the ReLU
+    /// wrote, in place, since nothing else reads the input: two maps. With a shortcut the input is held as well, and at the sum
+    /// the result, the rectified input having been released.
+    #[test]
+    fn cells_hold_what_later_edges_read() {
+        let map = 16 * 32 * 32;
+        let peak = |text: &str| {
+            let architecture = NasBench201.parse(text).unwrap();
+            let network = NasBench201.lower(&architecture, NasBench201.default_input(), 10);
+            network.peak_memory_elements()
+        };
+        let chain = peak("|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|");
+        // Between stages the pooled shortcut needs the input too, while the convolution reads a rectified copy: 16 channels of
+        // 32x32 twice, and 32 of 16x16, which are half a map.
+        assert_eq!(chain, 2 * map + map / 2);
+        let residual = peak("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|skip_connect~1|none~2|");
+        assert_eq!(residual, 3 * map);
+    }
+}

@@ -1,0 +1,246 @@
+//! One layer and what it costs on paper, for a batch of one.
+
+/// A function of one number, applied to every element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Activation {
+    /// max(0, x).
+    Relu,
+    /// min(max(0, x), 6).
+    Relu6,
+    /// x times [`Activation::HardSigmoid`] (Howard et al., *Searching for MobileNetV3*, ICCV 2019).
+    HardSwish,
+    /// 1 / (1 + exp(-x)).
+    Sigmoid,
+    /// min(max(0, x + 3), 6) / 6.
+    HardSigmoid,
+}
+
+/// What defines a convolution besides its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Convolution {
+    /// Channels out.
+    pub output_channels: u32,
+    /// Kernel edge in pixels.
+    pub kernel: u32,
+    /// Stride in pixels.
+    pub stride: u32,
+    /// Zeros around the map, in pixels on each side.
+    pub padding: u32,
+    /// Groups; must divide the channels in and out. As many as channels in make it depthwise.
+    pub groups: u32,
+    /// Whether a bias is added.
+    pub bias: bool,
+    /// Whether batch normalisation follows, which is fused in when the network runs.
+    pub normalized: bool,
+    /// What follows last, fused in as well.
+    pub activation: Option<Activation>,
+}
+
+impl Convolution {
+    /// A dense convolution of stride 1, normalised, without bias or activation. Padding is half the kernel, so that an odd
+    /// kernel keeps the size of the map.
+    pub fn new(output_channels: u32, kernel: u32) -> Convolution {
+        Convolution {
+            output_channels,
+            kernel,
+            stride: 1,
+            padding: kernel / 2,
+            groups: 1,
+            bias: false,
+            normalized: true,
+            activation: None,
+        }
+    }
+}
+
+/// What a window of pixels is pooled to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PoolingKind {
+    /// The mean of the pixels that lie on the map: padding is not counted.
+    Average,
+    /// The maximum.
+    Maximum,
+}
+
+/// What defines a pooling layer besides its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Pooling {
+    /// What a window is pooled to.
+    pub kind: PoolingKind,
+    /// Edge of the window in pixels.
+    pub kernel: u32,
+    /// Stride in pixels.
+    pub stride: u32,
+    /// Pixels that windows may reach beyond the map on each side.
+    pub padding: u32,
+    /// Whether a last window that lies only partly on the padded map counts, so that the size is rounded up.
+    pub ceil_mode: bool,
+}
+
+/// What a node of a network computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Operation {
+    /// Nothing: the network's input.
+    Input,
+    /// Zeros in the shape of its input, whatever that holds.
+    Zero,
+    /// Convolution.
+    Convolution(Convolution),
+    /// Batch normalisation on its own, where no convolution precedes that it could be fused into, with an activation.
+    Normalization(Option<Activation>),
+    /// An activation that is not fused into the layer before, as that layer's result is used without it too.
+    Activation(Activation),
+    /// Pooling.
+    Pooling(Pooling),
+    /// The mean of every channel, as a map of one pixel.
+    GlobalPooling,
+    /// Element-wise sum of two feature maps.
+    Add,
+    /// Product of a feature map with another of its shape, or with one number for every channel.
+    Multiply,
+    /// The channels of its inputs, one input after the other.
+    Concatenation,
+    /// Channels in another order, so that the next grouped convolution mixes what the last one kept apart: as a matrix
+    /// `[groups, channels / groups]` they are transposed (Zhang et al., *ShuffleNet*, CVPR 2018).
+    Shuffle {
+        /// Groups of the convolution before.
+        groups: u32,
+    },
+    /// Fully connected layer with a bias on all elements of its input.
+    Linear,
+}
+
+/// Extent of a feature map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shape {
+    /// Channels.
+    pub channels: u32,
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+}
+
+impl Shape {
+    /// Pixels of one channel.
+    pub fn pixels(self) -> u64 {
+        u64::from(self.width) * u64::from(self.height)
+    }
+
+    /// Elements of all channels.
+    pub fn elements(self) -> u64 {
+        u64::from(self.channels) * self.pixels()
+    }
+}
+
+/// A node of a network without its place: equal layers cost the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Layer {
+    /// What it computes.
+    pub operation: Operation,
+    /// Shape of its first input.
+    pub input: Shape,
+    /// Shape of its output.
+    pub output: Shape,
+    /// Elements of all feature maps that it reads.
+    pub input_elements: u64,
+}
+
+impl Layer {
+    /// Whether a runtime starts a kernel for it. The input and zeros are at hand, and activations are computed by the kernel
+    /// beside them.
+    pub fn starts_kernel(&self) -> bool {
+        !matches!(
+            self.operation,
+            Operation::Input | Operation::Zero | Operation::Activation(_)
+        )
+    }
+
+    /// Multiply-accumulate operations. Only convolutions and fully connected layers have any; a bias counts as none.
+    pub fn macs(&self) -> u64 {
+        match self.operation {
+            Operation::Convolution(_) => self.kernel_elements() * self.output.pixels(),
+            Operation::Linear => self.kernel_elements(),
+            _ => 0,
+        }
+    }
+
+    /// Trainable parameters, with two for every normalised channel (scale and shift).
+    pub fn parameters(&self) -> u64 {
+        let channels = u64::from(self.output.channels);
+        match self.operation {
+            Operation::Convolution(Convolution { bias, normalized, .. }) => {
+                self.kernel_elements() + (u64::from(bias) + 2 * u64::from(normalized)) * channels
+            }
+            Operation::Normalization(_) => 2 * channels,
+            Operation::Linear => self.kernel_elements() + channels,
+            _ => 0,
+        }
+    }
+
+    /// Elements of the weights read when the layer runs: fused normalisation leaves one bias per channel.
+    pub fn weight_elements(&self) -> u64 {
+        self.factor_elements() + self.bias_elements()
+    }
+
+    /// Of the weights read, those that inputs are multiplied with.
+    pub fn factor_elements(&self) -> u64 {
+        match self.operation {
+            Operation::Normalization(_) => self.output.channels.into(),
+            _ => self.kernel_elements(),
+        }
+    }
+
+    /// Of the weights read, those that are added.
+    pub fn bias_elements(&self) -> u64 {
+        match self.operation {
+            Operation::Convolution(Convolution {
+                bias: false,
+                normalized: false,
+                ..
+            }) => 0,
+            Operation::Convolution(_) | Operation::Normalization(_) | Operation::Linear => self.output.channels.into(),
+            _ => 0,
+        }
+    }
+
+    /// Elements of feature maps read and written.
+    pub fn activation_elements(&self) -> u64 {
+        self.input_elements + self.output.elements()
+    }
+
+    /// Whether this is a convolution in which every channel is filtered on its own.
+    pub fn is_depthwise(&self) -> bool {
+        matches!(self.operation, Operation::Convolution(Convolution { groups, .. })
+            if groups > 1 && groups == self.input.channels)
+    }
+
+    /// Edge of the kernel or window in pixels: of a whole map's mean the longer edge of that map, and 1 for what has no window.
+    pub fn kernel(&self) -> u32 {
+        match self.operation {
+            Operation::Convolution(Convolution { kernel, .. }) | Operation::Pooling(Pooling { kernel, .. }) => kernel,
+            Operation::GlobalPooling => self.input.width.max(self.input.height),
+            _ => 1,
+        }
+    }
+
+    /// Groups of a convolution, 1 for everything else.
+    pub fn groups(&self) -> u32 {
+        match self.operation {
+            Operation::Convolution(Convolution { groups, .. }) => groups,
+            _ => 1,
+        }
+    }
+
+    /// Weights of a convolution's kernel or of a fully connected layer's matrix.
+    fn kernel_elements(&self) -> u64 {
+        match self.operation {
+            Operation::Convolution(Convolution { kernel, groups, .. }) => {
+                let inputs_per_group = u64::from(self.input.channels / groups);
+                u64::from(kernel).pow(2) * inputs_per_group * u64::from(self.output.channels)
+            }
+            Operation::Linear => self.input.elements() * u64::from(self.output.channels),
+            _ => 0,
+        }
+    }
+}
