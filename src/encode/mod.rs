@@ -32,10 +32,13 @@ pub struct Physics {
 impl Physics {
     /// Lowers the architecture and counts.
     pub fn of(space: &dyn SearchSpace, architecture: &Architecture, input: InputSize, classes: u32) -> Physics {
-        Physics {
-            written: space.lower_as_written(architecture, input, classes).physical_features(),
-            live: space.lower(architecture, input, classes).physical_features(),
-        }
+        let live = space.lower(architecture, input, classes).physical_features();
+        let written = if space.has_dead_layers(architecture) {
+            space.lower_as_written(architecture, input, classes).physical_features()
+        } else {
+            live.clone()
+        };
+        Physics { written, live }
     }
 }
 

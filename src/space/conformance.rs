@@ -206,6 +206,9 @@ proptest! {
             prop_assert!(features.iter().all(|value| value.is_finite() && *value >= 0.0));
             let written = space.lower_as_written(&architecture, input, classes);
             prop_assert!(written.macs() >= network.macs() && written.kernel_launches() >= network.kernel_launches());
+            if !space.has_dead_layers(&architecture) {
+                prop_assert_eq!(&written, &network);
+            }
         }
     }
 }

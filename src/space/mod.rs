@@ -96,6 +96,12 @@ pub trait SearchSpace: Send + Sync {
         self.lower(architecture, input, classes)
     }
 
+    /// Whether the architecture names layers that cannot affect the output, so that [`SearchSpace::lower_as_written`] gives more
+    /// than [`SearchSpace::lower`].
+    fn has_dead_layers(&self, _architecture: &Architecture) -> bool {
+        false
+    }
+
     /// Whether the network's output depends on its input. Where it does not, the network is degenerate: its accuracy is that of
     /// guessing.
     fn output_depends_on_input(&self, architecture: &Architecture) -> bool {

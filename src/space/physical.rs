@@ -62,6 +62,7 @@ struct Totals {
     pooling_elements: u64,
     add_elements: u64,
     peak_activation_elements: u64,
+    kernel_launches: u64,
     convolution_layers: u64,
     pooling_layers: u64,
     add_layers: u64,
@@ -76,7 +77,9 @@ struct Totals {
 impl Totals {
     fn count(&mut self, layer: &Layer) {
         let activation_elements = layer.activation_elements();
-        self.macs += layer.macs();
+        let macs = layer.macs();
+        self.kernel_launches += 1;
+        self.macs += macs;
         self.parameters += layer.parameters();
         self.weight_elements += layer.weight_elements();
         self.activation_elements += activation_elements;
@@ -85,7 +88,7 @@ impl Totals {
             .max_channels
             .max(layer.input.channels.max(layer.output.channels).into());
         match layer.operation {
-            Operation::Convolution(_) => self.count_convolution(layer),
+            Operation::Convolution(_) => self.count_convolution(layer, macs),
             Operation::Pooling(_) | Operation::GlobalPooling => {
                 self.pooling_layers += 1;
                 self.pooling_elements += activation_elements;
@@ -98,13 +101,13 @@ impl Totals {
         }
     }
 
-    fn count_convolution(&mut self, layer: &Layer) {
+    fn count_convolution(&mut self, layer: &Layer, macs: u64) {
         self.convolution_layers += 1;
         self.convolution_output_channels += u64::from(layer.output.channels);
         if let kernel @ (1 | 3 | 5 | 7) = layer.kernel() {
             self.convolutions_by_kernel[kernel as usize / 2] += 1;
         }
-        let macs = if layer.is_depthwise() {
+        let macs_of_kind = if layer.is_depthwise() {
             self.depthwise_convolutions += 1;
             &mut self.depthwise_macs
         } else {
@@ -115,7 +118,7 @@ impl Totals {
                 &mut self.spatial_macs
             }
         };
-        *macs += layer.macs();
+        *macs_of_kind += macs;
     }
 }
 
@@ -138,7 +141,7 @@ impl Network {
             totals.pooling_elements,
             totals.add_elements,
             totals.peak_activation_elements,
-            self.kernel_launches() as u64,
+            totals.kernel_launches,
             self.critical_path_layers().into(),
             totals.convolution_layers,
             totals.pooling_layers,

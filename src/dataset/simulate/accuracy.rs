@@ -57,7 +57,7 @@ impl AccuracyModel {
         let network = self.space.lower(architecture, self.input, self.classes);
         let decades = (network.macs() as f64 / self.smallest_macs).max(1.0).log10();
         let skip = self.space.print(architecture).contains("skip");
-        let convolutions = count(&network, |layer| is_convolution(layer));
+        let convolutions = count(&network, is_convolution);
         let large = count(&network, |layer| is_convolution(layer) && layer.kernel() > 1);
         let poolings = count(&network, |layer| {
             matches!(layer.operation, Operation::Pooling(_) | Operation::GlobalPooling)

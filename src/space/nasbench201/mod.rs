@@ -91,6 +91,11 @@ impl SearchSpace for NasBench201 {
         lowering::network(&architecture.0, [true; 6], input, classes)
     }
 
+    fn has_dead_layers(&self, architecture: &Architecture) -> bool {
+        let live = lowering::live_edges(&architecture.0);
+        (architecture.0.iter().zip(live)).any(|(&gene, live)| !live && gene != NONE)
+    }
+
     /// Whether operations other than `none` lead from the cell's input to its output.
     fn output_depends_on_input(&self, architecture: &Architecture) -> bool {
         lowering::live_edges(&architecture.0).contains(&true)

@@ -27,7 +27,7 @@ impl NetworkBuilder {
             width: size.width,
             height: size.height,
         };
-        let input = builder.push(Operation::Input, &[], shape);
+        let input = builder.push(Operation::Input, [], shape);
         (builder, input)
     }
 
@@ -39,7 +39,7 @@ impl NetworkBuilder {
 
     /// Appends zeros in the shape of a map.
     pub fn zero(&mut self, input: FeatureMap) -> FeatureMap {
-        self.push(Operation::Zero, &[input], input.shape)
+        self.push(Operation::Zero, [input], input.shape)
     }
 
     /// Appends a convolution.
@@ -52,24 +52,24 @@ impl NetworkBuilder {
             groups,
             ..
         } = convolution;
-        debug_assert!(input.shape.channels % groups == 0 && output_channels % groups == 0);
+        debug_assert!(input.shape.channels.is_multiple_of(groups) && output_channels.is_multiple_of(groups));
         let edge = |pixels: u32| (pixels + 2 * padding).saturating_sub(kernel) / stride + 1;
         let output = Shape {
             channels: output_channels,
             width: edge(input.shape.width),
             height: edge(input.shape.height),
         };
-        self.push(Operation::Convolution(convolution), &[input], output)
+        self.push(Operation::Convolution(convolution), [input], output)
     }
 
     /// Appends batch normalisation that cannot be fused, with what follows it.
     pub fn normalize(&mut self, input: FeatureMap, activation: Option<Activation>) -> FeatureMap {
-        self.push(Operation::Normalization(activation), &[input], input.shape)
+        self.push(Operation::Normalization(activation), [input], input.shape)
     }
 
     /// Appends an activation on its own.
     pub fn activate(&mut self, input: FeatureMap, activation: Activation) -> FeatureMap {
-        self.push(Operation::Activation(activation), &[input], input.shape)
+        self.push(Operation::Activation(activation), [input], input.shape)
     }
 
     /// Appends a pooling layer.
@@ -94,7 +94,7 @@ impl NetworkBuilder {
             height: edge(input.shape.height),
             ..input.shape
         };
-        self.push(Operation::Pooling(pooling), &[input], output)
+        self.push(Operation::Pooling(pooling), [input], output)
     }
 
     /// Appends the mean of every channel.
@@ -104,19 +104,19 @@ impl NetworkBuilder {
             height: 1,
             ..input.shape
         };
-        self.push(Operation::GlobalPooling, &[input], output)
+        self.push(Operation::GlobalPooling, [input], output)
     }
 
     /// Appends the element-wise sum of two maps of the same shape.
     pub fn add(&mut self, left: FeatureMap, right: FeatureMap) -> FeatureMap {
         debug_assert_eq!(left.shape, right.shape);
-        self.push(Operation::Add, &[left, right], left.shape)
+        self.push(Operation::Add, [left, right], left.shape)
     }
 
     /// Appends the product of a map with another of its shape, or with a map of one pixel and as many channels.
     pub fn multiply(&mut self, map: FeatureMap, factors: FeatureMap) -> FeatureMap {
         debug_assert!(map.shape == factors.shape || factors.shape.elements() == u64::from(map.shape.channels));
-        self.push(Operation::Multiply, &[map, factors], map.shape)
+        self.push(Operation::Multiply, [map, factors], map.shape)
     }
 
     /// Appends the channels of maps of the same size, one map after the other. There has to be one at least.
@@ -129,13 +129,13 @@ impl NetworkBuilder {
             channels: maps.iter().map(|map| map.shape.channels).sum(),
             ..maps[0].shape
         };
-        self.push(Operation::Concatenation, maps, output)
+        self.push_all(Operation::Concatenation, maps, output)
     }
 
     /// Appends a shuffle of the channels of so many groups.
     pub fn shuffle(&mut self, input: FeatureMap, groups: u32) -> FeatureMap {
-        debug_assert!(input.shape.channels % groups == 0);
-        self.push(Operation::Shuffle { groups }, &[input], input.shape)
+        debug_assert!(input.shape.channels.is_multiple_of(groups));
+        self.push(Operation::Shuffle { groups }, [input], input.shape)
     }
 
     /// Appends a fully connected layer on all elements of a map.
@@ -145,7 +145,7 @@ impl NetworkBuilder {
             width: 1,
             height: 1,
         };
-        self.push(Operation::Linear, &[input], output)
+        self.push(Operation::Linear, [input], output)
     }
 
     /// Appends squeeze-and-excitation (Hu et al., *Squeeze-and-Excitation Networks*, CVPR 2018) as MobileNetV3 has it: the
@@ -163,13 +163,18 @@ impl NetworkBuilder {
         self.multiply(input, factors)
     }
 
-    fn push(&mut self, operation: Operation, inputs: &[FeatureMap], output: Shape) -> FeatureMap {
-        let layer = Layer {
-            operation,
-            input: inputs.first().map_or(output, |input| input.shape),
-            output,
-            input_elements: inputs.iter().map(|input| input.shape.elements()).sum(),
-        };
+    fn push<const INPUTS: usize>(
+        &mut self,
+        operation: Operation,
+        inputs: [FeatureMap; INPUTS],
+        output: Shape,
+    ) -> FeatureMap {
+        self.push_all(operation, &inputs, output)
+    }
+
+    #[inline(always)]
+    fn push_all(&mut self, operation: Operation, inputs: &[FeatureMap], output: Shape) -> FeatureMap {
+        let layer = Layer::new(operation, inputs.iter().map(|input| input.shape), output);
         let node = self.network.push(layer, inputs.iter().map(|input| input.node));
         FeatureMap { shape: output, node }
     }

@@ -24,9 +24,9 @@ impl Network {
         } else {
             INTEGER_BIAS_BITS
         };
-        let sum = |count: fn(&Layer) -> u64| self.layers().map(count).sum::<u64>() as f64;
-        let weight_bits = sum(Layer::factor_elements) * f64::from(policy.weight_bits())
-            + sum(Layer::bias_elements) * f64::from(bias_bits);
+        let factors: u64 = self.layers().map(|layer| layer.factor_elements).sum();
+        let biases: u64 = self.layers().map(Layer::bias_elements).sum();
+        let weight_bits = factors as f64 * f64::from(policy.weight_bits()) + biases as f64 * f64::from(bias_bits);
         let memory_bits = self.peak_memory_elements() as f64 * f64::from(policy.activation_bits());
         [
             (Metric::Macs, self.macs() as f64 / MILLION),

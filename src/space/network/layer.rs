@@ -144,9 +144,31 @@ pub struct Layer {
     pub output: Shape,
     /// Elements of all feature maps that it reads.
     pub input_elements: u64,
+    /// Of the weights read when it runs, those that inputs are multiplied with.
+    pub factor_elements: u64,
 }
 
 impl Layer {
+    /// A layer that reads maps of these shapes.
+    pub(super) fn new(operation: Operation, inputs: impl Iterator<Item = Shape> + Clone, output: Shape) -> Layer {
+        let input = inputs.clone().next().unwrap_or(output);
+        let outputs = u64::from(output.channels);
+        Layer {
+            operation,
+            input,
+            output,
+            input_elements: inputs.map(Shape::elements).sum(),
+            factor_elements: match operation {
+                Operation::Convolution(Convolution { kernel, groups, .. }) => {
+                    u64::from(kernel * kernel) * u64::from(input.channels / groups) * outputs
+                }
+                Operation::Linear => input.elements() * outputs,
+                Operation::Normalization(_) => outputs,
+                _ => 0,
+            },
+        }
+    }
+
     /// Whether a runtime starts a kernel for it. The input and zeros are at hand, and activations are computed by the kernel
     /// beside them.
     pub fn starts_kernel(&self) -> bool {
@@ -159,8 +181,8 @@ impl Layer {
     /// Multiply-accumulate operations. Only convolutions and fully connected layers have any; a bias counts as none.
     pub fn macs(&self) -> u64 {
         match self.operation {
-            Operation::Convolution(_) => self.kernel_elements() * self.output.pixels(),
-            Operation::Linear => self.kernel_elements(),
+            Operation::Convolution(_) => self.factor_elements * self.output.pixels(),
+            Operation::Linear => self.factor_elements,
             _ => 0,
         }
     }
@@ -170,25 +192,16 @@ impl Layer {
         let channels = u64::from(self.output.channels);
         match self.operation {
             Operation::Convolution(Convolution { bias, normalized, .. }) => {
-                self.kernel_elements() + (u64::from(bias) + 2 * u64::from(normalized)) * channels
+                self.factor_elements + (u64::from(bias) + 2 * u64::from(normalized)) * channels
             }
-            Operation::Normalization(_) => 2 * channels,
-            Operation::Linear => self.kernel_elements() + channels,
+            Operation::Normalization(_) | Operation::Linear => self.factor_elements + channels,
             _ => 0,
         }
     }
 
     /// Elements of the weights read when the layer runs: fused normalisation leaves one bias per channel.
     pub fn weight_elements(&self) -> u64 {
-        self.factor_elements() + self.bias_elements()
-    }
-
-    /// Of the weights read, those that inputs are multiplied with.
-    pub fn factor_elements(&self) -> u64 {
-        match self.operation {
-            Operation::Normalization(_) => self.output.channels.into(),
-            _ => self.kernel_elements(),
-        }
+        self.factor_elements + self.bias_elements()
     }
 
     /// Of the weights read, those that are added.
@@ -229,18 +242,6 @@ impl Layer {
         match self.operation {
             Operation::Convolution(Convolution { groups, .. }) => groups,
             _ => 1,
-        }
-    }
-
-    /// Weights of a convolution's kernel or of a fully connected layer's matrix.
-    fn kernel_elements(&self) -> u64 {
-        match self.operation {
-            Operation::Convolution(Convolution { kernel, groups, .. }) => {
-                let inputs_per_group = u64::from(self.input.channels / groups);
-                u64::from(kernel).pow(2) * inputs_per_group * u64::from(self.output.channels)
-            }
-            Operation::Linear => self.input.elements() * u64::from(self.output.channels),
-            _ => 0,
         }
     }
 }

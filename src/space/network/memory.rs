@@ -47,7 +47,7 @@ impl Network {
         distinct
             .map(|(_, &input)| input as usize)
             .filter(|&input| last_reader[input] == node.id)
-            .map(|input| self.nodes[input].output.elements())
+            .map(|input| self.nodes[input].layer.output.elements())
             .sum()
     }
 }

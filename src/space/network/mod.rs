@@ -17,14 +17,21 @@ pub use layer::{Activation, Convolution, Layer, Operation, Pooling, PoolingKind,
 /// A feed-forward network with one input and one output, its nodes in an order in which they can run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
-    /// What every node computes.
-    nodes: Vec<Layer>,
+    nodes: Vec<Stored>,
     /// The nodes that every node reads, one node's after the other's. All come before it.
     edges: Vec<u32>,
-    /// For every node, the end of its part of `edges`.
-    edge_ends: Vec<u32>,
     /// The node that gives the output.
     output: usize,
+}
+
+/// A node as a network keeps it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stored {
+    layer: Layer,
+    /// End of its part of the edges.
+    edges_end: u32,
+    /// Layers on the longest chain that ends in it.
+    depth: u32,
 }
 
 /// A node of a network.
@@ -51,7 +58,10 @@ impl Network {
 
     /// The layers that a runtime starts a kernel for, in order. Costs are theirs.
     pub fn layers(&self) -> impl Iterator<Item = &Layer> {
-        self.nodes.iter().filter(|layer| layer.starts_kernel())
+        self.nodes
+            .iter()
+            .map(|node| &node.layer)
+            .filter(|layer| layer.starts_kernel())
     }
 
     /// Multiply-accumulate operations.
@@ -89,12 +99,7 @@ impl Network {
 
     /// Layers on the longest chain in which each needs the one before. What exceeds it could run in parallel.
     pub fn critical_path_layers(&self) -> u32 {
-        let mut depths: Vec<u32> = Vec::with_capacity(self.nodes.len());
-        for node in self.nodes() {
-            let before = node.inputs.iter().map(|&input| depths[input as usize]).max();
-            depths.push(before.unwrap_or(0) + u32::from(node.layer.starts_kernel()));
-        }
-        depths.into_iter().max().unwrap_or(0)
+        self.nodes.iter().map(|node| node.depth).max().unwrap_or(0)
     }
 
     /// Whether the output depends on the input. What zeros lead to is counted as constant: a convolution of zeros, a product
@@ -140,25 +145,32 @@ impl Network {
         Network {
             nodes: Vec::with_capacity(USUAL_NODES),
             edges: Vec::with_capacity(2 * USUAL_NODES),
-            edge_ends: Vec::with_capacity(USUAL_NODES),
             output: 0,
         }
     }
 
     /// Appends a node and gives its number.
     fn push(&mut self, layer: Layer, inputs: impl Iterator<Item = usize>) -> usize {
-        self.nodes.push(layer);
-        self.edges.extend(inputs.map(|input| input as u32));
-        self.edge_ends.push(self.edges.len() as u32);
+        let mut before = 0;
+        for input in inputs {
+            before = before.max(self.nodes[input].depth);
+            self.edges.push(input as u32);
+        }
+        self.nodes.push(Stored {
+            layer,
+            edges_end: self.edges.len() as u32,
+            depth: before + u32::from(layer.starts_kernel()),
+        });
         self.nodes.len() - 1
     }
 
     fn node(&self, id: usize) -> Node<'_> {
-        let start = id.checked_sub(1).map_or(0, |before| self.edge_ends[before]);
+        let start = id.checked_sub(1).map_or(0, |before| self.nodes[before].edges_end);
+        let Stored { layer, edges_end, .. } = &self.nodes[id];
         Node {
             id,
-            layer: &self.nodes[id],
-            inputs: &self.edges[start as usize..self.edge_ends[id] as usize],
+            layer,
+            inputs: &self.edges[start as usize..*edges_end as usize],
         }
     }
 }
