@@ -46,7 +46,7 @@ pub(crate) fn run(args: &BenchmarkArgs, global: &Global) -> Result<ExitCode> {
     let benchmarks: Vec<Benchmark> = args
         .benchmarks
         .iter()
-        .map(|name| asked(name, args))
+        .map(|name| requested(name, args))
         .collect::<Result<_>>()?;
     let compute = global.backend.device()?;
     let mut reports = Vec::new();
@@ -90,7 +90,7 @@ fn scored(
     Ok(report)
 }
 
-fn asked(name: &str, args: &BenchmarkArgs) -> Result<Benchmark> {
+fn requested(name: &str, args: &BenchmarkArgs) -> Result<Benchmark> {
     let mut benchmark = Benchmark::find(name)?;
     if !args.probes.is_empty() {
         benchmark.probes = args.probes.clone();

@@ -125,7 +125,7 @@ fn write(page: &Page, out: &Path, global: &Global) -> Result<()> {
     Ok(())
 }
 
-/// What was asked of which program.
+/// Which program, and how it was called.
 fn with_command(provenance: Provenance) -> Provenance {
     let command: Vec<String> = std::env::args().collect();
     provenance.with_program().with("Command", command.join(" "))

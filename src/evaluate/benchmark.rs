@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::devices::Standing;
+use super::devices::ScoredDevice;
 use super::predictor::{PredictorMean, PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor};
 use crate::dataset::{Dataset, Reading};
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ pub struct Published {
 pub struct Benchmark {
     /// Its name, such as `ND`.
     pub name: String,
-    /// What it asks, in a line.
+    /// What it tests, in a line.
     #[serde(default)]
     pub about: String,
     /// Search space.
@@ -248,7 +248,7 @@ impl Benchmark {
 
 impl BenchmarkReport {
     /// The unseen devices, and which of them count in the means.
-    pub fn devices(&self) -> &[Standing] {
+    pub fn devices(&self) -> &[ScoredDevice] {
         self.reports.first().map_or(&[], |report| &report.devices)
     }
 

@@ -53,7 +53,7 @@ pub fn choose_devices(predictor: &Predictor, dataset: &Dataset, names: &[String]
 
 /// A scored device, and what decides whether it counts in means.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct ScoredDevice {
     /// Device id.
     #[serde(rename = "device")]
     pub id: String,
@@ -67,7 +67,7 @@ pub struct Standing {
     pub counted: bool,
 }
 
-impl Standing {
+impl ScoredDevice {
     /// Why it does not count in means, in a few words for tables.
     pub fn left_out(&self) -> Option<String> {
         match &self.duplicate_of {
@@ -86,14 +86,14 @@ impl Standing {
     }
 }
 
-/// The standing of every scored device, from its rows at one input size or at all. Values of origin `predicted` count only
+/// Which of these devices count in means, from its rows at one input size or at all. Values of origin `predicted` count only
 /// `with_predicted`; a second device with the same measurements never does.
-pub fn standings(
+pub fn scored_devices(
     dataset: &Dataset,
     devices: &[usize],
     input: Option<InputSize>,
     with_predicted: bool,
-) -> Vec<Standing> {
+) -> Vec<ScoredDevice> {
     let duplicates = dataset.duplicated_devices();
     let same = |a: &str, b: &str| {
         (duplicates.iter()).any(|pair| (pair.first == a && pair.second == b) || (pair.first == b && pair.second == a))
@@ -102,10 +102,10 @@ pub fn standings(
         .iter()
         .map(|&device| dataset.devices[device].id.as_str())
         .collect();
-    let standing = |(place, &device): (usize, &usize)| {
+    let scored = |(place, &device): (usize, &usize)| {
         let origin = dataset.origin_of(device, input).unwrap_or_default();
         let duplicate_of = ids[..place].iter().find(|other| same(other, ids[place]));
-        Standing {
+        ScoredDevice {
             id: ids[place].into(),
             unit: dataset.devices[device].unit.clone(),
             origin,
@@ -113,32 +113,32 @@ pub fn standings(
             counted: duplicate_of.is_none() && (with_predicted || origin != Origin::Predicted),
         }
     };
-    devices.iter().enumerate().map(standing).collect()
+    devices.iter().enumerate().map(scored).collect()
 }
 
-/// The values of the devices that count, in one group per hardware unit. `values` are in the order of `standings`.
-pub(super) fn by_unit<T>(standings: &[Standing], values: impl IntoIterator<Item = Vec<T>>) -> Vec<Vec<T>> {
+/// The values of the devices that count, in one group per hardware unit. `values` are in the order of `scored`.
+pub(super) fn by_unit<T>(scored: &[ScoredDevice], values: impl IntoIterator<Item = Vec<T>>) -> Vec<Vec<T>> {
     let mut groups: BTreeMap<&str, Vec<T>> = BTreeMap::new();
-    for (standing, values) in standings.iter().zip(values) {
-        if standing.counted {
-            groups.entry(&standing.unit).or_default().extend(values);
+    for (device, values) in scored.iter().zip(values) {
+        if device.counted {
+            groups.entry(&device.unit).or_default().extend(values);
         }
     }
     groups.into_values().collect()
 }
 
 /// A sentence for below a table: over what the means are, and which devices they leave out. Nothing of no devices.
-pub fn what_counts(standings: &[Standing]) -> String {
-    if standings.is_empty() {
+pub fn what_counts(scored: &[ScoredDevice]) -> String {
+    if scored.is_empty() {
         return String::new();
     }
-    let units = by_unit(standings, standings.iter().map(|one| vec![one.id.as_str()]));
+    let units = by_unit(scored, scored.iter().map(|one| vec![one.id.as_str()]));
     let counted = units.iter().map(Vec::len).sum();
     let mut text = format!("Means are over {}", plural(units.len(), "hardware unit"));
     if counted != units.len() {
         text += &format!(" ({})", plural(counted, "device"));
     }
-    let left_out: Vec<String> = standings
+    let left_out: Vec<String> = scored
         .iter()
         .filter_map(|one| Some(format!("{} ({})", one.id, one.left_out()?)))
         .collect();
@@ -196,12 +196,12 @@ mod tests {
     fn a_duplicate_counts_once_and_predicted_values_only_when_asked_for() {
         let dataset = dataset();
         let counted = |with_predicted: bool| -> Vec<bool> {
-            let found = standings(&dataset, &[0, 1, 2, 3, 4], None, with_predicted);
+            let found = scored_devices(&dataset, &[0, 1, 2, 3, 4], None, with_predicted);
             found.iter().map(|one| one.counted).collect()
         };
         assert_eq!(counted(false), [true, true, true, false, false]);
         assert_eq!(counted(true), [true, true, true, false, true]);
-        let found = standings(&dataset, &[3, 2, 4], None, false);
+        let found = scored_devices(&dataset, &[3, 2, 4], None, false);
         assert_eq!(found[0].duplicate_of, None, "the first of those scored counts");
         assert_eq!(found[1].duplicate_of.as_deref(), Some("phone-again"));
         assert_eq!(
@@ -214,14 +214,14 @@ mod tests {
     fn only_rows_at_the_input_size_say_where_values_come_from() {
         let input = InputSize { width: 32, height: 32 };
         assert_eq!(
-            standings(&dataset(), &[4], Some(input), false)[0].origin,
+            scored_devices(&dataset(), &[4], Some(input), false)[0].origin,
             Origin::Measured
         );
     }
 
     #[test]
     fn settings_of_one_unit_are_one_group() {
-        let found = standings(&dataset(), &[0, 1, 2, 3, 4], None, false);
+        let found = scored_devices(&dataset(), &[0, 1, 2, 3, 4], None, false);
         let groups = by_unit(&found, [vec![1], vec![2, 3], vec![4], vec![5], vec![6]]);
         assert_eq!(groups, [vec![1, 2, 3], vec![4]]);
         assert_eq!(

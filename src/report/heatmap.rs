@@ -16,7 +16,7 @@ const VALUE: f64 = 10.5;
 const LABEL: usize = 28;
 /// Height of the scale below the matrix, with its words.
 const SCALE: i32 = 62;
-/// Most rows, and most columns: more than can be read, and than a file should be able to ask for.
+/// Most rows, and most columns: more than can be read, and than a file should make a program draw.
 const MOST: usize = 400;
 const MARGIN: i32 = 10;
 

@@ -99,8 +99,8 @@ fn panel_name(report: &PredictorReport, device: &DevicePredictions, probes: usiz
 
 fn intervals(report: &PredictorReport, predictions: &[DevicePredictions], probes: usize) -> Result<Section> {
     let counts = |device: &&DevicePredictions| {
-        let standing = report.devices.iter().find(|one| one.id == device.device);
-        standing.is_some_and(|standing| standing.counted)
+        let scored = report.devices.iter().find(|one| one.id == device.device);
+        scored.is_some_and(|scored| scored.counted)
     };
     let probabilities: Vec<Vec<f64>> = predictions
         .iter()

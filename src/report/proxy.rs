@@ -141,8 +141,8 @@ fn regret(report: &ComparisonReport) -> Result<Section> {
                     },
                 )?,
                 caption: format!(
-                    "Share of designs slower than their limit. Methods that know how sure they are were asked to hold limits \
-                     with probability {:.2}.",
+                    "Share of designs slower than their limit. Methods that know how sure they are have to hold limits with \
+                     probability {:.2}.",
                     report.confidence
                 ),
             },

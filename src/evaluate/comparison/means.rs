@@ -1,10 +1,14 @@
 //! Means over the hardware units of targets and over repeats.
 
 use super::{ComparisonMean, ComparisonOptions, ComparisonRun, Method};
-use crate::evaluate::devices::{Standing, by_unit};
+use crate::evaluate::devices::{ScoredDevice, by_unit};
 use crate::stats;
 
-pub(super) fn means(runs: &[ComparisonRun], targets: &[Standing], options: &ComparisonOptions) -> Vec<ComparisonMean> {
+pub(super) fn means(
+    runs: &[ComparisonRun],
+    targets: &[ScoredDevice],
+    options: &ComparisonOptions,
+) -> Vec<ComparisonMean> {
     let mut means = Vec::new();
     for method in Method::ALL {
         for &measurements in &options.measurements {
@@ -13,7 +17,7 @@ pub(super) fn means(runs: &[ComparisonRun], targets: &[Standing], options: &Comp
                 .collect();
             // Values of the runs, in one group per hardware unit that counts.
             let units = |of: &dyn Fn(&ComparisonRun) -> Vec<f64>| -> Vec<Vec<f64>> {
-                let of_target = |target: &Standing| {
+                let of_target = |target: &ScoredDevice| {
                     let own = runs.iter().filter(|run| run.target == target.id);
                     own.flat_map(|run| of(run)).collect()
                 };

@@ -14,7 +14,7 @@ use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::devices::standings;
+use super::devices::scored_devices;
 use super::per_device;
 use super::predictor::ProbeChoice;
 use super::truth::{Limit, Truth};
@@ -67,7 +67,7 @@ pub struct ComparisonOptions {
 }
 
 /// Everything the methods share about one target.
-struct Scene<'a> {
+struct Case<'a> {
     predictor: &'a Predictor,
     options: &'a ComparisonOptions,
     truth: &'a Truth,
@@ -112,7 +112,7 @@ pub fn compare(
     check(predictor, options)?;
     let devices = involved(options);
     let fleet = Fleet::of(dataset, &devices, Metric::Latency, task.input)?;
-    let targets = standings(dataset, &options.targets, task.input, options.with_predicted);
+    let targets = scored_devices(dataset, &options.targets, task.input, options.with_predicted);
     let models: Vec<LinearModel> = fleet
         .columns
         .par_iter()
@@ -146,7 +146,7 @@ pub fn compare(
             .iter()
             .zip(fleet.columns[proxy].values.iter().copied())
             .collect();
-        let scene = Scene {
+        let case = Case {
             predictor,
             options,
             truth: &truth,
@@ -159,7 +159,7 @@ pub fn compare(
             model: &models[proxy],
             limits: truth.limits(options.limits),
         };
-        scene.run(optimizer, &fleet.columns[proxy], &mut runs, &mut fronts)?;
+        case.run(optimizer, &fleet.columns[proxy], &mut runs, &mut fronts)?;
         searched = Some(known);
         progress.advance(1);
     }
@@ -258,7 +258,7 @@ impl Searched {
     }
 }
 
-impl Scene<'_> {
+impl Case<'_> {
     fn run(
         &self,
         optimizer: Option<&Optimizer>,

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::evaluate::devices::Standing;
+use crate::evaluate::devices::ScoredDevice;
 use crate::files::read_bounded;
 use crate::proxy::adaproxy::Norm;
 use crate::proxy::flow::FrontPoint;
@@ -66,7 +66,7 @@ pub struct ComparisonReport {
     pub measurements: Vec<usize>,
     /// The targets, and which of them count in the means.
     #[serde(default)]
-    pub targets: Vec<Standing>,
+    pub targets: Vec<ScoredDevice>,
     /// One row per target, method, number of measurements and repeat.
     pub runs: Vec<ComparisonRun>,
     /// Means over hardware units and repeats, per method and number of measurements: the curves of regret.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{OptimizerScoring, OptimizerSummary};
 use crate::error::Result;
-use crate::evaluate::devices::{Standing, by_unit};
+use crate::evaluate::devices::{ScoredDevice, by_unit};
 use crate::evaluate::truth::{Found, Limit, Truth};
 use crate::stats::{self, Interval};
 
@@ -45,7 +45,7 @@ impl Answers {
         Ok(())
     }
 
-    pub(super) fn summary(&self, standings: &[Standing], scoring: &OptimizerScoring) -> OptimizerSummary {
+    pub(super) fn summary(&self, devices: &[ScoredDevice], scoring: &OptimizerScoring) -> OptimizerSummary {
         let interval = |groups: &[Vec<f64>]| {
             let nothing = Interval {
                 mean: f64::NAN,
@@ -55,12 +55,12 @@ impl Answers {
             stats::bootstrap_mean(groups, stats::INTERVAL_SHARE, scoring.seed).unwrap_or(nothing)
         };
         let groups = |of: &dyn Fn(&Found) -> Option<f64>| -> Vec<Vec<f64>> {
-            let mut groups = self.by_unit(standings, |run| run.found.iter().filter_map(of).collect());
+            let mut groups = self.by_unit(devices, |run| run.found.iter().filter_map(of).collect());
             groups.retain(|group| !group.is_empty());
             groups
         };
         let average = |of: &dyn Fn(&Found) -> Option<f64>| mean_of_means(&groups(of));
-        let ratio = |which: usize| mean_of_means(&self.by_unit(standings, |run| vec![run.hypervolume_ratios[which]]));
+        let ratio = |which: usize| mean_of_means(&self.by_unit(devices, |run| vec![run.hypervolume_ratios[which]]));
         let regret = interval(&groups(&|found| Some(found.regret)));
         OptimizerSummary {
             mean_regret: regret.mean,
@@ -76,7 +76,7 @@ impl Answers {
             microseconds_per_design: 1e6 * self.seconds / self.designs.max(1) as f64,
             regret_by_limit: (0..scoring.limits)
                 .map(|limit| {
-                    interval(&self.by_unit(standings, |run| {
+                    interval(&self.by_unit(devices, |run| {
                         run.found.get(limit).map(|one| one.regret).into_iter().collect()
                     }))
                 })
@@ -85,7 +85,7 @@ impl Answers {
     }
 
     /// Values of all runs, in one group per hardware unit that counts.
-    fn by_unit(&self, standings: &[Standing], of: impl Fn(&Run) -> Vec<f64>) -> Vec<Vec<f64>> {
+    fn by_unit(&self, devices: &[ScoredDevice], of: impl Fn(&Run) -> Vec<f64>) -> Vec<Vec<f64>> {
         let of_device = |device: usize| {
             self.runs
                 .iter()
@@ -93,7 +93,7 @@ impl Answers {
                 .flat_map(&of)
                 .collect()
         };
-        by_unit(standings, (0..standings.len()).map(of_device))
+        by_unit(devices, (0..devices.len()).map(of_device))
     }
 }
 

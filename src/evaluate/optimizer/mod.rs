@@ -1,5 +1,5 @@
-//! Designs for unseen devices: adapt with a few of their measurements, ask for the best design under a grid of limits, and
-//! look the answers up in the measured table.
+//! Designs for unseen devices: adapt with a few of their measurements, choose a design for each of a grid of limits, and look
+//! the designs up in the measured table.
 
 mod answers;
 mod proxy;
@@ -7,7 +7,7 @@ mod results;
 
 use std::collections::BTreeMap;
 
-use super::devices::standings;
+use super::devices::scored_devices;
 use super::predictor::ProbeChoice;
 pub use super::truth::TrueFront;
 use super::truth::{Limit, Truth};
@@ -57,7 +57,7 @@ pub struct OptimizerScoring {
 }
 
 /// Everything that the methods share about one device and repeat.
-struct Scene<'a> {
+struct Case<'a> {
     predictor: &'a Predictor,
     scoring: &'a OptimizerScoring,
     /// Position among the scored devices.
@@ -83,7 +83,7 @@ struct Methods {
     one_proxy: Answers,
 }
 
-/// Adapts, asks and looks up.
+/// Adapts to every device, chooses designs in every way, and looks them up.
 ///
 /// # Errors
 /// [`Error::Invalid`] for no limits or repeats, a device without enough architectures of both known latency and known
@@ -97,7 +97,7 @@ pub fn score_optimizer(
     progress: &dyn Progress,
 ) -> Result<OptimizerReport> {
     scoring.check()?;
-    let standings = standings(dataset, &scoring.devices, task.input, scoring.with_predicted);
+    let devices = scored_devices(dataset, &scoring.devices, task.input, scoring.with_predicted);
     let (labels, few_labels) = with_few_labels(predictor, dataset, task, scoring, progress)?;
     // Everything that is computed once and kept is computed before anything is timed.
     let table = predictor.table().ok_or_else(|| too_large(predictor))?;
@@ -115,7 +115,7 @@ pub fn score_optimizer(
             let probed = truth.probes(predictor, scoring.choice, scoring.probes, seed);
             let probes = probed.iter().map(|&index| truth.probe(index));
             let probes: Vec<Probe> = probes.collect::<Result<_>>()?;
-            let scene = Scene {
+            let case = Case {
                 predictor,
                 scoring,
                 device: position,
@@ -125,17 +125,17 @@ pub fn score_optimizer(
                 requests: &requests,
                 seed,
             };
-            rows.extend(scene.optimizer(optimizer, &mut methods.optimizer, repeat)?);
-            scene.parts(optimizer, &mut methods)?;
-            scene.baselines(&probed, &mut methods)?;
+            rows.extend(case.optimizer(optimizer, &mut methods.optimizer, repeat)?);
+            case.parts(optimizer, &mut methods)?;
+            case.baselines(&probed, &mut methods)?;
             if let Some(few_labels) = &few_labels {
-                scene.exhaustive(few_labels, &mut methods.predicted_accuracies)?;
+                case.exhaustive(few_labels, &mut methods.predicted_accuracies)?;
             }
         }
         progress.advance(1);
     }
     progress.finish();
-    let summary = |answers: &Answers| answers.summary(&standings, scoring);
+    let summary = |answers: &Answers| answers.summary(&devices, scoring);
     Ok(OptimizerReport {
         probes: scoring.probes,
         probe_choice: scoring.choice,
@@ -165,7 +165,7 @@ pub fn score_optimizer(
             one_proxy: summary(&methods.one_proxy),
         },
         fronts,
-        devices: standings,
+        devices,
     })
 }
 
@@ -249,7 +249,7 @@ fn requests(limits: &[Limit], scoring: &OptimizerScoring) -> Result<Vec<Request>
     limits.iter().map(request).collect()
 }
 
-impl Scene<'_> {
+impl Case<'_> {
     /// What `design` answers.
     fn optimizer(&self, optimizer: &Optimizer, answers: &mut Answers, repeat: usize) -> Result<Vec<OptimizerRow>> {
         let propose = |request| optimizer.propose(self.predictor, &self.model, request, self.seed);

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::truth::TrueFront;
 use crate::dataset::Origin;
-use crate::evaluate::devices::Standing;
+use crate::evaluate::devices::ScoredDevice;
 use crate::evaluate::predictor::ProbeChoice;
 use crate::predict::Estimate;
 use crate::stats::Interval;
@@ -124,12 +124,12 @@ pub struct OptimizerReport {
     pub probes: usize,
     /// How probes were picked.
     pub probe_choice: ProbeChoice,
-    /// Confidence asked for.
+    /// Probability with which limits had to hold.
     pub confidence: f64,
     /// Seed of the run.
     pub seed: u64,
     /// The devices, and which of them count in the summaries.
-    pub devices: Vec<Standing>,
+    pub devices: Vec<ScoredDevice>,
     /// Where accuracies come from.
     pub accuracies: AccuracyOrigins,
     /// One row per device, repeat and limit.

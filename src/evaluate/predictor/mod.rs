@@ -11,7 +11,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::devices::standings;
+use super::devices::scored_devices;
 use crate::dataset::{Dataset, Task};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -98,7 +98,7 @@ pub fn score_predictor(
 ) -> Result<PredictorReport> {
     scoring.check()?;
     let selection = dataset.selection(task)?;
-    let standings = standings(dataset, &scoring.devices, selection.input, scoring.with_predicted);
+    let devices = scored_devices(dataset, &scoring.devices, selection.input, scoring.with_predicted);
     let mut rows = Vec::new();
     // By number of probes, then by device.
     let mut scores: Vec<Vec<Vec<Scores>>> = vec![Vec::new(); scoring.probes.len()];
@@ -121,9 +121,9 @@ pub fn score_predictor(
         probe_choice: scoring.choice,
         seed: scoring.seed.0,
         mean: means
-            .filter_map(|(&probes, scores)| scores::mean(probes, &standings, scores, scoring.seed))
+            .filter_map(|(&probes, scores)| scores::mean(probes, &devices, scores, scoring.seed))
             .collect(),
-        devices: standings,
+        devices,
         rows,
     })
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{ProbeChoice, Protocol};
-use crate::evaluate::devices::Standing;
+use crate::evaluate::devices::ScoredDevice;
 use crate::metric::Metric;
 use crate::stats::Interval;
 
@@ -72,7 +72,7 @@ pub struct PredictorReport {
     /// Seed of the run.
     pub seed: u64,
     /// The devices, and which of them count in the means.
-    pub devices: Vec<Standing>,
+    pub devices: Vec<ScoredDevice>,
     /// One row per device and number of probes.
     pub rows: Vec<PredictorRow>,
     /// Means by number of probes; empty where no device counts.
@@ -82,7 +82,7 @@ pub struct PredictorReport {
 impl PredictorReport {
     /// The id of a device for tables, with the origin of its values where they are predicted.
     pub fn label(&self, device: &str) -> String {
-        let standing = self.devices.iter().find(|one| one.id == device);
-        standing.map_or_else(|| device.to_string(), Standing::label)
+        let scored = self.devices.iter().find(|one| one.id == device);
+        scored.map_or_else(|| device.to_string(), ScoredDevice::label)
     }
 }

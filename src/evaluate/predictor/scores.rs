@@ -1,7 +1,7 @@
 //! Scores of repeats, and the figures of devices and hardware units that follow from them.
 
 use super::{PredictedRow, PredictorMean, PredictorRow};
-use crate::evaluate::devices::{Standing, by_unit};
+use crate::evaluate::devices::{ScoredDevice, by_unit};
 use crate::seed::Seed;
 use crate::stats::{self, INTERVAL_SHARE, Interval};
 
@@ -58,13 +58,18 @@ pub(super) fn row(device: &str, probes: usize, scores: &[Scores], seed: Seed) ->
 }
 
 /// Figures of the hardware units that count, from the scores of every device; `None` where none does.
-pub(super) fn mean(probes: usize, standings: &[Standing], scores: &[Vec<Scores>], seed: Seed) -> Option<PredictorMean> {
+pub(super) fn mean(
+    probes: usize,
+    devices: &[ScoredDevice],
+    scores: &[Vec<Scores>],
+    seed: Seed,
+) -> Option<PredictorMean> {
     let units =
-        |figure: fn(&Scores) -> f64| by_unit(standings, scores.iter().map(|one| one.iter().map(figure).collect()));
+        |figure: fn(&Scores) -> f64| by_unit(devices, scores.iter().map(|one| one.iter().map(figure).collect()));
     let means = |figure| -> Vec<f64> { units(figure).iter().filter_map(|unit| stats::mean(unit)).collect() };
     let average = |figure| stats::mean(&means(figure)).unwrap_or(f64::NAN);
     let spearman = stats::bootstrap_mean(&units(|one| one.spearman), INTERVAL_SHARE, seed)?;
-    let counted = standings.iter().zip(scores).filter(|(standing, _)| standing.counted);
+    let counted = devices.iter().zip(scores).filter(|(device, _)| device.counted);
     let over_devices: Vec<f64> = counted
         .filter_map(|(_, scores)| stats::mean(&scores.iter().map(|one| one.spearman).collect::<Vec<f64>>()))
         .collect();
@@ -96,8 +101,8 @@ mod tests {
     use crate::dataset::Origin;
     use crate::predict::Estimate;
 
-    fn standing(id: &str, unit: &str, counted: bool) -> Standing {
-        Standing {
+    fn device(id: &str, unit: &str, counted: bool) -> ScoredDevice {
+        ScoredDevice {
             id: id.into(),
             unit: unit.into(),
             origin: Origin::Measured,
@@ -139,11 +144,11 @@ mod tests {
     #[test]
     fn settings_of_one_unit_weigh_as_much_as_one_device() {
         // A GPU at two batch sizes, a phone, and a copy that does not count: (0.7 + 0.9) / 2 = 0.8 and 0.4.
-        let standings = [
-            standing("gpu_1", "gpu", true),
-            standing("gpu_32", "gpu", true),
-            standing("phone", "phone", true),
-            standing("phone-again", "phone-again", false),
+        let devices = [
+            device("gpu_1", "gpu", true),
+            device("gpu_32", "gpu", true),
+            device("phone", "phone", true),
+            device("phone-again", "phone-again", false),
         ];
         let scored = [
             vec![scores(0.7, 2.0)],
@@ -151,7 +156,7 @@ mod tests {
             vec![scores(0.4, 100.0)],
             vec![scores(-1.0, 0.0)],
         ];
-        let mean = mean(5, &standings, &scored, Seed(0)).unwrap();
+        let mean = mean(5, &devices, &scored, Seed(0)).unwrap();
         assert_eq!(mean.units, 2);
         assert!((mean.spearman - 0.6).abs() < 1e-12);
         // Both ends come from two units, so the interval is at most from one to the other.
@@ -159,6 +164,6 @@ mod tests {
         assert!((mean.spearman_over_devices - 2.0 / 3.0).abs() < 1e-12);
         // The median of 3 and 100.
         assert!((mean.median_mape_percent - 51.5).abs() < 1e-12);
-        assert!(super::mean(5, &standings[3..], &scored[3..], Seed(0)).is_none());
+        assert!(super::mean(5, &devices[3..], &scored[3..], Seed(0)).is_none());
     }
 }
