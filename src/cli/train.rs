@@ -1,7 +1,6 @@
 //! `edgefit train`: learn a predictor from datasets.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -11,14 +10,11 @@ use super::{DatasetArgs, Global, interrupt};
 use crate::checkpoint::Checkpoint;
 use crate::compute::ComputeDevice;
 use crate::error::{Error, Result};
-use crate::files::{LockedFolder, read_configuration, write_bytes};
+use crate::files::{LockedFolder, read_configuration};
 use crate::optimize::{self, OptimizerConfig};
 use crate::predict::fit::{FitOptions, fit};
 use crate::seed::Seed;
-use crate::training::Run;
-
-/// Folder, inside of the checkpoint, with the state of training that was stopped.
-const STATE: &str = ".training";
+use crate::training::{Run, Session};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrainVerb {
@@ -116,13 +112,11 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
     let compute = global.backend.device()?;
     let dataset = args.datasets.read(global)?;
     let out = LockedFolder::open(&args.out)?;
-    let state = args.out.join(STATE);
-    let run_file = run_file(args, &options, global, &state)?;
-    let at = (global, args.resume, args.out.as_path());
-    let options_file = ("run.toml", run_file.as_str());
-    let predictor = trained(at, options_file, &compute, |run| fit(&dataset, &options, run))?;
+    let run_file = run_file(args, &options, global)?;
+    let session = Session::begin(&args.out, "run.toml", &run_file, args.resume)?;
+    let (predictor, session) = trained(session, &compute, global, |run| fit(&dataset, &options, run))?;
     let predictor = Checkpoint::save_predictor(&out, predictor, &[("run.toml", run_file.as_bytes())])?;
-    fs::remove_dir_all(&state).map_err(Error::io("remove", &state))?;
+    session.finish()?;
     global.say(format!(
         "learned {} devices{}; checkpoint {} in {}",
         predictor.known_devices().len(),
@@ -145,23 +139,16 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
     let checkpoint = Checkpoint::resolve(&args.predictor)?;
     let predictor = checkpoint.predictor(&compute)?;
     let out = LockedFolder::open(&args.out)?;
-    let state = args.out.join(STATE);
-    let options = toml_of(
-        &OptimizerRunFile {
-            seed: global.seed,
-            backend: backend(global),
-            predictor: &predictor.id,
-            options: &config,
-        },
-        &state,
-    )?;
-    let at = (global, args.resume, args.out.as_path());
-    let options_file = ("optimizer.toml", options.as_str());
-    let optimizer = trained(at, options_file, &compute, |run| {
-        optimize::fit(&predictor, &config, run)
+    let options = toml_of(&OptimizerRunFile {
+        seed: global.seed,
+        backend: backend(global),
+        predictor: &predictor.id,
+        options: &config,
     })?;
+    let session = Session::begin(&args.out, "optimizer.toml", &options, args.resume)?;
+    let (optimizer, session) = trained(session, &compute, global, |run| optimize::fit(&predictor, &config, run))?;
     checkpoint.save_with_optimizer(&out, &optimizer)?;
-    fs::remove_dir_all(&state).map_err(Error::io("remove", &state))?;
+    session.finish()?;
     global.say(format!(
         "learned to choose designs; checkpoint in {}",
         args.out.display()
@@ -169,39 +156,28 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What `train` learns, with a state inside of the checkpoint folder, where the options are noted.
+/// What `train` learns, with the session that is to be finished when it is written.
 fn trained<T>(
-    (global, resume, out): (&Global, bool, &Path),
-    (name, options): (&str, &str),
+    session: Session,
     compute: &ComputeDevice,
+    global: &Global,
     train: impl FnOnce(&Run) -> Result<T>,
-) -> Result<T> {
-    let state = out.join(STATE);
-    begin(&state, name, options, resume)?;
+) -> Result<(T, Session)> {
     interrupt::state_is_kept();
-    let run = Run {
+    let learned = train(&Run {
         device: compute,
         seed: Seed(global.seed),
-        state: Some(&state),
-        resume,
+        state: Some(session.state()),
+        resume: session.resumes(),
         progress: &global.progress(),
-    };
-    train(&run).map_err(|error| discard(error, out))
-}
-
-/// Leaves nothing behind of training that ended before it kept anything to resume from.
-fn discard(error: Error, out: &Path) -> Error {
-    let state = out.join(STATE);
-    let kept = fs::read_dir(&state).is_ok_and(|mut entries| {
-        // The options are noted in a file; what can be resumed from is in folders.
-        entries.any(|entry| entry.is_ok_and(|entry| entry.path().is_dir()))
     });
-    if !kept {
-        // The error that ended the training is the one to tell.
-        let _ = fs::remove_dir_all(state);
-        let _ = fs::remove_dir(out);
+    match learned {
+        Ok(learned) => Ok((learned, session)),
+        Err(error) => {
+            session.abandon();
+            Err(error)
+        }
     }
-    error
 }
 
 /// Defaults, then the file, then flags.
@@ -224,7 +200,7 @@ fn options(args: &PredictorArgs) -> Result<FitOptions> {
     Ok(options)
 }
 
-fn run_file(args: &PredictorArgs, options: &FitOptions, global: &Global, state: &Path) -> Result<String> {
+fn run_file(args: &PredictorArgs, options: &FitOptions, global: &Global) -> Result<String> {
     let name = |path: &PathBuf| {
         path.file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
@@ -236,42 +212,18 @@ fn run_file(args: &PredictorArgs, options: &FitOptions, global: &Global, state: 
         datasets: args.datasets.folders.iter().map(name).collect(),
         options: options.clone(),
     };
-    toml_of(&run, state)
+    toml_of(&run)
 }
 
 fn backend(global: &Global) -> String {
     format!("{:?}", global.backend).to_lowercase()
 }
 
-fn toml_of<T: Serialize>(run: &T, state: &Path) -> Result<String> {
+fn toml_of<T: Serialize>(run: &T) -> Result<String> {
     toml::to_string(run).map_err(|error| Error::Invalid {
-        what: state.display().to_string(),
+        what: "options of the training".into(),
         expected: "options that TOML can hold".into(),
         found: error.to_string(),
         hint: "Shorten the options.".into(),
     })
-}
-
-/// Makes the folder for the state and notes the options in it, as `name`. A run is only continued with the options that it
-/// began with; otherwise its parts would not fit together. For the same reason a run that starts over finds nothing there.
-fn begin(state: &Path, name: &str, options: &str, resume: bool) -> Result<()> {
-    let noted = state.join(name);
-    if resume && noted.exists() {
-        let found = fs::read_to_string(&noted).map_err(Error::io("read", &noted))?;
-        return if found == options {
-            Ok(())
-        } else {
-            Err(Error::Invalid {
-                what: "--resume".into(),
-                expected: format!("the options in {}", noted.display()),
-                found: "others".into(),
-                hint: "Repeat the first command, or leave --resume out to start over.".into(),
-            })
-        };
-    }
-    if state.exists() {
-        fs::remove_dir_all(state).map_err(Error::io("remove", state))?;
-    }
-    fs::create_dir_all(state).map_err(Error::io("create", state))?;
-    write_bytes(&noted, options.as_bytes())
 }

@@ -2,6 +2,7 @@
 //! continues from.
 
 mod adamw;
+mod session;
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,8 @@ use crate::error::{Error, Result};
 use crate::files::{Committed, LockedFolder, read_bounded};
 use crate::progress::Progress;
 use crate::seed::Seed;
+
+pub use session::Session;
 
 /// How often a state is written at most, unless training ends.
 const STATE_INTERVAL: Duration = Duration::from_secs(3);

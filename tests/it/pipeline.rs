@@ -449,8 +449,8 @@ fn interrupted_training_is_continued_with_the_same_options_only() {
     interrupted(path, &[]).failed(1, &["interrupted", "--resume"]);
     assert!(!path.join("long/checkpoint.json").exists());
     let line = "train predictor --dataset {fleet} --config {long.toml} --out {long} --resume";
-    edgefit(path, &format!("{line} --seed 5")).failed(2, &["--resume", "run.toml", "leave --resume out"]);
-    edgefit(path, &format!("{line} --devices pixel3,raspi4,edgetpu")).failed(2, &["--resume"]);
+    edgefit(path, &format!("{line} --seed 5")).failed(2, &["to be resumed", "run.toml", "start over"]);
+    edgefit(path, &format!("{line} --devices pixel3,raspi4,edgetpu")).failed(2, &["to be resumed"]);
     interrupted(path, &["--resume"]).failed(1, &["interrupted"]);
 
     // A run that starts over must not find what another one left of later members.
