@@ -68,6 +68,9 @@ pub(crate) struct ConstraintArgs {
     /// Percentage points of accuracy that one mJ is worth
     #[arg(long, default_value_t = 0.0, allow_negative_numbers = true)]
     energy_weight: f64,
+    /// Also networks whose output does not depend on their input, which are as accurate as chance
+    #[arg(long)]
+    degenerate: bool,
     /// Probability with which all limits have to hold
     #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
     confidence: f64,
@@ -108,6 +111,7 @@ impl ConstraintArgs {
             ])?,
             count: self.count,
             samples,
+            degenerate: self.degenerate,
             ..Request::default()
         })
     }

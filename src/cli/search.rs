@@ -51,6 +51,7 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
         objective: request.objective,
         limits: request.limits.clone(),
         front: vec![Metric::Accuracy, Metric::Latency],
+        degenerate: request.degenerate,
     };
     let started = Instant::now();
     let outcome = searcher.search(predictor.space, &evaluator, &problem, budget)?;

@@ -160,12 +160,10 @@ impl Optimizer {
             .zip(queries)
             .enumerate()
             .map(|(index, ((designs, evaluator), (_, request)))| {
+                let mut rng = seed.child("refine", index).stream("neighbours");
                 let mut candidates = Candidates::new(evaluator, self.space, request);
-                candidates.add(designs);
-                candidates.refine(
-                    request.refinement,
-                    &mut seed.child("refine", index).stream("neighbours"),
-                );
+                candidates.start(designs, &mut rng);
+                candidates.refine(request.refinement, &mut rng);
                 candidates.proposals()
             })
             .collect();

@@ -36,16 +36,19 @@ pub(super) struct ConstraintQuery<'a> {
 const MAX_NEAR: usize = 64;
 
 impl Pool {
-    /// All architectures of an enumerable space.
+    /// All architectures of an enumerable space whose output depends on their input.
     pub(super) fn of_table(predictor: &Predictor) -> Option<Pool> {
         let table = predictor.table()?;
-        let accuracy = table
-            .accuracies
-            .iter()
-            .map(|accuracy| accuracy.percent.mean as f32)
-            .collect();
-        let last_answer = vec![0; table.architectures.len()];
-        Some(sorted(table.architectures.clone(), &table.bases, accuracy, last_answer))
+        let connected = |position: &usize| predictor.space.output_depends_on_input(&table.architectures[*position]);
+        let kept: Vec<usize> = (0..table.architectures.len()).filter(connected).collect();
+        let architecture = |&position: &usize| table.architectures[position].clone();
+        let accuracy = |&position: &usize| table.accuracies[position].percent.mean as f32;
+        Some(sorted(
+            kept.iter().map(architecture).collect(),
+            &table.bases.map(|_, basis| basis.select_columns(&kept)),
+            kept.iter().map(accuracy).collect(),
+            vec![0; kept.len()],
+        ))
     }
 
     /// A pool of these designs.
@@ -54,6 +57,14 @@ impl Pool {
         let accuracies = predictor.accuracies(&designs, &encoded);
         let accuracy = accuracies.iter().map(|accuracy| accuracy.percent.mean as f32).collect();
         sorted(designs, &predictor.bases(&encoded), accuracy, last_answer)
+    }
+
+    /// Up to `count` architectures drawn from the space, without those whose output does not depend on their input.
+    pub(super) fn draw(predictor: &Predictor, count: usize, rng: &mut StdRng) -> Vec<Architecture> {
+        let drawn = (0..count).map(|_| predictor.space.sample(rng));
+        drawn
+            .filter(|one| predictor.space.output_depends_on_input(one))
+            .collect()
     }
 
     /// Replaces designs that were not answers lately by mutations of those that were and by `samples` of the policy.
@@ -70,7 +81,9 @@ impl Pool {
             .filter(|&index| self.last_answer[index] == round)
             .map(|index| &self.designs[index])
             .collect();
-        let mut fresh: Vec<Architecture> = samples.into_iter().filter(|one| seen.insert(one.clone())).collect();
+        let mut is_new =
+            |one: &Architecture| predictor.space.output_depends_on_input(one) && seen.insert(one.clone());
+        let mut fresh: Vec<Architecture> = samples.into_iter().filter(&mut is_new).collect();
         fresh.truncate(renewed / 2);
         let rate = 1.0 / predictor.space.choices().len() as f64;
         // A small space can run out of mutations, so the attempts are counted.
@@ -85,7 +98,7 @@ impl Pool {
                     .space
                     .mutate(elite[rng.random_range(0..elite.len())], rate, rng)
             };
-            if seen.insert(child.clone()) {
+            if is_new(&child) {
                 fresh.push(child);
             }
         }

@@ -23,6 +23,9 @@ pub(crate) const FEASIBILITY_TOLERANCE: f64 = 0.1;
 /// more for every design wanted.
 const PATIENCE: usize = 3;
 
+/// Designs drawn where there is nothing to start from.
+const DRAWS: usize = 64;
+
 /// Designs that were judged for one request.
 pub(super) struct Candidates<'a> {
     evaluator: PredictorEvaluator<'a>,
@@ -56,9 +59,16 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// Judges those designs that were not judged before; returns their number.
+    /// Judges the designs to start from; if none of them may be proposed, some that are drawn at random.
+    pub(super) fn start(&mut self, designs: Vec<Architecture>, rng: &mut StdRng) {
+        if self.add(designs) == 0 {
+            self.add((0..DRAWS).map(|_| self.space.sample(rng)).collect());
+        }
+    }
+
+    /// Judges those designs that may be proposed and were not judged before; returns their number.
     pub(super) fn add(&mut self, mut designs: Vec<Architecture>) -> usize {
-        designs.retain(|design| self.seen.insert(design.clone()));
+        designs.retain(|design| self.request.admits(self.space, design) && self.seen.insert(design.clone()));
         let judged = self.evaluator.judge(&designs, &self.request.limits);
         let count = designs.len();
         for (architecture, judged) in designs.into_iter().zip(judged) {
@@ -84,6 +94,7 @@ impl<'a> Candidates<'a> {
         let mut steps = Vec::new();
         while at.0 > 0.0 {
             let neighbours = self.space.neighbours(&at.1).into_iter();
+            let neighbours = neighbours.filter(|one| self.request.admits(self.space, one));
             match neighbours.map(|one| (miss(&one), one)).min_by(nearer) {
                 Some(next) if next.0 < at.0 => at = next,
                 Some(_) | None => break,
@@ -234,7 +245,8 @@ pub(super) fn all_judged(
     judged: &mut [Judged],
 ) -> Option<Proposals> {
     let mut candidates = Candidates::new(evaluator, evaluator.predictor().space, request);
-    for (judged, architecture) in judged.iter_mut().zip(&table.architectures) {
+    let all = judged.iter_mut().zip(&table.architectures);
+    for (judged, architecture) in all.filter(|(_, one)| request.admits(evaluator.predictor().space, one)) {
         evaluator.rejudge(judged, &request.limits);
         candidates.push(architecture.clone(), *judged);
     }

@@ -2,6 +2,7 @@
 
 use crate::error::Result;
 use crate::metric::Metric;
+use crate::space::{Architecture, SearchSpace};
 use crate::search::{Constraint, Limits, Objective};
 
 /// The designs wanted for one device.
@@ -17,6 +18,8 @@ pub struct Request {
     pub samples: usize,
     /// Most designs judged in refining those.
     pub refinement: usize,
+    /// Whether networks whose output does not depend on their input may be designs too.
+    pub degenerate: bool,
 }
 
 impl Default for Request {
@@ -27,6 +30,7 @@ impl Default for Request {
             count: 1,
             samples: 16,
             refinement: 200,
+            degenerate: false,
         }
     }
 }
@@ -48,6 +52,11 @@ impl Request {
     pub fn at_most(metric: Metric, limit: f64) -> Result<Request> {
         let constraint = Constraint::new(metric, limit)?;
         Ok(Request::within(Limits::new(vec![constraint], 0.9)?))
+    }
+
+    /// Whether an architecture may be a design.
+    pub(super) fn admits(&self, space: &dyn SearchSpace, architecture: &Architecture) -> bool {
+        self.degenerate || space.output_depends_on_input(architecture)
     }
 
     /// The tightest limit on a metric that is to be kept small.

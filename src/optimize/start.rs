@@ -41,8 +41,9 @@ impl Optimizer {
             }
         };
         let mut candidates = Candidates::new(evaluator, self.space, request);
-        candidates.add(designs);
-        candidates.refine(request.refinement, &mut seed.child("refine", 0).stream("neighbours"));
+        let mut rng = seed.child("refine", 0).stream("neighbours");
+        candidates.start(designs, &mut rng);
+        candidates.refine(request.refinement, &mut rng);
         candidates.proposals().ok_or_else(nothing_proposed)
     }
 }

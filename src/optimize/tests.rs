@@ -582,7 +582,7 @@ fn every_searcher_keeps_a_limit_on_what_is_computed() {
 }
 
 #[test]
-fn a_device_known_in_int8_gets_int8_designs_a_quarter_as_large() {
+fn a_device_known_in_int8_gets_smaller_designs_in_int8() {
     let request = Request::within(Limits::none());
     let mut quantized = device();
     quantized.precision = space::Precision::Int8;
@@ -593,6 +593,8 @@ fn a_device_known_in_int8_gets_int8_designs_a_quarter_as_large() {
     let (full, quantized) = (of(&device()), of(&quantized));
     assert_eq!(full.design.policy, space::Precision::Fp32.into());
     assert_eq!(quantized.design.policy, space::Precision::Int8.into());
-    assert_eq!(size(&full.computed), 4.0 * size(&quantized.computed));
+    // A quarter, but for the biases, which stay in 32 bits.
+    let ratio = size(&quantized.computed) / size(&full.computed);
+    assert!((0.25..0.3).contains(&ratio), "{ratio}");
     assert_eq!(full.computed.get(Metric::Macs), quantized.computed.get(Metric::Macs));
 }

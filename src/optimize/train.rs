@@ -174,7 +174,9 @@ impl<'a> Training<'a> {
         }
         if training.pool.is_none() {
             let (designs, last) = if training.progress.pool.is_empty() {
-                (draw("pool", config.pool), vec![0; config.pool])
+                let drawn = Pool::draw(predictor, config.pool, &mut seed.stream("pool"));
+                let last = vec![0; drawn.len()];
+                (drawn, last)
             } else {
                 std::mem::take(&mut training.progress.pool)
                     .into_iter()

@@ -13,6 +13,7 @@ use super::propose::{Candidates, GENES_APART, Selection, all_judged};
 use super::verify::{PredictorEvaluator, Proposals};
 use crate::metric::{Metric, PerMetric, Source};
 use crate::predict::{LogPrediction, MetricModel, Table};
+use crate::space::SearchSpace;
 use crate::stats::INTERVAL_SHARE;
 
 /// Architectures judged at once: first so many, then twice as many each time up to the most.
@@ -83,6 +84,7 @@ fn by_cost(evaluator: &PredictorEvaluator, table: &Table, request: &Request) -> 
 
 /// What tells without a full prediction that an architecture misses a limit.
 struct Screen<'a> {
+    space: &'static dyn SearchSpace,
     table: &'a Table,
     request: &'a Request,
     device: Vec<MeanBound<'a>>,
@@ -109,6 +111,7 @@ impl<'a> Screen<'a> {
         };
         let constraints = limits.constraints().iter();
         Screen {
+            space: evaluator.predictor().space,
             table,
             request,
             device: constraints
@@ -120,9 +123,10 @@ impl<'a> Screen<'a> {
         }
     }
 
-    /// Whether the architecture at a position may hold all limits; wrong only in that it may say so of one that does not.
+    /// Whether the architecture at a position may be a design and hold all limits; wrong only in that it may say so of one that does not.
     fn may_hold(&self, position: usize) -> bool {
         let limits = &self.request.limits;
+        let architecture = &self.table.architectures[position];
         let holds_exactly = limits
             .constraints()
             .iter()
@@ -144,6 +148,7 @@ impl<'a> Screen<'a> {
                 .device
                 .iter()
                 .all(|bound| bound.basis.column(position).dot(bound.weights) <= bound.highest)
+            && self.request.admits(self.space, architecture)
     }
 }
 

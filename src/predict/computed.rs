@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::{Predictor, Table};
-use crate::metric::{Metric, PerMetric};
+use crate::metric::PerMetric;
 use crate::space::{Design, QuantPolicy};
 
 /// The computed metrics of every architecture of a table, for each policy that was asked about.
@@ -19,12 +19,7 @@ impl Predictor {
         let network = self
             .space
             .lower(&design.architecture, self.encoder.input_size(), self.encoder.classes);
-        let mut values = PerMetric::new();
-        values.insert(Metric::Macs, network.macs() as f64 / 1e6);
-        values.insert(Metric::Parameters, network.parameters() as f64 / 1e6);
-        let bits = network.weight_elements() as f64 * f64::from(design.policy.weight_bits());
-        values.insert(Metric::ModelSize, bits / 8.0 / 1024.0 / 1024.0);
-        values
+        network.computed(design.policy)
     }
 
     /// [`Predictor::computed`] of every architecture of its table at one policy, in the table's order. Computed once.

@@ -4,7 +4,7 @@ use super::pareto::non_dominated;
 use super::{Answer, Candidate, Evaluation, Evaluator, Outcome, Problem, StopReason};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::space::{Architecture, SearchSpace};
+use crate::space::Architecture;
 
 /// Axes that a front can have at most, one per metric.
 pub(super) const MAX_AXES: usize = Metric::ALL.len();
@@ -62,12 +62,9 @@ impl<'a> Archive<'a> {
         Ok(evaluations)
     }
 
-    /// What was found, after a search of `space` with this budget ended.
-    pub(super) fn outcome(self, space: &dyn SearchSpace, budget: usize) -> Outcome {
-        let stopped = if space
-            .enumerable()
-            .is_some_and(|listed| listed.size() == self.evaluations)
-        {
+    /// What was found, after a search with this budget ended; `exhausted` if no candidate of the space is left.
+    pub(super) fn outcome(self, exhausted: bool, budget: usize) -> Outcome {
+        let stopped = if exhausted {
             StopReason::SpaceExhausted
         } else if self.evaluations >= budget {
             StopReason::BudgetSpent

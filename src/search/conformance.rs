@@ -10,6 +10,8 @@ use crate::space::{Enumerable, InputSize, Network};
 /// *Comparison of Multiobjective Evolutionary Algorithms*, Evolutionary Computation 8, 2000) on a grid.
 struct Toy {
     listed: bool,
+    /// Whether the output of the networks with a two in the last gene does not depend on their input.
+    degenerate: bool,
 }
 
 impl SearchSpace for Toy {
@@ -37,6 +39,10 @@ impl SearchSpace for Toy {
         unreachable!("no search lowers architectures")
     }
 
+    fn output_depends_on_input(&self, architecture: &Architecture) -> bool {
+        !self.degenerate || architecture.0[7] != 2
+    }
+
     fn default_input(&self) -> InputSize {
         unreachable!("no search lowers architectures")
     }
@@ -56,7 +62,10 @@ impl SearchSpace for Toy {
 
 impl Enumerable for Toy {}
 
-const TOY: Toy = Toy { listed: true };
+const TOY: Toy = Toy {
+    listed: true,
+    degenerate: false,
+};
 
 /// Latency 1 + f1 ms, accuracy 100 - 10 f2 %: the first four genes, read as a number in base three, are f1 in steps of
 /// 1/80; the other four make g = 1 + how many of them are not zero; f2 = g (1 - sqrt(f1 / g)). For every f1 the best g is
@@ -259,7 +268,7 @@ fn evolution_reaches_the_front_and_beats_chance() {
 
 #[test]
 fn spaces_that_cannot_be_listed_are_searched_or_refused() {
-    let space = Toy { listed: false };
+    let space = Toy { listed: false, ..TOY };
     let problem = Problem::most_accurate(Limits::none());
     for searcher in all(Seed(8)) {
         let found = searcher.search(&space, &ToyEvaluator::default(), &problem, 300);
@@ -386,6 +395,36 @@ fn broken_evaluators_are_refused() {
         // Equal designs: one of them stands for all.
         let outcome = searcher.search(&TOY, &Faulty(50.0, 0), &problem, 300).unwrap();
         assert_eq!(outcome.front.len(), 1, "{}", searcher.id());
+    }
+}
+
+#[test]
+fn degenerate_networks_are_searched_only_when_asked_for() {
+    for listed in [true, false] {
+        let space = Toy {
+            listed,
+            degenerate: true,
+        };
+        for searcher in all(Seed(12)).into_iter().filter(|one| listed || one.id() != "exhaustive") {
+            let problem = Problem::most_accurate(Limits::none());
+            let evaluator = ToyEvaluator::default();
+            let outcome = searcher.search(&space, &evaluator, &problem, 10_000).unwrap();
+            let evaluated = evaluator.evaluated.into_inner();
+            assert!(evaluated.iter().all(|one| one.0[7] != 2), "{}", searcher.id());
+            if listed {
+                // Two thirds of 6,561, and then there is nothing left.
+                assert_eq!(outcome.evaluations, 4_374, "{}", searcher.id());
+                assert_eq!(outcome.stopped, StopReason::SpaceExhausted, "{}", searcher.id());
+            }
+            let problem = Problem {
+                degenerate: true,
+                ..problem
+            };
+            let evaluator = ToyEvaluator::default();
+            searcher.search(&space, &evaluator, &problem, 200).unwrap();
+            let evaluated = evaluator.evaluated.into_inner();
+            assert!(evaluated.iter().any(|one| one.0[7] == 2), "{}", searcher.id());
+        }
     }
 }
 

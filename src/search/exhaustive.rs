@@ -8,7 +8,7 @@ use crate::space::{Architecture, SearchSpace};
 /// Architectures evaluated at once.
 const BATCH: usize = 4_096;
 
-/// Evaluates all architectures in order, or the first of them if the budget is smaller than the space.
+/// Evaluates all candidates in order, or the first of them if the budget is smaller than the space.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ExhaustiveSearch;
 
@@ -31,11 +31,16 @@ impl Searcher for ExhaustiveSearch {
             hint: "Use nsga2 or random instead.".into(),
         })?;
         let mut archive = Archive::new(evaluator, problem)?;
-        let end = listed.size().min(budget);
-        for start in (0..end).step_by(BATCH) {
-            let batch: Vec<Architecture> = (start..end.min(start + BATCH)).map(|index| listed.at(index)).collect();
+        let architectures = (0..listed.size()).map(|index| listed.at(index));
+        let mut candidates = architectures.filter(|one| problem.admits(space, one));
+        loop {
+            let wanted = BATCH.min(budget - archive.evaluations());
+            let batch: Vec<Architecture> = candidates.by_ref().take(wanted).collect();
+            if batch.is_empty() {
+                break;
+            }
             archive.evaluate(&batch)?;
         }
-        Ok(archive.outcome(space, budget))
+        Ok(archive.outcome(candidates.next().is_none(), budget))
     }
 }

@@ -105,7 +105,7 @@ impl Searcher for Nsga2 {
         budget: usize,
     ) -> Result<Outcome> {
         let mut rng = self.seed.stream("search");
-        let mut visited = Visited::new(space);
+        let mut visited = Visited::new(space, problem);
         let mut archive = Archive::new(evaluator, problem)?;
         let mut population: Vec<Member> = Vec::new();
         while archive.evaluations() < budget {
@@ -136,7 +136,7 @@ impl Searcher for Nsga2 {
             );
             population = survivors(population, problem.front.len(), self.parameters.population);
         }
-        Ok(archive.outcome(space, budget))
+        Ok(archive.outcome(visited.is_exhausted(), budget))
     }
 }
 

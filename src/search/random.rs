@@ -30,7 +30,7 @@ impl Searcher for RandomSearch {
         budget: usize,
     ) -> Result<Outcome> {
         let mut rng = self.seed.stream("search");
-        let mut visited = Visited::new(space);
+        let mut visited = Visited::new(space, problem);
         let mut archive = Archive::new(evaluator, problem)?;
         while archive.evaluations() < budget {
             let wanted = BATCH.min(budget - archive.evaluations());
@@ -40,6 +40,6 @@ impl Searcher for RandomSearch {
             }
             archive.evaluate(&batch)?;
         }
-        Ok(archive.outcome(space, budget))
+        Ok(archive.outcome(visited.is_exhausted(), budget))
     }
 }

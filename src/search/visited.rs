@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::Problem;
 use crate::space::{Architecture, Enumerable, SearchSpace};
 
 /// Spaces up to this size are ticked off in a list (16 MiB at most), larger ones remembered one by one.
@@ -12,19 +13,21 @@ const LISTED_SIZE: usize = 1 << 24;
 /// Draws after which a space counts as nearly used up.
 const DRAWS: usize = 64;
 
-/// The architectures of a space that were taken.
+/// The candidates of a space that were taken.
 pub(super) struct Visited<'a> {
     space: &'a dyn SearchSpace,
-    /// For every architecture of a space that is ticked off, whether it was taken.
+    problem: &'a Problem,
+    /// Of a space that is listed, what cannot be taken any more.
     listed: Option<(&'a dyn Enumerable, Vec<bool>)>,
     remembered: HashSet<Architecture>,
 }
 
 impl<'a> Visited<'a> {
-    pub(super) fn new(space: &'a dyn SearchSpace) -> Self {
+    pub(super) fn new(space: &'a dyn SearchSpace, problem: &'a Problem) -> Self {
         let listed = space.enumerable().filter(|listed| listed.size() <= LISTED_SIZE);
         Visited {
             space,
+            problem,
             listed: listed.map(|listed| (listed, vec![false; listed.size()])),
             remembered: HashSet::new(),
         }
@@ -35,15 +38,16 @@ impl<'a> Visited<'a> {
         self.space
     }
 
-    /// Takes an architecture; false if it was taken before.
+    /// Takes an architecture; false if it was taken before or is no candidate.
     pub(super) fn take(&mut self, architecture: &Architecture) -> bool {
-        match &mut self.listed {
+        let fresh = match &mut self.listed {
             Some((space, taken)) => !std::mem::replace(&mut taken[space.index(architecture)], true),
             None => !self.remembered.contains(architecture) && self.remembered.insert(architecture.clone()),
-        }
+        };
+        fresh && self.problem.admits(self.space, architecture)
     }
 
-    /// Takes an architecture at random that was not taken before.
+    /// Takes a candidate at random that was not taken before.
     ///
     /// In a listed space there is one until all are taken: after enough vain draws the next free one after a random
     /// place serves. In other spaces, `None` means that draws found nothing new.
@@ -54,13 +58,24 @@ impl<'a> Visited<'a> {
                 return Some(drawn);
             }
         }
-        let (space, listed) = self.listed.as_mut()?;
-        let (before, after) = listed.split_at(rng.random_range(0..listed.len()));
-        let free = |part: &[bool]| part.iter().position(|taken| !taken);
-        let index = free(after)
-            .map(|offset| before.len() + offset)
-            .or_else(|| free(before))?;
-        listed[index] = true;
-        Some(space.at(index))
+        let size = self.listed.as_ref()?.1.len();
+        let start = rng.random_range(0..size);
+        (start..size).chain(0..start).find_map(|index| {
+            let free = self.free(index)?;
+            self.take(&free).then_some(free)
+        })
+    }
+
+    /// Whether no candidate is left; never known in spaces that are not listed.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let Some((_, taken)) = &self.listed else { return false };
+        let mut left = (0..taken.len()).filter_map(|index| self.free(index));
+        !left.any(|one| self.problem.admits(self.space, &one))
+    }
+
+    /// The architecture at a position of a listed space, if it was not taken.
+    fn free(&self, index: usize) -> Option<Architecture> {
+        let (space, taken) = self.listed.as_ref()?;
+        (!taken[index]).then(|| space.at(index))
     }
 }
