@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use comfy_table::Cell;
 
 use super::device::resolve;
 use super::predict::Format;
 use super::table::{architecture, interval, new_table};
 use super::{Global, print, print_json};
 use crate::error::{Error, Result};
-use crate::metric::Metric;
+use crate::metric::{Metric, Source};
 use crate::optimize::{Proposal, Proposals, Request};
 use crate::predict::{Knowledge, Predictor};
 use crate::report::{DesignRow, designs_csv};
@@ -19,6 +20,8 @@ use crate::stats::INTERVAL_SHARE;
 
 /// Exit status when no design meets the limits.
 const NOTHING_FEASIBLE: u8 = 3;
+/// Designs printed unless another number is given.
+pub(crate) const DESIGNS: usize = 5;
 
 #[derive(Debug, Args)]
 pub(crate) struct DesignArgs {
@@ -30,7 +33,10 @@ pub(crate) struct DesignArgs {
     device: String,
     #[command(flatten)]
     constraints: ConstraintArgs,
-    /// Designs sampled from the optimizer and verified, beside its first choice
+    /// Number of designs, the best first
+    #[arg(long, default_value_t = DESIGNS)]
+    count: usize,
+    /// In spaces too large to look at all of it: designs sampled from the optimizer and verified, beside its first choice
     #[arg(long, default_value_t = 16)]
     samples: usize,
     /// How to print
@@ -74,14 +80,11 @@ pub(crate) struct ConstraintArgs {
     /// Probability with which all limits have to hold
     #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
     confidence: f64,
-    /// Number of designs
-    #[arg(long, default_value_t = 5)]
-    count: usize,
 }
 
 impl ConstraintArgs {
     /// Limits and objective in the library's terms.
-    pub(crate) fn request(&self, samples: usize) -> Result<Request> {
+    pub(crate) fn request(&self, count: usize) -> Result<Request> {
         let limits = [
             (Metric::Latency, self.max_latency_ms),
             (Metric::Energy, self.max_energy_mj),
@@ -95,12 +98,12 @@ impl ConstraintArgs {
             .into_iter()
             .filter_map(|(metric, limit)| Some(Constraint::new(metric, limit?)))
             .collect::<Result<Vec<_>>>()?;
-        if self.count == 0 {
+        if count == 0 {
             return Err(Error::Invalid {
                 what: "--count".into(),
                 expected: "1 or more".into(),
                 found: "0".into(),
-                hint: "Leave it out for 5 designs.".into(),
+                hint: format!("Leave it out for {DESIGNS} designs."),
             });
         }
         Ok(Request {
@@ -109,8 +112,7 @@ impl ConstraintArgs {
                 (Metric::Latency, self.latency_weight),
                 (Metric::Energy, self.energy_weight),
             ])?,
-            count: self.count,
-            samples,
+            count,
             degenerate: self.degenerate,
             ..Request::default()
         })
@@ -118,7 +120,10 @@ impl ConstraintArgs {
 }
 
 pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
-    let request = args.constraints.request(args.samples)?;
+    let request = Request {
+        samples: args.samples,
+        ..args.constraints.request(args.count)?
+    };
     let advisor = global.advisor(&args.checkpoint)?;
     advisor.optimizer()?;
     let device = resolve(&args.device, &advisor, global)?;
@@ -126,13 +131,25 @@ pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
     if device.knowledge == Knowledge::Prior {
         global.say("note: designs are chosen without any measurement on this device");
     }
-    print_proposals(&proposals, advisor.predictor(), args.format, global)
+    let predictor = advisor.predictor();
+    print_proposals(&proposals, &request, predictor, &scope(predictor), args.format, global)
 }
 
-/// Prints designs; of nothing feasible, the closest design, what it misses on stderr, and exit status 3.
+/// What is printed below a table of designs.
+fn scope(predictor: &Predictor) -> String {
+    match predictor.table() {
+        Some(table) => format!("the best of all {} architectures of the space", table.architectures.len()),
+        None => "the best that were found; the space is too large to look at all of it".into(),
+    }
+}
+
+/// Prints designs; of nothing feasible, the closest design, what it misses on stderr, and exit status 3. `scope` says below a
+/// table what the designs are the best of.
 pub(crate) fn print_proposals(
     proposals: &Proposals,
+    request: &Request,
     predictor: &Predictor,
+    scope: &str,
     format: Format,
     global: &Global,
 ) -> Result<ExitCode> {
@@ -140,24 +157,34 @@ pub(crate) fn print_proposals(
     let (rows, code) = match proposals {
         Proposals::Feasible(proposals) => (proposals.iter().map(row).collect::<Vec<DesignRow>>(), ExitCode::SUCCESS),
         Proposals::Closest { proposal, misses } => {
-            global.say(closest(proposal, misses));
+            global.say(closest(proposal, misses, &request.limits));
             (vec![row(proposal)], ExitCode::from(NOTHING_FEASIBLE))
         }
     };
     match format {
         Format::Json => print_json(&rows)?,
         Format::Csv => print(&designs_csv(&rows)?)?,
-        Format::Table => print(&table(&rows))?,
+        Format::Table => print(&format!("{}\n{scope}", table(&rows, &request.limits)))?,
     }
     Ok(code)
 }
 
-fn closest(proposal: &Proposal, misses: &[Miss]) -> String {
+fn closest(proposal: &Proposal, misses: &[Miss], limits: &Limits) -> String {
     let by: Vec<String> = misses.iter().map(Miss::to_string).collect();
     if by.is_empty() {
+        let limited = limits.constraints().iter().map(Constraint::metric);
+        let measured: Vec<&str> = limited
+            .filter(|metric| metric.source() == Source::Device)
+            .map(Metric::name)
+            .collect();
+        let measure = if measured.is_empty() {
+            String::new()
+        } else {
+            format!(", or measure the {} of more probes", measured.join(" and the "))
+        };
         format!(
-            "no design meets the limits surely enough; the closest holds them with probability {:.2}. Lower --confidence \
-             or measure more probes",
+            "no design meets the limits surely enough; the closest holds them with probability {:.2}. Lower \
+             --confidence{measure}",
             proposal.feasible_probability
         )
     } else {
@@ -165,35 +192,34 @@ fn closest(proposal: &Proposal, misses: &[Miss]) -> String {
     }
 }
 
-const HEADER: [&str; 10] = [
-    "architecture",
-    "quantization",
-    "accuracy %",
-    "accuracy is",
-    "latency ms",
-    "energy mJ",
-    "MACs M",
-    "size MiB",
-    "memory KiB",
-    "P(limits hold)",
-];
-
-fn table(rows: &[DesignRow]) -> String {
-    let number = |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.2}"));
-    let mut table = new_table(HEADER);
+/// The designs, with those computed metrics that are limited.
+fn table(rows: &[DesignRow], limits: &Limits) -> String {
+    let limited = limits.constraints().iter().map(Constraint::metric);
+    let computed: Vec<Metric> = limited.filter(|metric| metric.source() == Source::Computed).collect();
+    let mut header = vec![
+        "architecture".to_string(),
+        "quantization".into(),
+        "accuracy %".into(),
+        "accuracy is".into(),
+        "latency ms".into(),
+        "energy mJ".into(),
+        "P(limits hold)".into(),
+    ];
+    header.extend(computed.iter().map(|metric| format!("{metric}, {}", metric.unit())));
+    let mut table = new_table(header);
     for row in rows {
-        table.add_row([
+        let mut cells: Vec<Cell> = vec![
             architecture(&row.architecture),
             row.quantization.clone().into(),
             interval(row.accuracy).into(),
             row.accuracy_origin.name().into(),
             interval(row.latency_ms).into(),
             row.energy_mj.map_or_else(|| "-".into(), interval).into(),
-            number(row.macs_m).into(),
-            number(row.size_mib).into(),
-            number(row.memory_kib).into(),
             format!("{:.2}", row.feasible_probability).into(),
-        ]);
+        ];
+        let value = |metric: &Metric| row.computed(*metric).map(|value| format!("{value:.3}"));
+        cells.extend(computed.iter().map(|metric| value(metric).unwrap_or_else(|| "-".into()).into()));
+        table.add_row(cells);
     }
     format!(
         "{table}\nlatency and energy are predicted; intervals in brackets hold {:.0} %",

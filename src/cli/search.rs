@@ -7,13 +7,13 @@ use std::time::Instant;
 use clap::Args;
 
 use super::Global;
-use super::design::{ConstraintArgs, print_proposals};
+use super::design::{ConstraintArgs, DESIGNS, print_proposals};
 use super::device::resolve;
 use super::predict::Format;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{PredictorEvaluator, searched};
-use crate::search::{Problem, by_id};
+use crate::search::{Problem, StopReason, by_id};
 use crate::seed::Seed;
 
 #[derive(Debug, Args)]
@@ -31,13 +31,16 @@ pub(crate) struct SearchArgs {
     /// Maximum architectures evaluated [default: 2000, and all for exhaustive]
     #[arg(long)]
     budget: Option<usize>,
+    /// Most designs printed: the best that was found, then others of the Pareto front of accuracy and latency
+    #[arg(long, default_value_t = DESIGNS)]
+    count: usize,
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
 }
 
 pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
-    let request = args.constraints.request(0)?;
+    let request = args.constraints.request(args.count)?;
     let searcher = by_id(&args.searcher, Seed(global.seed))?;
     let advisor = global.advisor(&args.checkpoint)?;
     let device = resolve(&args.device, &advisor, global)?;
@@ -66,5 +69,13 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
         found: budget.to_string(),
         hint: "Raise it.".into(),
     })?;
-    print_proposals(&proposals, predictor, args.format, global)
+    let all = match outcome.stopped {
+        StopReason::SpaceExhausted => "all ",
+        StopReason::BudgetSpent | StopReason::NothingNew => "",
+    };
+    let scope = format!(
+        "the best of {all}{} architectures evaluated, then others of their front of accuracy and latency",
+        outcome.evaluations
+    );
+    print_proposals(&proposals, &request, predictor, &scope, args.format, global)
 }

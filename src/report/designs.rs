@@ -54,6 +54,17 @@ impl DesignRow {
             feasible_probability: proposal.feasible_probability,
         }
     }
+
+    /// The value of a metric that is computed from the network.
+    pub fn computed(&self, metric: Metric) -> Option<f64> {
+        match metric {
+            Metric::Macs => self.macs_m,
+            Metric::Parameters => self.parameters_m,
+            Metric::ModelSize => self.size_mib,
+            Metric::PeakMemory => self.memory_kib,
+            Metric::Accuracy | Metric::Latency | Metric::Energy => None,
+        }
+    }
 }
 
 const HEADER: [&str; 17] = [
