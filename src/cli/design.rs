@@ -138,7 +138,10 @@ pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
 /// What is printed below a table of designs.
 fn scope(predictor: &Predictor) -> String {
     match predictor.table() {
-        Some(table) => format!("the best of all {} architectures of the space", table.architectures.len()),
+        Some(table) => format!(
+            "the best of all {} architectures of the space",
+            table.architectures.len()
+        ),
         None => "the best that were found; the space is too large to look at all of it".into(),
     }
 }
@@ -218,7 +221,11 @@ fn table(rows: &[DesignRow], limits: &Limits) -> String {
             format!("{:.2}", row.feasible_probability).into(),
         ];
         let value = |metric: &Metric| row.computed(*metric).map(|value| format!("{value:.3}"));
-        cells.extend(computed.iter().map(|metric| value(metric).unwrap_or_else(|| "-".into()).into()));
+        cells.extend(
+            computed
+                .iter()
+                .map(|metric| value(metric).unwrap_or_else(|| "-".into()).into()),
+        );
         table.add_row(cells);
     }
     format!(

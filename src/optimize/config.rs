@@ -1,8 +1,16 @@
 //! The settings of an optimizer's training.
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+
+/// Largest widths, steps, devices and queries per step, and pool.
+const MAX_WIDTH: usize = 4096;
+const MAX_STEPS: usize = 100_000_000;
+const MAX_PER_STEP: usize = 100_000;
+const MAX_POOL: usize = 10_000_000;
 
 /// How an optimizer is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -51,21 +59,22 @@ impl Default for OptimizerConfig {
 }
 
 impl OptimizerConfig {
-    /// Refuses settings that cannot be trained with.
+    /// Refuses settings that cannot be trained with, and sizes beyond what fits: configurations and checkpoints come from
+    /// outside.
     pub(super) fn check(&self) -> Result<()> {
         let counts = [
-            ("anchors", self.anchors),
-            ("hidden", self.hidden),
-            ("state", self.state),
-            ("steps", self.steps),
-            ("devices-per-step", self.devices_per_step),
-            ("queries-per-device", self.queries_per_device),
-            ("pool", self.pool),
+            ("anchors", self.anchors, MAX_WIDTH),
+            ("hidden", self.hidden, MAX_WIDTH),
+            ("state", self.state, MAX_WIDTH),
+            ("steps", self.steps, MAX_STEPS),
+            ("devices-per-step", self.devices_per_step, MAX_PER_STEP),
+            ("queries-per-device", self.queries_per_device, MAX_PER_STEP),
+            ("pool", self.pool, MAX_POOL),
         ];
-        let zero = counts
-            .iter()
-            .find(|(_, count)| *count == 0)
-            .map(|(name, _)| (*name, 0.0));
+        let outside = counts.iter().find(|(_, count, most)| !(1..=*most).contains(count));
+        if let Some((name, count, most)) = outside {
+            return Err(invalid(name, format!("1 to {most}"), count));
+        }
         let values = [
             ("learning-rate", self.learning_rate),
             ("weight-decay", self.weight_decay),
@@ -75,14 +84,64 @@ impl OptimizerConfig {
         let bad = values
             .into_iter()
             .find(|(_, value)| !(value.is_finite() && *value >= 0.0));
-        match zero.or(bad) {
+        match bad {
             None => Ok(()),
-            Some((name, found)) => Err(Error::Invalid {
-                what: format!("optimizer configuration, {name}"),
-                expected: "a positive number".into(),
-                found: found.to_string(),
-                hint: "Leave it out for the usual one.".into(),
-            }),
+            Some((name, found)) => Err(invalid(name, "0 or a positive number".into(), &found)),
+        }
+    }
+}
+
+fn invalid(name: &str, expected: String, found: &dyn Display) -> Error {
+    Error::Invalid {
+        what: format!("optimizer configuration, {name}"),
+        expected,
+        found: found.to_string(),
+        hint: "Leave it out for the usual one.".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_beyond_what_fits_are_refused_by_name() {
+        assert!(OptimizerConfig::default().check().is_ok());
+        let usual = OptimizerConfig::default;
+        let refused = [
+            (
+                "hidden",
+                OptimizerConfig {
+                    hidden: 1 << 40,
+                    ..usual()
+                },
+            ),
+            ("state", OptimizerConfig { state: 0, ..usual() }),
+            (
+                "anchors",
+                OptimizerConfig {
+                    anchors: usize::MAX,
+                    ..usual()
+                },
+            ),
+            (
+                "pool",
+                OptimizerConfig {
+                    pool: usize::MAX,
+                    ..usual()
+                },
+            ),
+            (
+                "learning-rate",
+                OptimizerConfig {
+                    learning_rate: f64::NAN,
+                    ..usual()
+                },
+            ),
+        ];
+        for (name, config) in refused {
+            let message = config.check().unwrap_err().to_string();
+            assert!(message.contains(name), "{message}");
         }
     }
 }

@@ -264,6 +264,9 @@ impl Optimizer {
             .check()
             .map_err(|error| unusable(place, &error.to_string()))?;
         let anchors: Vec<Architecture> = description.anchors.into_iter().map(Architecture).collect();
+        if !description.shape.is_sound() {
+            return Err(unusable(place, "queries about other metrics than those of devices"));
+        }
         if anchors.len() != description.shape.anchors || !anchors.iter().all(|anchor| space.contains(anchor)) {
             return Err(unusable(place, "anchors that are not architectures of the space"));
         }

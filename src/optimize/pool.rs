@@ -81,8 +81,7 @@ impl Pool {
             .filter(|&index| self.last_answer[index] == round)
             .map(|index| &self.designs[index])
             .collect();
-        let mut is_new =
-            |one: &Architecture| predictor.space.output_depends_on_input(one) && seen.insert(one.clone());
+        let mut is_new = |one: &Architecture| predictor.space.output_depends_on_input(one) && seen.insert(one.clone());
         let mut fresh: Vec<Architecture> = samples.into_iter().filter(&mut is_new).collect();
         fresh.truncate(renewed / 2);
         let rate = 1.0 / predictor.space.choices().len() as f64;

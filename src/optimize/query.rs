@@ -39,6 +39,13 @@ pub struct QueryShape {
 }
 
 impl QueryShape {
+    /// Whether its metrics are those of devices, latency first, each at most once.
+    pub(super) fn is_sound(&self) -> bool {
+        let known = |metric: &Metric| Metric::OF_DEVICE.contains(metric);
+        let once = (1..self.metrics.len()).all(|index| !self.metrics[..index].contains(&self.metrics[index]));
+        self.metrics.first() == Some(&Metric::Latency) && self.metrics.iter().all(known) && once
+    }
+
     /// Numbers in a query.
     pub fn width(&self) -> usize {
         (self.anchors + EXTRAS) * self.metrics.len()

@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::space::{Architecture, SearchSpace};
 use crate::search::{Constraint, Limits, Objective};
+use crate::space::{Architecture, SearchSpace};
 
 /// The designs wanted for one device.
 #[derive(Debug, Clone, PartialEq)]

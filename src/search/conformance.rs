@@ -405,7 +405,10 @@ fn degenerate_networks_are_searched_only_when_asked_for() {
             listed,
             degenerate: true,
         };
-        for searcher in all(Seed(12)).into_iter().filter(|one| listed || one.id() != "exhaustive") {
+        for searcher in all(Seed(12))
+            .into_iter()
+            .filter(|one| listed || one.id() != "exhaustive")
+        {
             let problem = Problem::most_accurate(Limits::none());
             let evaluator = ToyEvaluator::default();
             let outcome = searcher.search(&space, &evaluator, &problem, 10_000).unwrap();

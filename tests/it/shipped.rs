@@ -3,6 +3,15 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use edgefit::checkpoint::Checkpoint;
+use edgefit::compute::Backend;
+use edgefit::metric::Metric;
+use edgefit::optimize::{PredictorEvaluator, Proposals, Request};
+use edgefit::search::{Constraint, ExhaustiveSearch, Limits, Problem, Searcher};
+use edgefit::seed::Seed;
+use edgefit::space::Architecture;
+use edgefit::stats::quantile;
+
 use crate::driver::{Run, edgefit, program, real_data};
 
 fn shipped(space: &str) -> PathBuf {
@@ -98,6 +107,55 @@ fn a_design_within_the_limit_comes_at_once() {
         assert!(design["feasible_probability"].as_f64().unwrap() >= 0.9, "{design}");
         assert!(design["latency_ms"]["mean"].as_f64().unwrap() < 12.0, "{design}");
     }
+}
+
+/// Networks without a path from input to output take next to no time, so under tight limits they are all that is left unless
+/// they are kept out.
+#[test]
+fn under_tight_limits_designs_are_connected_and_the_best_there_are() {
+    let compute = Backend::Flex.device().unwrap();
+    let checkpoint = Checkpoint::open(&shipped("nasbench201")).unwrap();
+    let (predictor, optimizer) = (
+        checkpoint.predictor(&compute).unwrap(),
+        checkpoint.optimizer(&compute).unwrap(),
+    );
+    let table = predictor.table().unwrap();
+    let connected = |one: &Architecture| predictor.space.output_depends_on_input(one);
+    let mut queries = 0;
+    for id in predictor.known_devices() {
+        let device = predictor.known(&id).unwrap();
+        let predictions = device.metrics.latency().predict(table.bases.latency());
+        let logs: Vec<f64> = predictions.iter().map(|one| f64::from(one.mean)).collect();
+        let evaluator = PredictorEvaluator::new(&predictor, &device).unwrap();
+        for share in [0.005, 0.01, 0.02, 0.04, 0.08, 0.15, 0.3] {
+            let limit = Constraint::new(Metric::Latency, quantile(&logs, share).unwrap().exp()).unwrap();
+            let request = Request {
+                count: 2,
+                ..Request::within(Limits::new(vec![limit], 0.9).unwrap())
+            };
+            let found = optimizer.propose(&predictor, &device, &request, Seed(0)).unwrap();
+            let problem = Problem::most_accurate(request.limits.clone());
+            let all = ExhaustiveSearch
+                .search(predictor.space, &evaluator, &problem, usize::MAX)
+                .unwrap();
+            let best = all.answer.candidate().unwrap();
+            queries += 1;
+            assert!(connected(&best.architecture), "{id} at {share}");
+            assert_eq!(found.feasible(), all.answer.feasible().is_some(), "{id} at {share}");
+            match found {
+                Proposals::Feasible(proposals) => {
+                    assert!(
+                        proposals.iter().all(|one| connected(&one.design.architecture)),
+                        "{id} at {share}"
+                    );
+                    let gap = best.evaluation.value(Metric::Accuracy).unwrap() - proposals[0].accuracy.percent.mean;
+                    assert_eq!(gap, 0.0, "{id} at {share}");
+                }
+                Proposals::Closest { proposal, .. } => assert!(connected(&proposal.design.architecture)),
+            }
+        }
+    }
+    assert!(queries >= 132, "{queries}");
 }
 
 /// `figures.json` is the output of this very command on the data that the model card names.
