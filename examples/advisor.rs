@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for (device, answer) in devices.iter().zip(answers) {
         let answer = answer?;
         let best = answer.best();
-        let latency = best.values.latency();
+        let latency = best.metrics.latency();
         println!(
             "{}: {} with {:.1} % accuracy and {:.1} ms (90 %: {:.1} to {:.1}), within {LIMIT_MS} ms with P = {:.2}{}",
             device.id,

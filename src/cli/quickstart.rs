@@ -212,9 +212,9 @@ fn cells(limit_ms: f64, proposals: &Proposals, predictor: &Predictor) -> Vec<Cel
         format!("{:.1} [{:.1}, {:.1}]", accuracy.mean, accuracy.low, accuracy.high).into(),
         format!(
             "{:.2} [{:.2}, {:.2}]",
-            best.values.latency().mean,
-            best.values.latency().low,
-            best.values.latency().high
+            best.metrics.latency().mean,
+            best.metrics.latency().low,
+            best.metrics.latency().high
         )
         .into(),
         format!("{:.2}", best.feasible_probability).into(),

@@ -14,9 +14,9 @@ pub struct Request {
     pub objective: Objective,
     /// Designs wanted.
     pub count: usize,
-    /// Designs sampled from the policy, beside its first choice.
+    /// Designs sampled from the policy, beside its first choice, in spaces too large to look at all of it.
     pub samples: usize,
-    /// Most designs judged in refining those.
+    /// Maximum designs judged in refining those.
     pub refinement: usize,
     /// Whether networks whose output does not depend on their input may be designs too.
     pub degenerate: bool,

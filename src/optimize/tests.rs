@@ -188,7 +188,7 @@ fn proposals_hold_the_limits_as_surely_as_asked() {
             }
             assert!((probability - proposal.feasible_probability).abs() < 1e-3);
             assert!(proposal.feasible_probability >= confidence);
-            let latency = proposal.values.latency();
+            let latency = proposal.metrics.latency();
             assert!(latency.low < latency.mean && latency.mean < latency.high);
             assert_eq!(proposal.design, device().design(design[0].clone()));
             assert!(keys.insert(predictor().space.isomorphism_key(&design[0])));
@@ -224,14 +224,14 @@ fn an_unreachable_limit_gets_the_closest_design() {
         panic!("nothing is four times as fast as the fastest");
     };
     assert_eq!(misses.len(), 1);
-    let relative = proposal.values.latency().mean / (least / 4.0) - 1.0;
+    let relative = proposal.metrics.latency().mean / (least / 4.0) - 1.0;
     assert!((misses[0].relative - relative).abs() < 1e-9 && relative >= 3.0 - 1e-6);
     let exact = exhaustive(predictor(), &device(), &[request])
         .unwrap()
         .unwrap()
         .remove(0);
     // Within a quarter of the fastest design there is.
-    assert!(proposal.values.latency().mean <= exact.best().values.latency().mean * 1.25);
+    assert!(proposal.metrics.latency().mean <= exact.best().metrics.latency().mean * 1.25);
 }
 
 #[test]
@@ -315,19 +315,19 @@ fn a_heavier_weight_buys_latency_with_accuracy() {
     let exact = exhaustive(predictor(), &device(), &requests).unwrap().unwrap();
     // The optimum's latency and accuracy fall together as the weight grows, whatever the space.
     for pair in exact.windows(2) {
-        assert!(pair[1].best().values.latency().mean <= pair[0].best().values.latency().mean);
+        assert!(pair[1].best().metrics.latency().mean <= pair[0].best().metrics.latency().mean);
         assert!(pair[1].best().accuracy.percent.mean <= pair[0].best().accuracy.percent.mean);
     }
     for (request, exact) in requests.iter().zip(&exact).take(3) {
         let found = propose(request, 1);
         let score = |one: &Proposal| {
-            one.accuracy.percent.mean - request.objective.weight(Metric::Latency) * one.values.latency().mean
+            one.accuracy.percent.mean - request.objective.weight(Metric::Latency) * one.metrics.latency().mean
         };
         let regret = score(exact.best()) - score(found.best());
         assert!((-1e-9..2.0).contains(&regret), "{request:?}: {regret}");
     }
     let (free, dear) = (propose(&requests[0], 1), propose(&requests[3], 1));
-    assert!(dear.best().values.latency().mean < 0.8 * free.best().values.latency().mean);
+    assert!(dear.best().metrics.latency().mean < 0.8 * free.best().metrics.latency().mean);
 }
 
 #[test]

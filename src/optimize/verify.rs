@@ -27,7 +27,7 @@ pub struct Proposal {
     /// Accuracy with its interval and origin.
     pub accuracy: Accuracy,
     /// The median and interval of every metric of the device that the predictor knows, in the metric's unit.
-    pub values: DeviceMetrics<Estimate>,
+    pub metrics: DeviceMetrics<Estimate>,
     /// What follows from the network alone, in the metrics' units.
     pub computed: PerMetric<f64>,
     /// Probability that all limits hold.
@@ -259,7 +259,7 @@ impl<'a> PredictorEvaluator<'a> {
         let models = self.device.metrics.zip(&judged.predictions);
         Proposal {
             accuracy: judged.accuracy,
-            values: models.map(|_, (model, prediction)| model.estimate(**prediction, INTERVAL_SHARE)),
+            metrics: models.map(|_, (model, prediction)| model.estimate(**prediction, INTERVAL_SHARE)),
             computed: self.computed(&architecture),
             design: self.device.design(architecture),
             feasible_probability: judged.evaluation.feasible_probability,

@@ -343,7 +343,7 @@ impl Case<'_> {
             regret: found.regret,
             violated: found.violated(),
             overshoot: found.overshoot,
-            latency_ms: *answer.values.latency(),
+            latency_ms: *answer.metrics.latency(),
             accuracy: answer.accuracy.percent,
         })
     }
