@@ -76,7 +76,6 @@ fn probes(count: usize) -> Vec<Probe> {
             unseen(),
             [(Metric::Latency, latency)].into_iter().collect(),
         )
-        .unwrap()
     };
     measured.iter().take(count).map(probe).collect()
 }

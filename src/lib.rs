@@ -12,7 +12,7 @@
 //! let mut probes = Vec::new();
 //! for cell in advisor.choose_probes(10)?.architectures {
 //!     let latency_ms = run_on_phone(&cell)?;
-//!     probes.push(Probe::new(cell, &phone, PerMetric::from([(Metric::Latency, latency_ms)]))?);
+//!     probes.push(Probe::new(cell, &phone, PerMetric::from([(Metric::Latency, latency_ms)])));
 //! }
 //! let phone = advisor.adapt(&phone, &probes)?;
 //! let designs = advisor.design(&phone, &Request::at_most(Metric::Latency, 10.0)?)?;

@@ -9,7 +9,7 @@ use super::{Global, print};
 use crate::device::Device;
 use crate::error::Result;
 use crate::files::write_bytes;
-use crate::predict::{probe_table, read_probes, stated_precision};
+use crate::predict::{probe_table, read_probes};
 
 #[derive(Debug, Args)]
 pub(crate) struct ProbesArgs {
@@ -79,7 +79,7 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
                 .map_or("device".into(), |stem| stem.to_string_lossy()),
         ),
     };
-    let probes = read_probes(&args.probes, advisor.space(), stated_precision(&device)?)?;
+    let probes = read_probes(&args.probes, advisor.space(), device.runs_at())?;
     let model = advisor.adapt(&device, &probes)?;
     model.write(&args.out)?;
     global.say(format!(

@@ -98,7 +98,7 @@ fn adapt(predictor: &Predictor, dataset: &Dataset, global: &Global) -> Result<De
                 (Metric::Energy, cost.energy_mj),
             ];
             let values = values.into_iter().filter_map(|(metric, value)| Some((metric, value?)));
-            Probe::new(architecture.clone(), &simulated, values.collect())
+            Ok(Probe::new(architecture.clone(), &simulated, values.collect()))
         })
         .collect::<Result<_>>()?;
     let started = Instant::now();

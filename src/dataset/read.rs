@@ -196,7 +196,7 @@ fn measurement(row: &Row<'_>, defaults: &Defaults, builder: &mut Builder) -> Res
         architecture: architecture(row, 1, builder)?,
         precision: match row.precision(2)? {
             Some(precision) => precision,
-            None => precision_on(builder.device_mut(device)),
+            None => builder.device_mut(device).runs_at(),
         },
         input: input(row, 3, defaults, builder)?,
         values,
@@ -209,12 +209,6 @@ fn architecture(row: &Row<'_>, column: usize, builder: &mut Builder) -> Result<u
         let expected = format!("an architecture of {}", builder.dataset().space.id());
         row.malformed(column, expected, error, "Correct or remove this row.")
     })
-}
-
-/// Precision of the networks that run on a device.
-pub(super) fn precision_on(device: &Device) -> Precision {
-    let known = device.precision.as_deref().and_then(|name| name.parse().ok());
-    known.unwrap_or(DEFAULT_PRECISION)
 }
 
 fn input(row: &Row<'_>, column: usize, defaults: &Defaults, builder: &mut Builder) -> Result<u16> {

@@ -6,6 +6,7 @@
 //! the device's name, and never on a measurement.
 
 use super::{CLASSES, Device};
+use crate::space::Precision;
 
 /// A numeric entry: name, the value of a middling device, and where to read it.
 type Numeric = (&'static str, f64, fn(&Device) -> Option<f64>);
@@ -83,13 +84,9 @@ pub fn features(device: &Device) -> Vec<f64> {
     }
     push(&mut features, device.year.map(|year| (year - 2018.0) / 5.0));
     features.push(device.batch_size.filter(|batch| *batch >= 1.0).unwrap_or(1.0).log2() / 4.0);
-    push(&mut features, bits(device).map(|bits| (bits / 16.0).log2()));
-    features.push(indicator(
-        device
-            .precision
-            .as_deref()
-            .is_some_and(|precision| precision.contains('f')),
-    ));
+    let bits = device.precision.map(|precision| f64::from(precision.bits()));
+    push(&mut features, bits.map(|bits| (bits / 16.0).log2()));
+    features.push(indicator(device.precision.is_some_and(Precision::is_float)));
     let class = device.class.as_deref();
     features.extend(
         FAMILIES
@@ -140,17 +137,6 @@ pub fn is_eager(device: &Device) -> Option<bool> {
     family.map(|(name, _)| *name == "eager")
 }
 
-/// Bits per number at the device's precision: the digits in its name, as in `int8`, `bf16`.
-fn bits(device: &Device) -> Option<f64> {
-    let digits: String = device
-        .precision
-        .as_deref()?
-        .chars()
-        .filter(char::is_ascii_digit)
-        .collect();
-    digits.parse().ok().filter(|bits| (1.0..=64.0).contains(bits))
-}
-
 fn push(features: &mut Vec<f64>, value: Option<f64>) {
     features.push(value.unwrap_or(0.0));
     features.push(indicator(value.is_none()));
@@ -190,7 +176,7 @@ mod tests {
             class: Some("gpu".into()),
             peak_gflops: Some(10_000.0),
             batch_size: Some(256.0),
-            precision: Some("int8".into()),
+            precision: Some(Precision::Int8),
             runtime: Some("tensorrt".into()),
             ..Device::default()
         };

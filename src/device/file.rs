@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::Device;
 use crate::error::{Error, Result};
 use crate::files::{parse_toml, read_toml as read};
+use crate::space::Precision;
 
 /// Reads a user's own device: the keys of a catalogue file, with one `[[setting]]`, or with the setting's keys (`id`,
 /// `batch-size`, `precision`, `runtime`) written at the top and `peak-gflops` as a number.
@@ -59,7 +60,7 @@ struct RawUnit {
     clock_ghz: Option<f64>,
     tdp_w: Option<f64>,
     year: Option<f64>,
-    precision: Option<String>,
+    precision: Option<Precision>,
     batch_size: Option<f64>,
     runtime: Option<String>,
     #[serde(default)]
@@ -75,7 +76,7 @@ struct RawUnit {
 #[serde(untagged)]
 enum Peak {
     One(f64),
-    PerPrecision(BTreeMap<String, f64>),
+    PerPrecision(BTreeMap<Precision, f64>),
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -85,7 +86,7 @@ struct Setting {
     #[serde(default)]
     aliases: Vec<String>,
     batch_size: Option<f64>,
-    precision: Option<String>,
+    precision: Option<Precision>,
     runtime: Option<String>,
 }
 
@@ -142,7 +143,7 @@ impl UnitFile {
                 id: self.unit.id.clone(),
                 aliases: self.unit.aliases.clone(),
                 batch_size: self.unit.batch_size,
-                precision: self.unit.precision.clone(),
+                precision: self.unit.precision,
                 runtime: self.unit.runtime.clone(),
             }];
         }
@@ -157,7 +158,7 @@ impl UnitFile {
             .ok_or_else(|| self.malformed("id", "a name", "none", "Name the device: id = \"my-board\"."))?;
         Ok(Device {
             unit: raw.unit.clone().unwrap_or_else(|| id.clone()),
-            peak_gflops: self.peak(setting.precision.as_deref())?,
+            peak_gflops: self.peak(setting.precision)?,
             id,
             class: raw.class.clone(),
             memory_bandwidth_gb_s: raw.memory_bandwidth_gb_s,
@@ -172,16 +173,16 @@ impl UnitFile {
         })
     }
 
-    fn peak(&self, precision: Option<&str>) -> Result<Option<f64>> {
+    fn peak(&self, precision: Option<Precision>) -> Result<Option<f64>> {
         match (&self.unit.peak_gflops, precision) {
             (None, _) => Ok(None),
             (Some(Peak::One(peak)), _) => Ok(Some(*peak)),
-            (Some(Peak::PerPrecision(peaks)), Some(precision)) => match peaks.get(precision) {
+            (Some(Peak::PerPrecision(peaks)), Some(precision)) => match peaks.get(&precision) {
                 Some(peak) => Ok(Some(*peak)),
                 None => Err(Error::Unknown {
                     kind: "precision among the device's peak-gflops",
-                    name: precision.into(),
-                    known: peaks.keys().cloned().collect(),
+                    name: precision.to_string(),
+                    known: peaks.keys().map(Precision::to_string).collect(),
                 }),
             },
             (Some(Peak::PerPrecision(peaks)), None) => Err(self.malformed(
@@ -190,7 +191,7 @@ impl UnitFile {
                 "none",
                 &format!(
                     "Add precision = \"{}\".",
-                    peaks.keys().next().map_or("fp32", String::as_str)
+                    peaks.keys().next().copied().unwrap_or(Precision::Fp32)
                 ),
             )),
         }
@@ -267,5 +268,12 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(precision.contains("int8") && precision.contains("fp32"), "{precision}");
+        let unknown = described("id = \"b\"\nprecision = \"int9\"\n").unwrap_err().to_string();
+        assert!(
+            unknown.contains("board.toml:2") && unknown.contains("`int9` (did you mean"),
+            "{unknown}"
+        );
+        let unknown = described("id = \"b\"\nprecision = \"int8\"\n[peak-gflops]\nint9 = 10\n");
+        assert!(unknown.is_err());
     }
 }

@@ -7,6 +7,8 @@ mod plausible;
 
 use serde::{Deserialize, Serialize};
 
+use crate::space::Precision;
+
 pub use file::read_toml;
 
 /// The classes of devices.
@@ -60,9 +62,9 @@ pub struct Device {
     /// Year of first availability.
     #[serde(default)]
     pub year: Option<f64>,
-    /// Number format of weights and activations, such as `fp32` or `int8`.
+    /// Number format of weights and activations.
     #[serde(default)]
-    pub precision: Option<String>,
+    pub precision: Option<Precision>,
     /// Inputs run at once. Latencies are per batch.
     #[serde(default)]
     pub batch_size: Option<f64>,
@@ -79,5 +81,10 @@ impl Device {
             unit: id.into(),
             ..Device::default()
         }
+    }
+
+    /// The precision that networks run at on it: the stated one, else fp32.
+    pub fn runs_at(&self) -> Precision {
+        self.precision.unwrap_or(Precision::Fp32)
     }
 }

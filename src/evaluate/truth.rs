@@ -108,7 +108,7 @@ impl Truth {
         }
     }
 
-    pub(super) fn probe(&self, index: usize) -> Result<Probe> {
+    pub(super) fn probe(&self, index: usize) -> Probe {
         let values = PerMetric::from_iter([(Metric::Latency, self.latencies[index])]);
         Probe::new(self.architectures[index].clone(), &self.device, values)
     }

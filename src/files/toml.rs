@@ -43,13 +43,18 @@ fn toml_error(path: &Path, text: &str, error: &::toml::de::Error) -> Error {
             .count() as u64
     });
     let message = error.message().trim();
-    // serde words this as: unknown field `x`, expected one of `a`, `b`
+    // serde words this as: unknown field `x`, expected one of `a`, `b`; of values it says: unknown variant
     let names: Vec<String> = message.split('`').skip(1).step_by(2).map(str::to_string).collect();
     let (expected, found, hint) = match names.split_first() {
         Some((key, known)) if message.starts_with("unknown field") => (
             format!("one of the keys {}", known.join(", ")),
             format!("unknown key `{key}`{}", did_you_mean(key, known)),
             "Correct or remove it.".to_string(),
+        ),
+        Some((value, known)) if message.starts_with("unknown variant") => (
+            format!("one of {}", known.join(", ")),
+            format!("`{value}`{}", did_you_mean(value, known)),
+            "Correct it.".to_string(),
         ),
         _ => (
             "valid TOML of this kind of file".into(),

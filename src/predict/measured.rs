@@ -25,24 +25,13 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// An architecture measured at the precision that the device's datasheet names, see [`stated_precision`].
-    ///
-    /// # Errors
-    /// [`Error::Unknown`] for a precision that does not exist.
-    pub fn new(architecture: Architecture, device: &Device, values: PerMetric<f64>) -> Result<Probe> {
-        Ok(Probe {
-            design: Design::uniform(architecture, stated_precision(device)?),
+    /// An architecture measured at the precision that the device's datasheet names, see [`Device::runs_at`].
+    pub fn new(architecture: Architecture, device: &Device, values: PerMetric<f64>) -> Probe {
+        Probe {
+            design: Design::uniform(architecture, device.runs_at()),
             values,
-        })
+        }
     }
-}
-
-/// The precision that a device's datasheet names, fp32 where it names none.
-///
-/// # Errors
-/// [`Error::Unknown`] for a precision that does not exist.
-pub fn stated_precision(device: &Device) -> Result<Precision> {
-    device.precision.as_deref().map_or(Ok(Precision::Fp32), str::parse)
 }
 
 /// The one precision of a device's probes, else that of its datasheet.
@@ -55,7 +44,7 @@ pub(super) fn precision(device: &Device, probes: &[Probe]) -> Result<Precision> 
     let mut precisions = found.iter().copied();
     match (precisions.next(), precisions.next()) {
         (Some(only), None) => Ok(only),
-        (None, _) => stated_precision(device),
+        (None, _) => Ok(device.runs_at()),
         (Some(_), Some(_)) => Err(Error::Invalid {
             what: format!("probes of {}", device.id),
             expected: "all at one precision".into(),
@@ -210,17 +199,16 @@ mod tests {
 
     #[test]
     fn a_device_has_the_precision_of_its_probes() {
-        let device = |precision: Option<&str>| Device {
-            precision: precision.map(String::from),
+        let device = |precision: Option<Precision>| Device {
+            precision,
             ..Device::named("board")
         };
         assert_eq!(precision(&device(None), &[]).unwrap(), Precision::Fp32);
-        assert_eq!(precision(&device(Some("fp16")), &[]).unwrap(), Precision::Fp16);
+        assert_eq!(precision(&device(Some(Precision::Fp16)), &[]).unwrap(), Precision::Fp16);
         assert_eq!(
-            precision(&device(Some("fp16")), &[probe(3, 1.0)]).unwrap(),
+            precision(&device(Some(Precision::Fp16)), &[probe(3, 1.0)]).unwrap(),
             Precision::Int8
         );
-        assert!(precision(&device(Some("int9")), &[]).is_err());
         let mut mixed = [probe(3, 1.0), probe(2, 2.0)];
         mixed[1].design.policy = Precision::Fp16.into();
         let message = precision(&device(None), &mixed).unwrap_err().to_string();

@@ -49,7 +49,7 @@ pub use accuracy::{Accuracy, AccuracyModel};
 pub use calibrate::Calibration;
 pub use device_metrics::DeviceMetrics;
 pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};
-pub use measured::{Probe, stated_precision};
+pub use measured::Probe;
 pub use net::Ensemble;
 pub use power::KnownPower;
 pub use prediction::Prediction;
@@ -328,7 +328,7 @@ impl Predictor {
     /// # Errors
     /// [`Error::Invalid`] for values that are not positive numbers, for several architectures that all have the same value, for
     /// probes far outside of the range of the known devices, for values of one architecture that contradict each other, and for
-    /// probes at several precisions; [`Error::Unknown`] for a precision of the datasheet that does not exist.
+    /// probes at several precisions.
     ///
     /// [`Error::Invalid`]: crate::error::Error::Invalid
     /// [`Error::Unknown`]: crate::error::Error::Unknown

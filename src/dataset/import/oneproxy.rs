@@ -8,7 +8,6 @@ use super::latencies::DeviceLatencies;
 use super::pickle::{Numbers, Rows, read_pickle};
 use super::{Imported, Importer, described_device, files_with_extension, locate, only_spaces};
 use crate::dataset::build::Builder;
-use crate::dataset::read::precision_on;
 use crate::dataset::{Manifest, Origin, Source};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -53,7 +52,7 @@ impl Importer for OneProxy {
                 latencies_ms: &latencies_ms,
                 architectures: &architectures,
                 index_file: INDEX_FILE,
-                precision: precision_on(&device),
+                precision: device.runs_at(),
                 input: INPUT,
                 origin: Origin::Measured,
             };

@@ -72,7 +72,7 @@ impl Simulator {
         let runtime = parameters
             .runtime(required(device, "runtime", device.runtime.as_deref())?)?
             .clone();
-        let precision = required(device, "precision", device.precision.as_deref())?;
+        let precision = required(device, "precision", device.precision)?;
         let year = device.year.unwrap_or(LAUNCH_YEAR);
         let clock = match device.clock_ghz {
             Some(clock) if class.launch_with_clock => LAUNCH_CLOCK_GHZ / clock,
@@ -80,7 +80,7 @@ impl Simulator {
         };
         Ok(Simulator {
             batch: device.batch_size.unwrap_or(1.0),
-            bytes_per_element: bytes_per_element(precision)?,
+            bytes_per_element: f64::from(precision.bits()) / 8.0,
             peak_per_s: 1e9 * required(device, "peak-gflops", device.peak_gflops)?,
             bandwidth_per_s: 1e9
                 * class.memory_efficiency
@@ -222,20 +222,10 @@ fn required<T>(device: &Device, key: &str, value: Option<T>) -> Result<T> {
     })
 }
 
-fn bytes_per_element(precision: &str) -> Result<f64> {
-    let digits: String = precision.chars().filter(char::is_ascii_digit).collect();
-    digits.parse().map(|bits: f64| bits / 8.0).map_err(|_| Error::Invalid {
-        what: "precision".into(),
-        expected: "a number format with its bits, such as fp32 or int8".into(),
-        found: format!("`{precision}`"),
-        hint: "Name the format of weights and activations.".into(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::{Convolution, NetworkBuilder};
+    use crate::space::{Convolution, NetworkBuilder, Precision};
 
     const SIZE: InputSize = InputSize { width: 32, height: 32 };
 
@@ -259,7 +249,7 @@ mod tests {
             cores: Some(1.0),
             tdp_w: Some(0.5),
             year: Some(2018.0),
-            precision: Some("int8".into()),
+            precision: Some(Precision::Int8),
             runtime: Some("cmsis-nn".into()),
             ..Device::default()
         }

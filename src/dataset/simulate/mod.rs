@@ -18,7 +18,6 @@ use rand::rngs::StdRng;
 use rand::seq::index;
 use rand_distr::{Distribution, LogNormal};
 
-use super::read::precision_on;
 use super::{AccuracyRow, Dataset, Measurement, Origin};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -81,7 +80,7 @@ fn measure(config: &FleetConfig, position: usize, dataset: &mut Dataset) -> Resu
     let mut rng = config.seed.stream(&format!("device {}", device.id));
     let mut chosen = index::sample(&mut rng, config.architectures, config.architectures_per_device).into_vec();
     chosen.sort_unstable();
-    let precision = precision_on(device);
+    let precision = device.runs_at();
     for architecture in chosen {
         for (input, &size) in config.inputs.iter().enumerate() {
             let network = simulator.lower(config.space, &dataset.architectures[architecture], size, config.classes);

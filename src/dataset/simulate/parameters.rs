@@ -6,6 +6,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Error, Result};
+use crate::space::Precision;
 
 const FILE: &str = "configs/simulator.toml";
 const TEXT: &str = include_str!("../../../configs/simulator.toml");
@@ -87,8 +88,8 @@ impl Parameters {
     }
 
     /// Energy of a multiply-accumulate at 45 nm, in pJ.
-    pub(super) fn mac_picojoule(&self, precision: &str) -> Result<f64> {
-        entry(&self.mac_picojoule, "precision of the simulator", precision).copied()
+    pub(super) fn mac_picojoule(&self, precision: Precision) -> Result<f64> {
+        entry(&self.mac_picojoule, "precision of the simulator", precision.name()).copied()
     }
 }
 

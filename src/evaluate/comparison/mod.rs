@@ -372,7 +372,7 @@ impl Case<'_> {
     fn few_shot(&self, measurements: usize, seed: Seed) -> Result<Answer> {
         let device = self
             .predictor
-            .adapt(&self.truth.device, &self.probes(measurements, seed)?, seed)?;
+            .adapt(&self.truth.device, &self.probes(measurements, seed), seed)?;
         let model = device.metrics.latency();
         let predictions = model.predict(&self.searched.basis);
         let means: Vec<f64> = predictions.iter().map(|one| f64::from(one.mean)).collect();
@@ -384,7 +384,7 @@ impl Case<'_> {
     fn amortized(&self, optimizer: &Optimizer, measurements: usize, seed: Seed) -> Result<Answer> {
         let device = self
             .predictor
-            .adapt(&self.truth.device, &self.probes(measurements, seed)?, seed)?;
+            .adapt(&self.truth.device, &self.probes(measurements, seed), seed)?;
         let picks = self.limits.iter().map(|limit| {
             let limits = Limits::new(
                 vec![Constraint::new(Metric::Latency, limit.ms)?],
@@ -403,7 +403,7 @@ impl Case<'_> {
         })
     }
 
-    fn probes(&self, count: usize, seed: Seed) -> Result<Vec<Probe>> {
+    fn probes(&self, count: usize, seed: Seed) -> Vec<Probe> {
         let probed = self.truth.probes(self.predictor, self.options.choice, count, seed);
         probed.into_iter().map(|position| self.truth.probe(position)).collect()
     }

@@ -113,8 +113,7 @@ pub fn score_optimizer(
         for repeat in 0..scoring.repeats {
             let seed = scoring.seed.child(&format!("designs/{}", truth.device.id), repeat);
             let probed = truth.probes(predictor, scoring.choice, scoring.probes, seed);
-            let probes = probed.iter().map(|&index| truth.probe(index));
-            let probes: Vec<Probe> = probes.collect::<Result<_>>()?;
+            let probes: Vec<Probe> = probed.iter().map(|&index| truth.probe(index)).collect();
             let case = Case {
                 predictor,
                 scoring,

@@ -74,7 +74,7 @@ pub(super) fn predictions(
         let values = PerMetric::from_iter([(scoring.metric, measured.values[index])]);
         Probe::new(measured.architectures[index].clone(), &measured.device, values)
     };
-    let probes = probed.iter().map(probe).collect::<Result<Vec<Probe>>>()?;
+    let probes: Vec<Probe> = probed.iter().map(probe).collect();
     let device = predictor.adapt(&measured.device, &probes, seed)?;
     let model = device
         .metrics

@@ -9,7 +9,6 @@ use super::latencies::DeviceLatencies;
 use super::pickle::{Numbers, read_pt};
 use super::{Imported, Importer, described_device, files_with_extension, locate, only_spaces};
 use crate::dataset::build::Builder;
-use crate::dataset::read::precision_on;
 use crate::dataset::{Manifest, Origin, Source};
 use crate::device::Device;
 use crate::error::Result;
@@ -125,7 +124,7 @@ impl Layout {
             latencies_ms: &latencies_ms,
             architectures,
             index_file: self.index_file,
-            precision: precision_on(&device),
+            precision: device.runs_at(),
             input: INPUT,
             origin: if summed { Origin::Predicted } else { Origin::Measured },
         };

@@ -9,7 +9,6 @@ use std::path::Path;
 use super::super::{Imported, locate};
 use super::{QUANTITIES, device, manifest};
 use crate::dataset::build::Builder;
-use crate::dataset::read::precision_on;
 use crate::dataset::{DeviceValues, Measurement, Origin};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
@@ -119,7 +118,7 @@ impl<'a> Tables<'a> {
                 rows.push(Measurement {
                     device,
                     architecture: number,
-                    precision: precision_on(builder.device_mut(device)),
+                    precision: builder.device_mut(device).runs_at(),
                     input: size,
                     values: DeviceValues::default(),
                     origin: Origin::Predicted,

@@ -10,7 +10,6 @@ use super::super::latencies::degenerate_note;
 use super::super::{Imported, locate};
 use super::{QUANTITIES, device, manifest, origin};
 use crate::dataset::build::Builder;
-use crate::dataset::read::precision_on;
 use crate::dataset::table::{Columns, Row, Table};
 use crate::dataset::{DeviceValues, Measurement};
 use crate::error::{Error, Result};
@@ -129,7 +128,7 @@ fn read(file: &Path, edge: u32, builder: &mut Builder, progress: &dyn Progress) 
                     last.values.insert(metric, value);
                 }
                 _ => {
-                    let precision = precision_on(builder.device_mut(device));
+                    let precision = builder.device_mut(device).runs_at();
                     builder.measurement(Measurement {
                         device,
                         architecture,
