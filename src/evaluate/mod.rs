@@ -8,5 +8,6 @@ pub mod optimizer;
 pub mod predictor;
 pub mod task;
 
+mod counts;
 mod per_device;
 mod truth;

@@ -14,6 +14,7 @@ use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
+use super::counts;
 use super::devices::scored_devices;
 use super::per_device;
 use super::predictor::ProbeChoice;
@@ -188,13 +189,12 @@ fn check(predictor: &Predictor, options: &ComparisonOptions) -> Result<()> {
             hint: "Methods without a single measurement know no latency of the target.".into(),
         });
     }
-    if options.limits == 0 || options.repeats == 0 {
-        return Err(Error::Invalid {
-            what: "numbers of limits and repeats".into(),
-            expected: "at least 1 of each".into(),
-            found: format!("{} and {}", options.limits, options.repeats),
-            hint: "Raise them.".into(),
-        });
+    counts::check("number of limits", options.limits, 1, counts::LIMITS)?;
+    counts::check("number of repeats", options.repeats, 1, counts::REPEATS)?;
+    counts::check("samples of the policy", options.samples, 0, counts::SAMPLES)?;
+    if options.choice == ProbeChoice::Chosen {
+        let most = options.measurements.iter().copied().max().unwrap_or_default();
+        counts::check("number of chosen probes", most, 0, counts::CHOSEN_PROBES)?;
     }
     if predictor.accuracy.is_none() {
         return Err(Error::Invalid {

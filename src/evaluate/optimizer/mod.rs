@@ -7,6 +7,7 @@ mod results;
 
 use std::collections::BTreeMap;
 
+use super::counts;
 use super::devices::scored_devices;
 use super::predictor::ProbeChoice;
 pub use super::truth::TrueFront;
@@ -170,19 +171,12 @@ pub fn score_optimizer(
 
 impl OptimizerScoring {
     fn check(&self) -> Result<()> {
-        for (what, count) in [
-            ("number of limits", self.limits),
-            ("number of repeats", self.repeats),
-            ("evaluations of the baselines", self.budget),
-        ] {
-            if count == 0 {
-                return Err(Error::Invalid {
-                    what: what.into(),
-                    expected: "at least 1".into(),
-                    found: "0".into(),
-                    hint: "Raise it.".into(),
-                });
-            }
+        counts::check("number of limits", self.limits, 1, counts::LIMITS)?;
+        counts::check("number of repeats", self.repeats, 1, counts::REPEATS)?;
+        counts::check("samples of the policy", self.samples, 0, counts::SAMPLES)?;
+        counts::check("evaluations of a search", self.budget, 1, counts::EVALUATIONS)?;
+        if self.choice == ProbeChoice::Chosen {
+            counts::check("number of chosen probes", self.probes, 0, counts::CHOSEN_PROBES)?;
         }
         Ok(())
     }

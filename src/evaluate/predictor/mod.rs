@@ -11,6 +11,7 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::counts;
 use super::devices::scored_devices;
 use crate::dataset::{Dataset, Task};
 use crate::device::Device;
@@ -130,18 +131,11 @@ pub fn score_predictor(
 
 impl PredictorScoring {
     fn check(&self) -> Result<()> {
-        for (what, count) in [
-            ("number of repeats", self.repeats),
-            ("numbers of probes", self.probes.len()),
-        ] {
-            if count == 0 {
-                return Err(Error::Invalid {
-                    what: what.into(),
-                    expected: "at least 1".into(),
-                    found: "0".into(),
-                    hint: "Raise it.".into(),
-                });
-            }
+        counts::check("number of repeats", self.repeats, 1, counts::REPEATS)?;
+        counts::check("how many numbers of probes", self.probes.len(), 1, counts::REPEATS)?;
+        let most = self.probes.iter().copied().max().unwrap_or_default();
+        if self.choice == ProbeChoice::Chosen {
+            counts::check("number of chosen probes", most, 0, counts::CHOSEN_PROBES)?;
         }
         Ok(())
     }
