@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use edgefit::cli::Cli;
+use edgefit::cli::{Cli, printable};
 use edgefit::error::Error;
 
 /// Training asks for large tensors again and again, which the system's allocator takes from the kernel each time.
@@ -18,7 +18,8 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody is left to be told when stderr is gone.
-            let _ = writeln!(io::stderr(), "error: {}{}", chain(&error), advice(&error));
+            let message = format!("error: {}{}", chain(&error), advice(&error));
+            let _ = writeln!(io::stderr(), "{}", printable(&message));
             ExitCode::from(error.exit_code())
         }
     }

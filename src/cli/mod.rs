@@ -9,6 +9,7 @@ mod device;
 mod evaluate;
 mod interrupt;
 mod predict;
+mod printable;
 mod progress;
 mod proxy;
 mod proxy_adapt;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use serde::Serialize;
 
+pub use self::printable::printable;
 use self::progress::Bars;
 use crate::advisor::Advisor;
 use crate::compute::Backend;
@@ -203,7 +205,7 @@ impl Global {
     pub(crate) fn say(&self, message: impl AsRef<str>) {
         if !self.quiet {
             // Nobody is left to be told when stderr is gone.
-            let _ = writeln!(io::stderr(), "{}", message.as_ref());
+            let _ = writeln!(io::stderr(), "{}", printable(message.as_ref()));
         }
     }
 
@@ -221,7 +223,7 @@ impl Global {
 /// Writes a result to stdout.
 pub(crate) fn print(text: &str) -> Result<()> {
     let mut stdout = io::stdout().lock();
-    writeln!(stdout, "{}", text.trim_end())
+    writeln!(stdout, "{}", printable(text.trim_end()))
         .and_then(|()| stdout.flush())
         .map_err(Error::io("write", "stdout"))
 }

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::interrupt;
+use super::printable::printable;
 use super::table::is_utf8;
 use crate::progress::{Progress, Unit};
 
@@ -38,7 +39,7 @@ impl Progress for Bars {
         };
         let bar = ProgressBar::with_draw_target(total, target)
             .with_style(style(unit, total.is_some()))
-            .with_prefix(what.to_string());
+            .with_prefix(printable(what).into_owned());
         *self.bar.lock().unwrap_or_else(PoisonError::into_inner) = bar;
     }
 
@@ -47,7 +48,7 @@ impl Progress for Bars {
     }
 
     fn message(&self, text: &str) {
-        self.bar().set_message(text.to_string());
+        self.bar().set_message(printable(text).into_owned());
     }
 
     fn finish(&self) {

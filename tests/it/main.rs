@@ -11,6 +11,7 @@ mod exit_status;
 mod help_fixture;
 mod interrupt;
 mod layering;
+mod output;
 mod parquet_fixture;
 mod pipeline;
 mod probes;
