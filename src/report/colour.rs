@@ -139,6 +139,10 @@ mod tests {
                 .iter()
                 .all(|(light, _)| *light != text_on(CIVIDIS[0]) && *light != text_on(CIVIDIS[4]))
         );
+        // And so do the grounds.
+        let scale = (0..=1000).map(|step| cividis(f64::from(step) / 1000.0));
+        let is_replaced = |colour: RGBColor| pairs.iter().any(|(light, _)| *light == colour);
+        assert!(!scale.into_iter().any(is_replaced));
         let shades: Vec<f64> = shades().map(on_dark).collect();
         assert!(shades.is_sorted(), "{shades:?}");
     }

@@ -7,16 +7,17 @@ use plotters::style::{Color, RGBColor};
 
 use super::axis::{Axis, Scale};
 use super::canvas::{Area, Drawing, MUTED, chart, pixel};
-use super::colour::{cividis, mixed};
+use super::colour::mixed;
 use super::panels::{Panels, panels};
 use crate::error::Result;
 
 /// Side of a square of the plot that all points in it share, in pixels: 15,000 points become a few hundred squares.
 const SQUARE: i32 = 4;
-/// Points in a square from which on it has the darkest colour; each tenfold less is a step lighter.
+/// Fewest points in a square for each shade, from the lightest to the darkest.
 const STEPS: [usize; 3] = [1, 4, 16];
-/// What the shades of squares start from, without reaching it.
+/// What the shades of squares start from, without reaching it, and where they end.
 const LIGHTEST: RGBColor = RGBColor(0xD5, 0xDD, 0xEA);
+const DARKEST: RGBColor = RGBColor(0x0A, 0x26, 0x52);
 const IDENTITY: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
 /// Share by which the thin lines are off.
 const OFF: f64 = 0.1;
@@ -84,7 +85,7 @@ pub(super) fn shades() -> impl Iterator<Item = RGBColor> {
 fn shade(count: usize) -> RGBColor {
     let step = STEPS.iter().filter(|least| count >= **least).count();
     let share = step as f64 / STEPS.len() as f64;
-    mixed(LIGHTEST, cividis(0.0), share)
+    mixed(LIGHTEST, DARKEST, share)
 }
 
 #[cfg(test)]
