@@ -55,17 +55,9 @@ pub(super) struct Defaults {
 impl Defaults {
     /// Those of a table without a `dataset.toml`.
     pub(super) fn of(space: &dyn SearchSpace) -> Self {
-        let edge = match space.id() {
-            "nasbench201" => 32,
-            _ => 224,
-        };
-        let input = InputSize {
-            width: edge,
-            height: edge,
-        };
         Defaults {
             origin: Origin::Measured,
-            input,
+            input: space.default_input(),
             devices_are_known: false,
         }
     }

@@ -13,7 +13,6 @@ use crate::space::{Architecture, InputSize, PHYSICAL_FEATURES, SearchSpace};
 const CONSTANT: f64 = 1e-6;
 
 /// Largest input and most classes of a saved encoder.
-const MAX_INPUT: u32 = 1 << 14;
 const MAX_CLASSES: u32 = 1 << 20;
 
 /// The live quantities whose minimum over the space marks a network that computes next to nothing. The last two features
@@ -116,8 +115,8 @@ impl Encoder {
             |what: &str, expected: String, found: String| Err((format!("{what} of the encoder"), expected, found));
         let (width, height) = self.input;
         for (what, size, most) in [
-            ("input width", width, MAX_INPUT),
-            ("input height", height, MAX_INPUT),
+            ("input width", width, InputSize::MAX_EDGE),
+            ("input height", height, InputSize::MAX_EDGE),
             ("classes", self.classes, MAX_CLASSES),
         ] {
             if !(1..=most).contains(&size) {

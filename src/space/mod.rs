@@ -42,6 +42,19 @@ pub struct InputSize {
     pub height: u32,
 }
 
+impl InputSize {
+    /// Longest edge in pixels that anything is computed for.
+    pub const MAX_EDGE: u32 = 1 << 14;
+
+    /// A square.
+    pub const fn square(edge: u32) -> InputSize {
+        InputSize {
+            width: edge,
+            height: edge,
+        }
+    }
+}
+
 impl fmt::Display for InputSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}x{}", self.width, self.height)
@@ -55,11 +68,12 @@ impl std::str::FromStr for InputSize {
         text.split_once('x')
             .and_then(|(width, height)| {
                 let (width, height) = (width.parse().ok()?, height.parse().ok()?);
-                (width > 0 && height > 0).then_some(InputSize { width, height })
+                let edges = 1..=InputSize::MAX_EDGE;
+                (edges.contains(&width) && edges.contains(&height)).then_some(InputSize { width, height })
             })
             .ok_or_else(|| Error::Invalid {
                 what: "input size".into(),
-                expected: "WIDTHxHEIGHT in pixels".into(),
+                expected: format!("WIDTHxHEIGHT, each 1 to {} pixels", InputSize::MAX_EDGE),
                 found: format!("`{text}`"),
                 hint: "Write it as in 32x32.".into(),
             })
@@ -102,8 +116,7 @@ pub trait SearchSpace: Send + Sync {
         false
     }
 
-    /// Whether the network's output depends on its input. Where it does not, the network is degenerate: its accuracy is that of
-    /// guessing.
+    /// Whether the network's output depends on its input. Where it does not, its accuracy is that of guessing.
     fn output_depends_on_input(&self, architecture: &Architecture) -> bool {
         self.lower(architecture, self.default_input(), 2)
             .output_depends_on_input()

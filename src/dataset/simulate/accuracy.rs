@@ -33,12 +33,11 @@ pub(super) struct AccuracyModel {
 impl AccuracyModel {
     /// A model for architectures of this space, with noise of this standard deviation in percentage points.
     pub(super) fn new(space: &'static dyn SearchSpace, input: InputSize, classes: u32, noise_percent: f64) -> Self {
-        let first = Architecture(vec![0; space.choices().len()]);
         AccuracyModel {
             space,
             input,
             classes,
-            smallest_macs: space.lower(&first, input, classes).macs() as f64,
+            smallest_macs: smallest_macs(space, input, classes),
             noise: Normal::new(0.0, noise_percent).ok(),
         }
     }
@@ -69,6 +68,16 @@ impl AccuracyModel {
     }
 }
 
+/// The fewest MACs of a network that takes the same choice everywhere, as the smallest network of either space does.
+fn smallest_macs(space: &dyn SearchSpace, input: InputSize, classes: u32) -> f64 {
+    let choices = space.choices();
+    let uniform = |choice: u8| Architecture(choices.iter().map(|&choices| choice.min(choices - 1)).collect());
+    let macs = |choice| space.lower(&uniform(choice), input, classes).macs() as f64;
+    (0..choices.iter().copied().max().unwrap_or(1))
+        .map(macs)
+        .fold(f64::INFINITY, f64::min)
+}
+
 fn count(network: &Network, matches: impl Fn(&Layer) -> bool) -> f64 {
     network.layers().filter(|layer| matches(layer)).count() as f64
 }
@@ -81,7 +90,7 @@ fn is_convolution(layer: &Layer) -> bool {
 mod tests {
     use super::*;
     use crate::seed::Seed;
-    use crate::space::NasBench201;
+    use crate::space::{FbNet, NasBench201};
 
     fn accuracy(text: &str) -> f64 {
         let input = InputSize { width: 32, height: 32 };
@@ -93,6 +102,15 @@ mod tests {
     fn a_disconnected_cell_is_at_chance() {
         assert_eq!(accuracy("|none~0|+|none~0|none~1|+|none~0|none~1|none~2|"), 1.0);
         assert_eq!(accuracy("|nor_conv_3x3~0|+|none~0|none~1|+|none~0|none~1|none~2|"), 1.0);
+    }
+
+    /// A NAS-Bench-201 network of zeros is the skeleton; the smallest FBNet skips wherever it can.
+    #[test]
+    fn the_smallest_network_is_found() {
+        assert_eq!(smallest_macs(&NasBench201, InputSize::square(32), 10), 7_783_040.0);
+        let skips = FbNet.parse(&["skip"; 22].join("-")).unwrap();
+        let macs = FbNet.lower(&skips, InputSize::square(224), 1000).macs();
+        assert_eq!(smallest_macs(&FbNet, InputSize::square(224), 1000), macs as f64);
     }
 
     /// The order that the formula promises: residual 3x3 over residual 1x1 over pooling over a bare skip.

@@ -82,6 +82,12 @@ fn default_classes() -> u32 {
     100
 }
 
+/// Most architectures in spaces that cannot be listed.
+const MAX_ARCHITECTURES: usize = 1_000_000;
+/// Most rows: about 600 MB in memory.
+const MAX_ROWS: usize = 5_000_000;
+/// Most characters of a task's name.
+const MAX_TASK: usize = 100;
 /// Noise beyond this is no measuring noise: a factor of 1.6 either way is common at it.
 const MAX_NOISE: f64 = 0.5;
 
@@ -131,7 +137,7 @@ impl Raw {
     fn check(self, folder: &Path) -> Result<FleetConfig> {
         let space = space::by_id(&self.space)?;
         let per_device = self.architectures_per_device.unwrap_or(self.architectures);
-        let most = space.enumerable().map_or(usize::MAX, |listed| listed.size());
+        let most = space.enumerable().map_or(MAX_ARCHITECTURES, |listed| listed.size());
         within("architectures", self.architectures, 1, most)?;
         within("architectures-per-device", per_device, 1, self.architectures)?;
         within("classes", self.classes, 2, 100_000)?;
@@ -142,12 +148,26 @@ impl Raw {
             within("accuracy.noise-percent", accuracy.noise_percent, 0.0, 20.0)?;
             named_simulated(&accuracy.task)?;
         }
+        let inputs = inputs(&self.inputs)?;
+        let devices = self.devices.resolve(folder)?;
+        let rows = devices.len() * inputs.len();
+        if rows.saturating_mul(per_device) > MAX_ROWS {
+            return Err(invalid(
+                "architectures-per-device",
+                &format!("at most {MAX_ROWS} rows"),
+                &format!(
+                    "{per_device} for each of {} devices at {} input sizes",
+                    devices.len(),
+                    inputs.len()
+                ),
+            ));
+        }
         Ok(FleetConfig {
             space,
-            devices: self.devices.resolve(folder)?,
+            devices,
             architectures: self.architectures,
             architectures_per_device: per_device,
-            inputs: self.inputs.iter().map(|input| input.parse()).collect::<Result<_>>()?,
+            inputs,
             classes: self.classes,
             latency_noise: self.latency_noise,
             energy_noise: self.energy_noise,
@@ -188,14 +208,29 @@ fn device(name: &str, folder: &Path) -> Result<Device> {
     }
 }
 
+/// Reads the input sizes.
+fn inputs(texts: &[String]) -> Result<Vec<InputSize>> {
+    let inputs: Vec<InputSize> = texts.iter().map(|text| text.parse()).collect::<Result<_>>()?;
+    let repeated = (1..inputs.len()).find(|&position| inputs[..position].contains(&inputs[position]));
+    match repeated {
+        None if inputs.is_empty() => Err(invalid("inputs", "at least one input size", "none")),
+        None => Ok(inputs),
+        Some(position) => {
+            let found = format!("`{}` twice", inputs[position]);
+            Err(invalid("inputs", "every input size once", &found))
+        }
+    }
+}
+
 fn named_simulated(task: &str) -> Result<()> {
-    if task.contains("simulated") {
+    if task.contains("simulated") && task.chars().count() <= MAX_TASK && !task.contains(char::is_control) {
         return Ok(());
     }
+    let shown: String = task.chars().take(MAX_TASK).collect();
     Err(invalid(
         "accuracy.task",
-        "a name with `simulated` in it",
-        &format!("`{task}`"),
+        &format!("a name with `simulated` in it, of at most {MAX_TASK} characters"),
+        &format!("`{}`", shown.escape_debug()),
     ))
 }
 
@@ -242,6 +277,23 @@ mod tests {
         assert!(read(&format!("{BASE}devices = \"all\"\n")).unwrap().devices.len() > 40);
     }
 
+    /// Counts that would fill the memory are refused before anything is drawn.
+    #[test]
+    fn sizes_are_bounded() {
+        let fleet = |architectures: &str| {
+            format!("space = \"fbnet\"\narchitectures = {architectures}\nseed = 1\ndevices = \"all\"\n")
+        };
+        assert!(refused(&fleet("9223372036854775807")).contains("1 to 1000000"));
+        // More than forty devices with a million rows each.
+        assert!(refused(&fleet("1000000")).contains("at most 5000000 rows"));
+        assert!(read(&fleet("10000")).is_ok());
+        let accuracy = "[accuracy]\ntask = \"simulated\"\narchitectures = 2000000\nnoise-percent = 0\n";
+        assert!(refused(&(fleet("10") + accuracy)).contains("1 to 1000000"));
+        let task = "simulated".repeat(20);
+        let accuracy = format!("[accuracy]\ntask = \"{task}\"\narchitectures = 5\nnoise-percent = 0\n");
+        assert!(refused(&(fleet("10") + &accuracy)).contains("at most 100 characters"));
+    }
+
     #[test]
     fn mistakes_are_named() {
         let list = "devices = [\"raspi4\"]\n";
@@ -250,6 +302,16 @@ mod tests {
         assert!(refused(&format!("{BASE}devices = [\"fpga\", \"zc706\"]\n")).contains("`fpga` twice"));
         assert!(refused(&format!("{BASE}{list}latency-noise = nan\n")).contains("NaN"));
         assert!(refused(&format!("{BASE}{list}architectures-per-device = 11\n")).contains("1 to 10"));
+        for (wrong, message) in [
+            ("inputs = []", "at least one input size"),
+            ("inputs = [\"32x32\", \"32x32\"]", "`32x32` twice"),
+            ("inputs = [\"32x4294967295\"]", "each 1 to 16384 pixels"),
+            ("inputs = [\"0x32\"]", "each 1 to 16384 pixels"),
+            ("classes = 4294967295", "2 to 100000"),
+        ] {
+            let found = refused(&format!("{BASE}{list}{wrong}\n"));
+            assert!(found.contains(message), "{found}");
+        }
         let accuracy = "[accuracy]\ntask = \"cifar100\"\narchitectures = 5\nnoise-percent = 0\n";
         assert!(refused(&format!("{BASE}{list}{accuracy}")).contains("`simulated`"));
     }

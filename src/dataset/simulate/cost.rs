@@ -98,7 +98,7 @@ impl Simulator {
         })
     }
 
-    /// The layers that the device's runtime runs for an architecture: eager ones run dead layers too.
+    /// The network that the device's runtime runs for an architecture: eager ones run dead layers too.
     pub fn lower(
         &self,
         space: &dyn SearchSpace,

@@ -48,11 +48,18 @@ pub fn run(config: &FleetConfig) -> Result<Dataset> {
 
 /// Distinct architectures, in the order drawn.
 fn draw(space: &dyn SearchSpace, count: usize, rng: &mut StdRng) -> Result<Vec<Architecture>> {
-    if let Some(listed) = space.enumerable().filter(|listed| count <= listed.size()) {
-        return Ok(index::sample(rng, listed.size(), count)
-            .into_iter()
-            .map(|index| listed.at(index))
-            .collect());
+    let too_few = |found: usize| Error::Invalid {
+        what: "architectures".into(),
+        expected: format!("{count} distinct ones in `{}`", space.id()),
+        found: found.to_string(),
+        hint: "Simulate fewer.".into(),
+    };
+    if let Some(listed) = space.enumerable() {
+        if count > listed.size() {
+            return Err(too_few(listed.size()));
+        }
+        let indices = index::sample(rng, listed.size(), count);
+        return Ok(indices.into_iter().map(|index| listed.at(index)).collect());
     }
     let mut seen = HashSet::new();
     let mut drawn = Vec::new();
@@ -65,12 +72,7 @@ fn draw(space: &dyn SearchSpace, count: usize, rng: &mut StdRng) -> Result<Vec<A
             return Ok(drawn);
         }
     }
-    Err(Error::Invalid {
-        what: "architectures".into(),
-        expected: format!("{count} distinct ones in `{}`", space.id()),
-        found: drawn.len().to_string(),
-        hint: "Ask for fewer.".into(),
-    })
+    Err(too_few(drawn.len()))
 }
 
 /// Adds a device and its rows.
@@ -217,7 +219,7 @@ mod tests {
         assert_eq!(rounded(98765.4), 98770.0);
     }
 
-    /// All 15,625 cells are far too many to ask for twice.
+    /// There are 15,625 cells.
     #[test]
     fn too_many_architectures_are_refused() {
         let message = draw(&NasBench201, 15_626, &mut Seed(1).stream("x"))

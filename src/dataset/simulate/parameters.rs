@@ -17,7 +17,7 @@ const TEXT: &str = include_str!("../../../configs/simulator.toml");
 pub(super) struct Parameters {
     pub(super) energy_per_year: f64,
     pub(super) launch_per_year: f64,
-    mac_picojoule: BTreeMap<String, f64>,
+    mac_picojoule: BTreeMap<Precision, f64>,
     class: BTreeMap<String, Class>,
     runtime: BTreeMap<String, Runtime>,
 }
@@ -79,25 +79,25 @@ impl Parameters {
 
     /// The figures of a class.
     pub(super) fn class(&self, name: &str) -> Result<&Class> {
-        entry(&self.class, "device class", name)
+        entry(&self.class, "device class", &name.to_owned())
     }
 
     /// The figures of a runtime.
     pub(super) fn runtime(&self, name: &str) -> Result<&Runtime> {
-        entry(&self.runtime, "runtime of the simulator", name)
+        entry(&self.runtime, "runtime of the simulator", &name.to_owned())
     }
 
     /// Energy of a multiply-accumulate at 45 nm, in pJ.
     pub(super) fn mac_picojoule(&self, precision: Precision) -> Result<f64> {
-        entry(&self.mac_picojoule, "precision of the simulator", precision.name()).copied()
+        entry(&self.mac_picojoule, "precision of the simulator", &precision).copied()
     }
 }
 
-fn entry<'a, T>(table: &'a BTreeMap<String, T>, kind: &'static str, name: &str) -> Result<&'a T> {
+fn entry<'a, K: Ord + ToString, T>(table: &'a BTreeMap<K, T>, kind: &'static str, name: &K) -> Result<&'a T> {
     table.get(name).ok_or_else(|| Error::Unknown {
         kind,
-        name: name.into(),
-        known: table.keys().cloned().collect(),
+        name: name.to_string(),
+        known: table.keys().map(K::to_string).collect(),
     })
 }
 
@@ -122,6 +122,11 @@ mod tests {
             ] {
                 assert!((0.0..=1.0).contains(&share), "{name}: {share}");
             }
+        }
+        // All precisions are known, and none costs less than four bits or more than single precision.
+        let energy = |precision| parameters.mac_picojoule(precision).unwrap();
+        for precision in Precision::ALL {
+            assert!(energy(Precision::Int4) <= energy(precision) && energy(precision) <= energy(Precision::Fp32));
         }
         let unknown = parameters.runtime("pytorhc").err().unwrap().to_string();
         assert!(unknown.contains("did you mean `pytorch`?"), "{unknown}");

@@ -64,7 +64,7 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
         .as_ref()
         .and_then(|task| task.input)
         .or(dataset.inputs.first().copied())
-        .unwrap_or(DEFAULT_INPUT);
+        .unwrap_or(dataset.space.default_input());
     let classes = task.as_ref().map_or(10, |task| classes(&task.name));
     let encoder = Encoder::fit(
         dataset.space,
@@ -163,9 +163,6 @@ fn known_powers(known: &[(Metric, KnownDevice)], table: &Table) -> Vec<KnownPowe
     });
     both.collect()
 }
-
-/// Input assumed where a dataset names none.
-const DEFAULT_INPUT: InputSize = InputSize { width: 32, height: 32 };
 
 /// Number of classes of a well-known task.
 fn classes(task: &str) -> u32 {

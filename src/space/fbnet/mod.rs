@@ -104,10 +104,7 @@ impl SearchSpace for FbNet {
 
     /// That of ImageNet, as in the paper.
     fn default_input(&self) -> InputSize {
-        InputSize {
-            width: 224,
-            height: 224,
-        }
+        InputSize::square(224)
     }
 
     /// The architecture with identities moved behind the other blocks of their stage: where they stand changes nothing.

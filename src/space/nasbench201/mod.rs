@@ -103,7 +103,7 @@ impl SearchSpace for NasBench201 {
 
     /// That of CIFAR-10 and CIFAR-100.
     fn default_input(&self) -> InputSize {
-        InputSize { width: 32, height: 32 }
+        InputSize::square(32)
     }
 
     /// Edges whose operation cannot affect the output are `none`.
