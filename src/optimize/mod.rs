@@ -1,7 +1,7 @@
 //! Which design is best for a device and its limits, in milliseconds instead of a search?
 //!
 //! The amortized optimizer of Lu, Yang & Ren, *Scaling Up Deep Neural Network Optimization for Edge Inference* (2020): a
-//! network that maps a device and what is asked of it straight to a design. Here it writes the genes one after another
+//! network that maps a device and a request straight to a design. Here it writes the genes one after another
 //! ([`net`]), learned from search under the predictor over drawn devices ([`train`]), and nothing that it says is taken on
 //! trust: [`decode`] draws several designs, the predictor judges each ([`verify`]), and the best are refined and proposed.
 
@@ -120,7 +120,7 @@ impl Optimizer {
     }
 
     /// The designs for many queries at once, which takes far less time than one by one. The first of them gets what
-    /// [`Optimizer::propose`] gives it, if none asks for more samples.
+    /// [`Optimizer::propose`] gives it, if none has more samples.
     ///
     /// # Errors
     /// As [`Optimizer::propose`].

@@ -1,7 +1,7 @@
-//! What the policy sees: a device as its cost at fixed anchor architectures, and what is asked of it.
+//! What the policy sees: a device as its cost at fixed anchor architectures, and its limits and weights.
 //!
 //! A device is not described by its weights over a basis, which mean something only to one predictor's algebra, but by what
-//! it does: the logarithm of the cost at a few anchors that it stays below with the confidence asked for, standardised. So
+//! it does: the logarithm of the cost at a few anchors that it stays below with the required confidence, standardised. So
 //! uncertainty and confidence are folded in, one policy serves every confidence, and limits are read on the same scale.
 
 use serde::{Deserialize, Serialize};
@@ -15,10 +15,10 @@ const RANGE: f64 = 5.0;
 /// Spreads below this are those of a metric that does not depend on the architecture.
 const MIN_SPREAD: f64 = 1e-3;
 
-/// One metric of a device and what is asked of it.
+/// One metric of a device, its limit and its weight.
 #[derive(Debug, Clone, Copy)]
 pub struct MetricQuery<'a> {
-    /// Logarithm of the value at each anchor that is not exceeded with the confidence asked for.
+    /// Logarithm of the value at each anchor that is not exceeded with the required confidence.
     pub log_upper: &'a [f64],
     /// Mean over the anchors of the expected logarithm.
     pub log_typical: f64,
@@ -34,7 +34,7 @@ pub struct MetricQuery<'a> {
 pub struct QueryShape {
     /// Number of anchors.
     pub anchors: usize,
-    /// The metrics of devices that can be asked about, in the order in which they stand in a query.
+    /// The metrics of devices that can be limited or weighted, in the order in which they stand in a query.
     pub metrics: Vec<Metric>,
 }
 
@@ -51,7 +51,7 @@ impl QueryShape {
         (self.anchors + EXTRAS) * self.metrics.len()
     }
 
-    /// Appends a query. A metric that nothing is asked about is all zeros.
+    /// Appends a query. A metric without limit and weight is all zeros.
     pub fn push(&self, query: &mut Vec<f32>, metrics: &PerMetric<MetricQuery>) {
         for &metric in &self.metrics {
             match metrics.get(metric) {

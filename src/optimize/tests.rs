@@ -156,7 +156,7 @@ fn a_policy_learns_a_handful_of_answers_by_heart() {
 }
 
 #[test]
-fn proposals_hold_the_limits_as_surely_as_asked() {
+fn proposals_hold_the_limits_with_the_required_confidence() {
     for (latency, energy, confidence) in [
         (Some(0.5), None, 0.9),
         (None, Some(0.6), 0.8),

@@ -69,7 +69,7 @@ struct Progress {
 ///
 /// # Errors
 /// [`Error::Invalid`] for a predictor without accuracies; [`Error::Diverged`] for a loss that is no longer a number; [`Error::Interrupted`] after
-/// a stop was asked for, with the state kept; [`Error::Io`] when the state cannot be written.
+/// a stop was requested, with the state kept; [`Error::Io`] when the state cannot be written.
 pub fn fit(predictor: &Predictor, config: &OptimizerConfig, run: &Run) -> Result<Optimizer> {
     fit_among(predictor, Pool::of_table, config, run)
 }

@@ -1,4 +1,4 @@
-//! Which designs are best for one device and its limits? The searches here ask a predictor about many architectures;
+//! Which designs are best for one device and its limits? The searches here have a predictor judge many architectures;
 //! they know no network and no device.
 //!
 //! A [`Searcher`] walks a search space and has an [`Evaluator`] judge what it finds, at most as often as its budget says.
@@ -75,7 +75,7 @@ pub trait Evaluator {
     fn evaluate(&self, architectures: &[Architecture], limits: &Limits) -> Result<Vec<Evaluation>>;
 }
 
-/// What a search is asked: which design is best, which limits it has to meet, and which metrics the front trades.
+/// What a search is to find: which design is best, which limits it has to meet, and which metrics the front trades.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     /// What makes a feasible design the best.
@@ -117,7 +117,7 @@ impl Problem {
         })
     }
 
-    /// The metrics that a limit, a weight or the front asks about.
+    /// The metrics that a limit, a weight or the front is about.
     fn metrics(&self) -> impl Iterator<Item = Metric> + '_ {
         let limits = self.limits.constraints().iter().map(Constraint::metric);
         limits
@@ -125,7 +125,7 @@ impl Problem {
             .chain(self.front.iter().copied())
     }
 
-    /// Refuses an evaluation that leaves open what the problem asks about.
+    /// Refuses an evaluation that leaves open what the problem is about.
     fn check(&self, evaluation: &Evaluation) -> Result<()> {
         if let Some(unknown) = self.metrics().find(|&metric| !evaluation.values.contains(metric)) {
             return Err(unknown_metric(unknown));
@@ -146,19 +146,19 @@ impl Problem {
     }
 }
 
-/// The evaluator does not know a metric that a limit, a weight or the front asks about.
+/// The evaluator does not know a metric that a limit, a weight or the front is about.
 pub(crate) fn unknown_metric(metric: Metric) -> Error {
     Error::Invalid {
         what: metric.name().into(),
-        expected: format!("an evaluator that knows the {metric}, since a limit, weight or front asks about it"),
+        expected: format!("an evaluator that knows the {metric}, since a limit, weight or front is about it"),
         found: "one that does not".into(),
         hint: match metric.source() {
             Source::Task => "Train the predictor on a dataset with accuracies.".into(),
             Source::Device => format!(
-                "Train the predictor on a dataset with {}, or ask about other metrics.",
+                "Train the predictor on a dataset with {}, or name other metrics.",
                 metric.key()
             ),
-            Source::Computed => "Ask about other metrics.".into(),
+            Source::Computed => "Name other metrics.".into(),
         },
     }
 }
@@ -231,7 +231,7 @@ pub struct Outcome {
     pub stopped: StopReason,
 }
 
-/// A way to search a space. The same searcher always finds the same for the same question.
+/// A way to search a space. The same searcher always finds the same for the same problem.
 pub trait Searcher {
     /// The name used on the command line.
     fn id(&self) -> &'static str;
@@ -240,7 +240,7 @@ pub trait Searcher {
     ///
     /// # Errors
     /// [`Error::Invalid`] if the space cannot be searched this way, if the front names a metric twice, if an evaluation is
-    /// not finite or lacks a metric that the problem asks about; whatever the evaluator fails with.
+    /// not finite or lacks a metric that the problem is about; whatever the evaluator fails with.
     fn search(
         &self,
         space: &dyn SearchSpace,

@@ -90,7 +90,7 @@ mod tests {
         // -70 + 0.5 * 4 + 3 * 2
         let objective = Objective::new([(Metric::Latency, 0.5), (Metric::ModelSize, 3.0)]).unwrap();
         assert_eq!(objective.cost(&evaluation), -62.0);
-        // A weight of zero asks nothing; one on a metric that nobody knows cannot be paid.
+        // A weight of zero is none; one on a metric that nobody knows cannot be paid.
         let objective = Objective::new([(Metric::Energy, 0.0)]).unwrap();
         assert_eq!(objective, Objective::default());
         let objective = Objective::new([(Metric::Energy, 0.1)]).unwrap();

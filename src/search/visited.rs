@@ -1,4 +1,4 @@
-//! Which architectures were evaluated already? No search asks twice about one.
+//! Which architectures were evaluated already? No search evaluates one twice.
 
 use std::collections::HashSet;
 
