@@ -120,8 +120,8 @@ impl Advisor {
             return self.predictor.adapt(datasheet, &[], self.seed);
         };
         let trained_with = self.predictor.known_datasheet(&datasheet.id);
-        match (coordinates(datasheet), trained_with) {
-            (Some(given), Some(trained_with)) if !same(&given, trained_with) => Err(Error::Invalid {
+        match (coordinates(datasheet), trained_with.and_then(coordinates)) {
+            (Some(given), Some(trained_with)) if !same(&given, &trained_with) => Err(Error::Invalid {
                 what: format!("datasheet of device `{}`", datasheet.id),
                 expected: "the values that the checkpoint knows it with, or an id of its own".into(),
                 found: "other values".into(),

@@ -5,6 +5,8 @@
 //! themselves, so that a class with few devices leans on its family. The vector depends on the datasheet alone: never on
 //! the device's name, and never on a measurement.
 
+use std::sync::LazyLock;
+
 use super::{CLASSES, Device};
 use crate::space::Precision;
 
@@ -122,19 +124,35 @@ const WEIGHTS: &[(&str, f64)] = &[
 /// when too little is known to compare.
 pub fn coordinates(device: &Device) -> Option<Vec<f64>> {
     device.class.as_ref()?;
-    let weight = |name: &str| {
+    let weighted = features(device).into_iter().zip(&*ROOT_WEIGHTS);
+    Some(weighted.map(|(value, weight)| weight * value).collect())
+}
+
+/// Square roots of the weights, one per feature.
+static ROOT_WEIGHTS: LazyLock<Vec<f64>> = LazyLock::new(|| {
+    let weight = |name: &String| {
         let listed = WEIGHTS.iter().find(|(start, _)| name.starts_with(start));
         listed.map_or(0.0, |(_, weight)| weight.sqrt())
     };
-    let named = names().into_iter().zip(features(device));
-    Some(named.map(|(name, value)| weight(&name) * value).collect())
+    names().iter().map(weight).collect()
+});
+
+/// The family of the device's runtime, such as `eager`; `None` where the runtime is not known.
+pub fn runtime_family(device: &Device) -> Option<&'static str> {
+    let runtime = device.runtime.as_deref()?;
+    let family = RUNTIMES.iter().find(|(_, members)| members.contains(&runtime));
+    family.map(|(name, _)| *name)
 }
 
 /// Whether the device's runtime starts every operation by itself, dead ones too; `None` where the runtime is not known.
 pub fn is_eager(device: &Device) -> Option<bool> {
-    let runtime = device.runtime.as_deref()?;
-    let family = RUNTIMES.iter().find(|(_, members)| members.contains(&runtime));
-    family.map(|(name, _)| *name == "eager")
+    runtime_family(device).map(|family| family == "eager")
+}
+
+/// The family that a class belongs to, such as `graphics`.
+pub fn class_family(class: &str) -> Option<&'static str> {
+    let family = FAMILIES.iter().find(|(_, members)| members.contains(&class));
+    family.map(|(name, _)| *name)
 }
 
 fn push(features: &mut Vec<f64>, value: Option<f64>) {

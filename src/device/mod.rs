@@ -87,4 +87,14 @@ impl Device {
     pub fn runs_at(&self) -> Precision {
         self.precision.unwrap_or(Precision::Fp32)
     }
+
+    /// Whether nothing but names is known.
+    pub fn is_unknown(&self) -> bool {
+        let nothing = Device {
+            id: self.id.clone(),
+            unit: self.unit.clone(),
+            ..Device::default()
+        };
+        *self == nothing
+    }
 }

@@ -4,6 +4,7 @@ use nalgebra::{DMatrix, DVector};
 
 use super::fit::both_networks;
 use super::prior::{KnownDevice, Prior, Reference, SyntheticDevices};
+use crate::device::Device;
 use crate::encode::Encoder;
 use crate::metric::Metric;
 use crate::seed::Seed;
@@ -110,6 +111,6 @@ fn known(device: usize, logs: &DMatrix<f64>) -> KnownDevice {
         noise: 0.05,
         physics_share: 0.0,
         physics: DVector::zeros(0),
-        datasheet: None,
+        datasheet: Device::named(&format!("device-{device}")),
     }
 }

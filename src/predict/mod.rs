@@ -9,6 +9,7 @@ pub mod accuracy;
 pub mod adapt;
 pub mod calibrate;
 mod computed;
+pub mod datasheet;
 mod device_file;
 pub mod device_metrics;
 pub mod device_model;
@@ -274,8 +275,8 @@ impl Predictor {
         let mut metrics = DeviceMetrics::new(self.metrics.latency().known(id)?);
         for (metric, prior) in self.metrics.iter() {
             let model = prior.known(id).or_else(|| {
-                let similarity = DeviceSimilarity::at(known.datasheet.as_deref(), None, &prior.prior);
-                self.following_latency(metric, metrics.latency(), &similarity)
+                let similarity = DeviceSimilarity::of(&known.datasheet, &prior.prior);
+                self.following_latency(&prior.prior, metrics.latency(), &known.datasheet, &similarity)
             });
             if let Some(model) = model {
                 metrics.insert(metric, model);
@@ -291,9 +292,9 @@ impl Predictor {
         })
     }
 
-    /// The datasheet of a device that was trained on, as a point, see [`crate::device::features::coordinates`].
-    pub fn known_datasheet(&self, id: &str) -> Option<&[f64]> {
-        self.known_device(id)?.datasheet.as_deref()
+    /// The datasheet of a device that was trained on.
+    pub fn known_datasheet(&self, id: &str) -> Option<&Device> {
+        self.known_device(id).map(|known| &known.datasheet)
     }
 
     fn known_device(&self, id: &str) -> Option<&KnownDevice> {
@@ -304,12 +305,13 @@ impl Predictor {
     /// What a device's latency says of another metric where nothing of that was measured.
     fn following_latency(
         &self,
-        metric: Metric,
+        prior: &Prior,
         latency: &MetricModel,
+        device: &Device,
         similarity: &DeviceSimilarity,
     ) -> Option<MetricModel> {
-        match metric {
-            Metric::Energy => energy_from_latency(latency, &self.powers, similarity),
+        match prior.metric {
+            Metric::Energy => energy_from_latency(latency, &self.powers, prior, device, similarity),
             Metric::Latency
             | Metric::Accuracy
             | Metric::Macs
@@ -357,7 +359,7 @@ impl Predictor {
         for (metric, prior) in self.metrics.iter().filter(|(metric, _)| *metric != Metric::Latency) {
             let similarity = DeviceSimilarity::of(device, &prior.prior);
             let from_latency = (!probed.has(metric))
-                .then(|| self.following_latency(metric, metrics.latency(), &similarity))
+                .then(|| self.following_latency(&prior.prior, metrics.latency(), device, &similarity))
                 .flatten();
             let model = match from_latency {
                 Some(model) => model,

@@ -10,7 +10,9 @@ use nalgebra::{DMatrix, DVector, RowDVector};
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
+use super::datasheet::TypicalNetwork;
 use super::roofline;
+use crate::device::Device;
 use crate::metric::Metric;
 use crate::space::{Network, Precision};
 
@@ -45,8 +47,8 @@ pub struct KnownDevice {
     pub physics_share: f64,
     /// The device's function as weights of the synthetic devices' mean, their directions, and one, see [`SyntheticDevices::explain`].
     pub physics: DVector<f64>,
-    /// The datasheet as a point, see [`crate::device::features::coordinates`].
-    pub datasheet: Option<Vec<f64>>,
+    /// The datasheet.
+    pub datasheet: Device,
 }
 
 /// What one coordinate of the basis stands for, which sets its prior variance.
@@ -70,8 +72,12 @@ pub enum Coordinate {
 /// A basis and the mixture prior over its weights, for one metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prior {
+    /// The metric that the known devices' functions are of.
+    pub metric: Metric,
     /// The known devices.
     pub known: Vec<KnownDevice>,
+    /// What the median network of the search space takes.
+    pub typical: TypicalNetwork,
     /// What each coordinate is.
     pub coordinates: Vec<Coordinate>,
     /// `[coordinates, outputs + features + 1]`: from tower outputs, encoded features and one to the basis.
@@ -191,7 +197,9 @@ impl Prior {
             known_centres: known_part.centres(known_at, rank).select_columns(&of_metric),
             synthetic_centres: synthetic.directions.centres(synthetic_at, rank),
             synthetic_eager: synthetic.eager.clone(),
+            metric,
             map: builder.map(),
+            typical: TypicalNetwork::of(reference.networks.iter().map(|(written, _)| written)),
             coordinates: builder.coordinates,
             known: of_metric.iter().map(|&index| known[index].1.clone()).collect(),
         }

@@ -8,7 +8,8 @@ use nalgebra::DVector;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::prior::Prior;
+use super::datasheet;
+use super::prior::{KnownDevice, Prior};
 use crate::device::{Device, features};
 
 /// Share of the mixture around synthetic devices: without a datasheet, with that of a device unlike all known ones, and with
@@ -20,10 +21,16 @@ const BANDWIDTH: f64 = 1.0;
 const LEAST: f64 = 0.02;
 /// Probability that a device runs dead layers if its runtime is eager, and if it is not.
 const EAGER: (f64, f64) = (0.9, 0.2);
-/// Least standard deviation of the logarithm of the level, and what is added to it for a device unlike all known ones,
-/// which may all be fast.
-const LEAST_LEVEL_DEVIATION: f64 = 0.1;
+/// How much a known device of the same class, of the same family of classes, and of another one says of how far the level is
+/// from what the datasheet says. Nothing else of the datasheet counts here, so that the level is monotone in it.
+const SAME_CLASS: f64 = 1.0;
+const SAME_FAMILY: f64 = 0.3;
+const OTHER_CLASS: f64 = 0.03;
+/// Least standard deviation of the logarithm of the level, and what is added to it where no known device is of the same class.
+const LEAST_LEVEL_DEVIATION: f64 = 0.25;
 const UNLIKE_LEVEL_DEVIATION: f64 = 1.0;
+/// Its standard deviation where the datasheet says nothing, and the most that it can be.
+const UNKNOWN_LEVEL_DEVIATION: f64 = 2.0;
 
 /// How likely a new device resembles each known one, and each synthetic one.
 #[derive(Debug, Clone)]
@@ -31,35 +38,27 @@ pub struct DeviceSimilarity {
     known: DVector<f64>,
     synthetic: DVector<f64>,
     around_synthetic: f64,
-    /// Kernel of the most similar known device; 1 without a datasheet, when any of them may be alike.
-    nearest: f64,
+    /// Mean and standard deviation of the logarithm of the level.
+    level: (f64, f64),
 }
 
 impl DeviceSimilarity {
-    /// What a device's datasheet says; nothing at all when it has no class.
+    /// What a device's datasheet says; of which device it is like, nothing at all when it has no class.
     pub fn of(device: &Device, prior: &Prior) -> DeviceSimilarity {
-        DeviceSimilarity::at(
-            features::coordinates(device).as_deref(),
-            features::is_eager(device),
-            prior,
-        )
-    }
-
-    /// What is said by a datasheet as a point, and by whether the runtime is eager.
-    pub(super) fn at(coordinates: Option<&[f64]>, eager: Option<bool>, prior: &Prior) -> DeviceSimilarity {
-        let kernel = |known: &Option<Vec<f64>>| match (coordinates, known) {
-            (Some(new), Some(known)) => (-0.5 * squared_distance(new, known) / BANDWIDTH.powi(2)).exp(),
+        let coordinates = features::coordinates(device);
+        let kernel = |known: &Device| match (&coordinates, features::coordinates(known)) {
+            (Some(new), Some(known)) => (-0.5 * squared_distance(new, &known) / BANDWIDTH.powi(2)).exp(),
             _ => 0.0,
         };
         let similar = DVector::from_iterator(
             prior.known.len(),
             prior.known.iter().map(|device| kernel(&device.datasheet)),
         );
-        let nearest = if coordinates.is_some() { similar.max() } else { 1.0 };
+        let nearest = similar.max();
         let known = prior
             .unit_weights()
             .zip_map(&similar, |unit, like| unit * (like + LEAST));
-        let eager = match eager {
+        let eager = match features::is_eager(device) {
             Some(true) => EAGER.0,
             Some(false) => EAGER.1,
             None => 0.5,
@@ -71,11 +70,11 @@ impl DeviceSimilarity {
         DeviceSimilarity {
             known: normalised(known),
             synthetic: normalised(DVector::from_iterator(prior.synthetic_eager.len(), synthetic)),
-            around_synthetic: match coordinates {
+            around_synthetic: match &coordinates {
                 Some(_) => AROUND_SYNTHETIC.1 + nearest * (AROUND_SYNTHETIC.2 - AROUND_SYNTHETIC.1),
                 None => AROUND_SYNTHETIC.0,
             },
-            nearest,
+            level: level(device, prior),
         }
     }
 
@@ -113,13 +112,56 @@ impl DeviceSimilarity {
             .exp()
     }
 
-    /// Mean and standard deviation of the known devices' levels.
-    pub(super) fn level(&self, prior: &Prior) -> (f64, f64) {
-        let levels = DVector::from_iterator(prior.known.len(), prior.known.iter().map(|device| device.level));
-        let mean = levels.dot(&self.known);
-        let variance = levels.map(|level| (level - mean).powi(2)).dot(&self.known);
-        let unlike = (1.0 - self.nearest) * UNLIKE_LEVEL_DEVIATION;
-        (mean, (variance + unlike * unlike).sqrt().max(LEAST_LEVEL_DEVIATION))
+    /// Mean and standard deviation of the logarithm of the level, before anything is measured.
+    pub(super) fn level(&self) -> (f64, f64) {
+        self.level
+    }
+
+    /// Share of the centres of the mixture: `known` of the known devices and `synthetic` of the synthetic ones, each group
+    /// adding up to one.
+    pub(super) fn shares(&self) -> (&DVector<f64>, &DVector<f64>) {
+        (&self.known, &self.synthetic)
+    }
+}
+
+/// The level as the datasheet says, corrected by how far that is from the known devices' levels.
+fn level(device: &Device, prior: &Prior) -> (f64, f64) {
+    let units = prior.unit_weights();
+    let average = |weights: &DVector<f64>, values: &DVector<f64>| weights.dot(values) / weights.sum();
+    let over_known =
+        |value: &dyn Fn(&KnownDevice) -> f64| DVector::from_iterator(prior.known.len(), prior.known.iter().map(value));
+    if device.is_unknown() {
+        let levels = over_known(&|known| known.level);
+        let mean = average(&units, &levels);
+        let variance = average(&units, &levels.map(|level| (level - mean).powi(2)));
+        return (mean, variance.sqrt().max(UNKNOWN_LEVEL_DEVIATION));
+    }
+    let expected = datasheet::expected(prior.metric, device, &prior.typical);
+    let alike = over_known(&|known| alike(device, &known.datasheet));
+    let beyond_datasheet =
+        over_known(&|known| known.level - datasheet::expected(prior.metric, &known.datasheet, &prior.typical).log);
+    let weights = units.component_mul(&alike);
+    let mean = average(&weights, &beyond_datasheet);
+    let variance = average(&weights, &beyond_datasheet.map(|level| (level - mean).powi(2)));
+    let unlike = UNLIKE_LEVEL_DEVIATION * (1.0 - alike.max());
+    let deviation = (variance + unlike * unlike + expected.deviation.powi(2)).sqrt();
+    (
+        expected.log + mean,
+        deviation.clamp(LEAST_LEVEL_DEVIATION, UNKNOWN_LEVEL_DEVIATION),
+    )
+}
+
+/// What the class of a known device says of a new one.
+fn alike(device: &Device, known: &Device) -> f64 {
+    let (Some(class), Some(other)) = (&device.class, &known.class) else {
+        return OTHER_CLASS;
+    };
+    if class == other {
+        SAME_CLASS
+    } else if features::class_family(class) == features::class_family(other) {
+        SAME_FAMILY
+    } else {
+        OTHER_CLASS
     }
 }
 
@@ -148,6 +190,7 @@ mod tests {
     use super::super::example::World;
     use super::*;
     use crate::device::catalogue;
+    use crate::metric::Metric;
 
     /// The example's seven devices with the datasheets of two GPUs, two server CPUs and three phones.
     fn prior() -> Prior {
@@ -162,7 +205,7 @@ mod tests {
             "essential_ph_1",
         ];
         for (known, name) in prior.known.iter_mut().zip(names) {
-            known.datasheet = features::coordinates(&catalogue::find(name).unwrap());
+            known.datasheet = catalogue::find(name).unwrap();
         }
         prior
     }
@@ -213,18 +256,79 @@ mod tests {
     }
 
     #[test]
-    fn weights_add_up_and_levels_come_from_like_devices() {
-        let mut prior = prior();
-        for (known, level) in prior.known.iter_mut().zip([1.0, 1.0, 2.0, 2.0, 3.0, 3.0, 3.0]) {
-            known.level = level;
-        }
+    fn weights_add_up() {
+        let prior = prior();
         for name in ["titan_rtx_1", "gold_6226", "pixel2", "edgetpu", "esp32"] {
             let similarity = DeviceSimilarity::of(&catalogue::find(name).unwrap(), &prior);
             assert!((similarity.known.sum() - 1.0).abs() < 1e-12 && (similarity.synthetic.sum() - 1.0).abs() < 1e-12);
         }
-        let level = |name: &str| DeviceSimilarity::of(&catalogue::find(name).unwrap(), &prior).level(&prior);
-        assert!((level("titan_rtx_1").0 - 1.0).abs() < 0.2 && (level("pixel2").0 - 3.0).abs() < 0.2);
-        // An accelerator is like none of them: its level may be any of theirs.
-        assert!(level("edgetpu").1 > 0.7, "{:?}", level("edgetpu"));
+    }
+
+    fn level(device: &Device, prior: &Prior) -> (f64, f64) {
+        DeviceSimilarity::of(device, prior).level()
+    }
+
+    #[test]
+    fn levels_are_as_far_from_the_datasheet_as_those_of_the_class() {
+        let mut prior = prior();
+        // Twice, four and eight times what the datasheet says: GPUs, server CPUs and phones.
+        for (known, factor) in prior.known.iter_mut().zip([2.0_f64, 2.0, 4.0, 4.0, 8.0, 8.0, 8.0]) {
+            known.level = datasheet::expected(Metric::Latency, &known.datasheet, &prior.typical).log + factor.ln();
+        }
+        for (name, factor) in [("titan_rtx_1", 2.0_f64), ("gold_6226", 4.0), ("pixel2", 8.0)] {
+            let device = catalogue::find(name).unwrap();
+            let said = datasheet::expected(Metric::Latency, &device, &prior.typical).log;
+            let (level, deviation) = level(&device, &prior);
+            assert!((level - said - factor.ln()).abs() < 0.2, "{name}: {level} {said}");
+            assert!(deviation < 0.6, "{name}: {deviation}");
+        }
+        // An accelerator is like none of them.
+        assert!(level(&catalogue::find("edgetpu").unwrap(), &prior).1 > 1.0);
+    }
+
+    #[test]
+    fn levels_are_monotone_where_physics_is() {
+        let prior = prior();
+        for name in ["pixel2", "titan_rtx_1", "esp32", "edgetpu"] {
+            let device = catalogue::find(name).unwrap();
+            let levels = |change: fn(&mut Device, f64)| {
+                [0.1, 1.0, 10.0, 100.0].map(|factor| {
+                    let mut device = device.clone();
+                    change(&mut device, factor);
+                    level(&device, &prior).0
+                })
+            };
+            let by_peak = levels(|device, factor| device.peak_gflops = device.peak_gflops.map(|peak| peak * factor));
+            assert!(by_peak.is_sorted_by(|less, more| more < less), "{name}: {by_peak:?}");
+            let by_bandwidth = levels(|device, factor| {
+                device.memory_bandwidth_gb_s = device.memory_bandwidth_gb_s.map(|rate| rate * factor);
+            });
+            assert!(
+                by_bandwidth.is_sorted_by(|less, more| more < less),
+                "{name}: {by_bandwidth:?}"
+            );
+            let by_batch = levels(|device, factor| device.batch_size = Some(10.0 * factor));
+            assert!(by_batch.is_sorted_by(|less, more| less < more), "{name}: {by_batch:?}");
+        }
+    }
+
+    #[test]
+    fn the_less_is_said_the_less_is_known() {
+        let prior = prior();
+        let whole = catalogue::find("pixel2").unwrap();
+        let class_only = Device {
+            class: whole.class.clone(),
+            ..Device::named("board")
+        };
+        let values_only = Device {
+            class: None,
+            ..whole.clone()
+        };
+        let nothing = Device::named("board");
+        let deviation = |device: &Device| level(device, &prior).1;
+        for more in [&whole, &class_only, &values_only] {
+            assert!(deviation(more) <= deviation(&nothing));
+        }
+        assert!(deviation(&whole) < deviation(&class_only) && deviation(&whole) < deviation(&values_only));
     }
 }

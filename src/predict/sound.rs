@@ -4,10 +4,10 @@
 use nalgebra::{DMatrix, DVector, Scalar};
 
 use super::calibrate::Calibration;
+use super::datasheet::TypicalNetwork;
 use super::device_model::{MetricModel, Posterior};
 use super::prior::{Coordinate, KnownDevice, Prior};
 use super::{DeviceModel, MetricPrior, Predictor};
-use crate::device::features;
 use crate::metric::Metric;
 
 /// Most coordinates of a basis, rows of a root of a covariance, and synthetic devices: far more than training makes, and few
@@ -191,6 +191,14 @@ impl Prior {
         if self.coordinates.first() != Some(&Coordinate::Constant) || rank > MOST {
             return flaw(&of("coordinates"), format!("up to {MOST}, the constant first"), rank);
         }
+        let TypicalNetwork {
+            macs,
+            activation_elements,
+            launches,
+        } = self.typical;
+        for value in [macs, activation_elements, launches] {
+            spread(&of("typical network"), value, true)?;
+        }
         shape(&of("map"), &self.map, rank, outputs + features + 1)?;
         if self.known.is_empty() {
             return flaw(&of("known devices"), "at least one", "none");
@@ -235,10 +243,9 @@ impl KnownDevice {
         within(&of("share of physics"), self.physics_share, 0.0, 1.0)?;
         let physics: &DVector<f64> = &self.physics;
         finite(&of("physics"), physics.as_slice())?;
-        if let Some(datasheet) = &self.datasheet {
-            count(&of("datasheet"), datasheet.len(), features::names().len())?;
-            finite(&of("datasheet"), datasheet)?;
+        match self.datasheet.check() {
+            Ok(()) => Ok(()),
+            Err(error) => flaw(&of("datasheet"), "values that a device can have", error),
         }
-        Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! What is believed of a device's setting before any probe: around which device it is, its scale, how far it may be from there
 //! along each kind of direction, and how noisy its measurements are.
 
-use nalgebra::DVector;
+use nalgebra::{DMatrix, DVector, DVectorView};
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -156,6 +156,56 @@ impl<'a> Hyperprior<'a> {
             Centre::Synthetic(index) => self.prior.synthetic_centres.column(index).into_owned(),
         }
     }
+}
+
+impl Hyperprior<'_> {
+    /// Mean and covariance of the weights in log units, and of the noise, over all settings, at the level that the datasheet
+    /// says: what is known before anything is measured. Exact, without draws.
+    pub(super) fn moments(&self) -> Posterior {
+        let prior = self.prior;
+        let rank = prior.rank();
+        let share_known = 1.0 - AROUND_MEAN - self.similarity.around_synthetic();
+        let (known, synthetic) = self.similarity.shares();
+        let mut mean = DVector::zeros(rank);
+        let mut squares = DMatrix::zeros(rank, rank);
+        let mut noise = (1.0 - share_known) * log_normal_moment(NOISE, 2.0);
+        let mut add = |share: f64, centre: DVectorView<f64>| {
+            mean.axpy(share, &centre, 1.0);
+            squares.ger(share, &centre, &centre, 1.0);
+        };
+        add(AROUND_MEAN, self.mean.as_view());
+        for (share, centre) in synthetic.iter().zip(prior.synthetic_centres.column_iter()) {
+            add(self.similarity.around_synthetic() * share, centre);
+        }
+        for ((share, centre), device) in known.iter().zip(prior.known_centres.column_iter()).zip(&prior.known) {
+            add(share_known * share, centre);
+            noise += share_known * share * log_normal_moment((device.noise, LIKE_NOISE_SPREAD), 2.0);
+        }
+        for (index, coordinate) in prior.coordinates.iter().enumerate() {
+            squares[(index, index)] += match coordinate {
+                Coordinate::Constant | Coordinate::Mean => 0.0,
+                Coordinate::Known => log_normal_moment(KNOWN_WIDTH, 2.0),
+                Coordinate::Synthetic => log_normal_moment(SYNTHETIC_WIDTH, 2.0),
+                Coordinate::Feature => log_normal_moment(FEATURE_WIDTH, 2.0),
+                Coordinate::Degenerate => {
+                    DEGENERATE_ORDINARY * DEGENERATE_WIDTHS.0.powi(2)
+                        + (1.0 - DEGENERATE_ORDINARY) * DEGENERATE_WIDTHS.1.powi(2)
+                }
+            };
+        }
+        let scale = |power| log_normal_moment((self.typical_scale, SCALE_SPREAD), power);
+        mean *= scale(1.0);
+        let mut covariance = squares * scale(2.0) - &mean * mean.transpose();
+        let (level, deviation) = self.similarity.level();
+        mean[0] += level;
+        covariance[(0, 0)] += deviation * deviation;
+        Posterior::new(mean, covariance, noise * scale(2.0))
+    }
+}
+
+/// Mean of a power of a log-normal number.
+fn log_normal_moment((median, spread): (f64, f64), power: f64) -> f64 {
+    median.powf(power) * (0.5 * (power * spread).powi(2)).exp()
 }
 
 fn draw_degenerate(rng: &mut StdRng) -> f64 {

@@ -24,8 +24,6 @@ use hyperprior::{Hyperprior, Setting};
 const SETTINGS: usize = 1500;
 const MIN_SETTINGS: usize = 300;
 const PROBES_AT_FULL_SETTINGS: usize = 24;
-/// Settings averaged over where nothing was measured.
-const SETTINGS_WITHOUT_PROBES: usize = 150;
 
 /// What was measured, one entry per architecture.
 #[derive(Debug, Clone)]
@@ -92,13 +90,13 @@ pub fn adapt(
     seed: Seed,
 ) -> Posterior {
     let hyperprior = Hyperprior::new(prior, similarity, like);
+    if measured.is_empty() {
+        return hyperprior.moments();
+    }
     let mut rng = seed.stream("adapt");
     let settings: Vec<Setting> = (0..settings_for(measured.len()))
         .map(|_| hyperprior.draw(&mut rng))
         .collect();
-    if measured.is_empty() {
-        return average(prior, &without_probes(&hyperprior, similarity, &settings));
-    }
     // The level is found anyway; near zero the sums over the probes are exact.
     let level = measured.logs.mean();
     measured.logs.add_scalar_mut(-level);
@@ -126,23 +124,6 @@ fn scaled(setting: &Setting, level: f64, share: f64, weights: Weights) -> Part {
         covariance: weights.covariance * setting.scale.powi(2),
         noise_variance: (setting.noise * setting.scale).powi(2),
     }
-}
-
-fn without_probes(hyperprior: &Hyperprior, similarity: &DeviceSimilarity, settings: &[Setting]) -> Vec<Part> {
-    let prior = hyperprior.prior;
-    let (level, deviation) = similarity.level(prior);
-    let settings = &settings[..settings.len().min(SETTINGS_WITHOUT_PROBES)];
-    let share = 1.0 / settings.len() as f64;
-    let part = |setting: &Setting| {
-        let mut widths = setting.widths(prior);
-        widths[0] = deviation / setting.scale;
-        let weights = Weights {
-            mean: hyperprior.centre(setting.centre),
-            covariance: DMatrix::from_diagonal(&widths.map(|width| width * width)),
-        };
-        scaled(setting, level, share, weights)
-    };
-    settings.iter().map(part).collect()
 }
 
 /// Mean and covariance of the mixture of the parts.

@@ -177,6 +177,34 @@ fn repeated_measurements_count() {
 }
 
 #[test]
+fn without_probes_the_moments_are_those_of_the_draws() {
+    let world = World::new();
+    let similarity = similarity(&world);
+    let hyperprior = Hyperprior::new(&world.prior, &similarity, None);
+    let exact = hyperprior.moments().predict(&world.basis);
+    let (level, deviation) = similarity.level();
+    let mut rng = Seed(1).stream("test");
+    let mut drawn = |_| {
+        let setting = hyperprior.draw(&mut rng);
+        let mut widths = setting.widths(&world.prior);
+        widths[0] = deviation / setting.scale;
+        let weights = Weights {
+            mean: hyperprior.centre(setting.centre),
+            covariance: DMatrix::from_diagonal(&widths.map(|width| width * width)),
+        };
+        scaled(&setting, level, 1.0 / 20_000.0, weights)
+    };
+    let parts: Vec<Part> = (0..20_000).map(&mut drawn).collect();
+    for (exact, drawn) in exact.iter().zip(average(&world.prior, &parts).predict(&world.basis)) {
+        assert!((exact.mean - drawn.mean).abs() < 0.03, "{exact:?} {drawn:?}");
+        assert!(
+            (exact.deviation / drawn.deviation - 1.0).abs() < 0.03,
+            "{exact:?} {drawn:?}"
+        );
+    }
+}
+
+#[test]
 fn without_probes_the_prior_speaks() {
     let world = World::new();
     let posterior = adapted(&world, 0, 0, Seed(1));
@@ -196,7 +224,8 @@ fn without_probes_the_prior_speaks() {
 #[test]
 fn the_same_seed_gives_the_same_device() {
     let world = World::new();
-    for probes in [0, 1, 10, 40, 200] {
+    assert_eq!(adapted(&world, 1, 0, Seed(4)), adapted(&world, 1, 0, Seed(5)));
+    for probes in [1, 10, 40, 200] {
         let once = adapted(&world, 1, probes, Seed(4));
         assert_eq!(once, adapted(&world, 1, probes, Seed(4)));
         assert_ne!(once, adapted(&world, 1, probes, Seed(5)));

@@ -20,7 +20,6 @@ use super::train::{self, Run, Split, Table};
 use super::{AccuracyModel, DeviceMetrics, Predictor};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Task};
-use crate::device::features;
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -245,7 +244,7 @@ fn standardisation(dataset: &Dataset, column: &Column, output: usize, split: &Pa
         noise: 0.0,
         physics_share: 0.0,
         physics: DVector::zeros(0),
-        datasheet: features::coordinates(device),
+        datasheet: device.clone(),
     }
 }
 
