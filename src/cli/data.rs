@@ -21,15 +21,13 @@ pub(crate) enum DataVerb {
     #[command(after_help = sources())]
     Import(ImportArgs),
     /// Compute the dataset of a fleet of devices from their datasheets
-    #[command(
-        after_help = "Example:\n  edgefit data simulate --config configs/fleet.toml --out datasets/nasbench201-fleet"
-    )]
+    #[command(after_help = "Example:\n  edgefit data simulate --config examples/table.toml --out table")]
     Simulate(SimulateArgs),
     /// Read a whole dataset and say whether everything in it is sound
-    #[command(after_help = "Example:\n  edgefit data validate nb201")]
+    #[command(after_help = "Example:\n  edgefit data validate datasets/nasbench201-fleet")]
     Validate(ValidateArgs),
     /// Print what a dataset holds: devices, ranges, what is missing or there twice
-    #[command(after_help = "Example:\n  edgefit data summary nb201 --json")]
+    #[command(after_help = "Example:\n  edgefit data summary datasets/nasbench201-fleet --json")]
     Summary(SummaryArgs),
 }
 
@@ -81,8 +79,8 @@ fn sources() -> String {
         .map(|source| format!("  {:<18}{}\n", source.name(), source.reads()))
         .collect();
     format!(
-        "Sources:\n{list}\nExamples:\n  edgefit data import help HELP --space nasbench201 --out nb201\n  \
-         edgefit data import csv mine.csv --space nasbench201 --out nb201"
+        "Sources:\n{list}\nExample:\n  edgefit data import csv datasets/nasbench201-fleet --space nasbench201 --out mine\n\n\
+         With a clone of HELP's repository in the folder HELP: `edgefit data import help HELP --space nasbench201 --out nb201`."
     )
 }
 

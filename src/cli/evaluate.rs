@@ -24,15 +24,15 @@ pub(crate) enum EvaluateVerb {
     /// Adapt to each device with a few of its measurements and score the predictions of the others
     #[command(after_help = "\
 Examples:
-  edgefit evaluate predictor --checkpoint nb201 --dataset unseen --devices fpga,raspi4 --probes 0,5,10,20
-  edgefit evaluate predictor --checkpoint nb201 --dataset unseen --probe-choice chosen --json
+  edgefit evaluate predictor --checkpoint few --dataset datasets/nasbench201-fleet --devices fpga,raspi4 --probes 0,5,10,20
+  edgefit evaluate predictor --checkpoint few --dataset datasets/nasbench201-fleet --probe-choice chosen --json
 
 Shares (coverage, within 10 %) lie between 0 and 1. Intervals are 90 % bootstrap intervals.")]
     Predictor(PredictorArgs),
     /// Adapt to each device and look up how good the designs chosen for a grid of limits really are
     #[command(after_help = "\
 Example:
-  edgefit evaluate optimizer --checkpoint nb201 --dataset unseen --devices fpga,raspi4 --probes 10 --confidence 0.9
+  edgefit evaluate optimizer --checkpoint few --dataset table --devices raspi4 --probes 10 --confidence 0.9
 
 Regret is in percentage points of accuracy against the best architecture in the table within the limit, and zero where a
 better one exceeds the limit: exceeding it is counted as a violation, not as a gain. Overshoot is the share of the limit by

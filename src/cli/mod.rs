@@ -48,15 +48,17 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  edgefit data import help HELP --space nasbench201 --out nb201
-  edgefit data import nats-bench nats_bench.csv --space nasbench201 --out nb201
-  edgefit data summary nb201
+  edgefit design --checkpoint nasbench201 --device pixel3 --max-latency-ms 10
+  edgefit data summary datasets/nasbench201-fleet
+
+Examples run in a clone, after those of the commands before them: data, train, probes, adapt.
 
 Results go to stdout, messages and progress to stderr.
 Exit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 nothing feasible.";
 
 /// Options of every verb.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// What computes: flex and ndarray run on the CPU, wgpu on a GPU
     #[arg(long, global = true, value_enum, default_value = "flex")]
@@ -119,13 +121,15 @@ enum Verb {
     #[command(after_help = "Example:\n  edgefit probes --checkpoint nasbench201 --count 10 --out probes.csv")]
     Probes(adapt::ProbesArgs),
     /// Learn a new device from a few measurements
-    #[command(after_help = "Example:\n  edgefit adapt --checkpoint nasbench201 --probes probes.csv --out phone.json")]
+    #[command(
+        after_help = "Example:\n  edgefit adapt --checkpoint nasbench201 --probes examples/probes.csv --device examples/phone.toml --out phone.json\n\nexamples/probes.csv shows the form; its latencies are simulated."
+    )]
     Adapt(adapt::AdaptArgs),
     /// Predict accuracy, latency and energy of architectures on a device
     #[command(after_help = "\
 Examples:
-  edgefit predict --checkpoint nasbench201 --device pixel3 --architectures cells.txt
-  edgefit predict --checkpoint nasbench201 --device phone.json --architectures - --format json")]
+  edgefit predict --checkpoint nasbench201 --device pixel3 --architectures examples/cells.txt
+  edgefit predict --checkpoint nasbench201 --device phone.json --architectures - --format json < examples/cells.txt")]
     Predict(predict::PredictArgs),
     /// Choose designs for a device and limits, at once
     #[command(after_help = "\
@@ -145,11 +149,11 @@ printed.")]
     /// Train, adapt and score a named few-shot benchmark, beside published figures
     #[command(after_help = "\
 Examples:
-  edgefit benchmark nd --dataset nb201
-  edgefit benchmark fd f1 f2 f3 f4 fa --dataset fbnet --by-device
-  edgefit benchmark mine.toml --dataset nb201 --json
+  edgefit benchmark examples/benchmark.toml --dataset datasets/nasbench201-fleet --by-device
+  edgefit benchmark nd --dataset datasets/nasbench201-fleet --probes 0,10 --repeats 2 --json
 
-A benchmark names known and unseen devices; the files in configs/benchmarks are ones to copy from.")]
+A benchmark names known and unseen devices; examples/benchmark.toml is one to copy from. Published figures belong to measured
+devices: import those first, as in `edgefit data import help HELP --space nasbench201 --out nb201`.")]
     Benchmark(benchmark::BenchmarkArgs),
     /// Find out which devices stand for others, and adapt them (One Proxy Device Is Enough)
     #[command(subcommand)]

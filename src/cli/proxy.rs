@@ -30,9 +30,9 @@ pub(crate) enum ProxyVerb {
     /// Rank correlations between all devices of a dataset, and the clusters of those that agree
     #[command(after_help = "\
 Examples:
-  edgefit proxy matrix --dataset nb201
-  edgefit proxy matrix --dataset nb201 --threshold 0.95 --csv pairs.csv --svg matrix.svg
-  edgefit proxy matrix --dataset nb201 --json
+  edgefit proxy matrix --dataset datasets/nasbench201-fleet
+  edgefit proxy matrix --dataset datasets/nasbench201-fleet --threshold 0.95 --csv pairs.csv --svg matrix.svg
+  edgefit proxy matrix --dataset datasets/nasbench201-fleet --json
 
 Clusters grow by complete linkage: every two devices of one agree. The rows `macs` and `parameters` say how well counting
 would do.")]
@@ -40,14 +40,14 @@ would do.")]
     /// The fewest devices that stand for a fleet
     #[command(after_help = "\
 Examples:
-  edgefit proxy select --dataset nb201 --threshold 0.9
-  edgefit proxy select --dataset nb201 --candidates pixel3,raspi4 --json")]
+  edgefit proxy select --dataset datasets/nasbench201-fleet --threshold 0.9
+  edgefit proxy select --dataset datasets/nasbench201-fleet --candidates pixel3,raspi4 --json")]
     Select(SelectArgs),
     /// Reuse a proxy's Pareto set on other devices, after adapting the proxy (AdaProxy) where it ranks them badly
     #[command(after_help = "\
 Examples:
-  edgefit proxy adapt --dataset nb201 --proxy pixel3 --targets fpga,raspi4 --task cifar100
-  edgefit proxy adapt --dataset nb201 --proxy pixel3 --always --samples 20 --repeats 5 --norm inf
+  edgefit proxy adapt --dataset datasets/nasbench201-fleet --proxy pixel3 --targets fpga,raspi4
+  edgefit proxy adapt --dataset datasets/nasbench201-fleet --proxy pixel3 --always --samples 20 --repeats 5 --norm inf
 
 Measurements on a target are looked up in the dataset. SRCC before and after are over architectures that are not samples.
 Without accuracies no Pareto sets are compared.")]
@@ -55,7 +55,7 @@ Without accuracies no Pareto sets are compared.")]
     /// Compare per-device search, proxies, the predictor and the optimizer at equal numbers of measurements
     #[command(after_help = "\
 Example:
-  edgefit proxy compare --checkpoint nb201 --dataset unseen --devices fpga,raspi4 --measurements 5,10,20,50
+  edgefit proxy compare --checkpoint few --dataset table --devices raspi4 --measurements 5,10
 
 Train the checkpoint without the targets. Regret is in percentage points of accuracy against the best architecture in the
 table within the limit.")]

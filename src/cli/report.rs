@@ -18,21 +18,21 @@ pub(crate) enum ReportVerb {
     /// Predicted against measured values, calibration of the intervals, and errors by device
     #[command(after_help = "\
 Example:
-  edgefit report predictor --checkpoint nb201 --dataset unseen --devices fpga,raspi4 --probes 0,5,10 --out predictor.html
+  edgefit report predictor --checkpoint few --dataset datasets/nasbench201-fleet --devices fpga,raspi4 --probes 0,5,10 --out predictor.html
 
 Scores are those of `edgefit evaluate predictor`. Figures of single devices are about the last number of probes.")]
     Predictor(PredictorArgs),
     /// The designs chosen for a grid of limits, beside the best there are and other ways to answer
     #[command(after_help = "\
 Example:
-  edgefit report optimizer --checkpoint nb201 --dataset unseen --devices fpga,raspi4 --probes 10 --out optimizer.html
+  edgefit report optimizer --checkpoint few --dataset table --devices raspi4 --probes 10 --out optimizer.html
 
 Scores are those of `edgefit evaluate optimizer`.")]
     Optimizer(OptimizerArgs),
     /// A comparison of per-device search, proxies, the predictor and the optimizer
     #[command(after_help = "\
 Example:
-  edgefit proxy compare --checkpoint nb201 --dataset unseen --json > comparison.json
+  edgefit proxy compare --checkpoint few --dataset table --json > comparison.json
   edgefit report proxy --from comparison.json --out proxy.html")]
     Proxy(ProxyArgs),
 }

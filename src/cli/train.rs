@@ -21,15 +21,15 @@ pub(crate) enum TrainVerb {
     /// Learn latency, energy and accuracy of architectures on known devices
     #[command(after_help = "\
 Examples:
-  edgefit train predictor --dataset nb201 --task cifar100 --out checkpoints/nb201
-  edgefit train predictor --dataset nb201 --task cifar100 --devices 1080ti,pixel3 --samples-per-device 900 --out few
+  edgefit train predictor --dataset datasets/nasbench201-fleet --out fleet
+  edgefit train predictor --dataset datasets/nasbench201-fleet --devices 1080ti,pixel3,edgetpu --samples-per-device 200 --out few
 
 Ctrl-C keeps what was done; the same command with --resume continues.")]
     Predictor(PredictorArgs),
     /// Learn to answer at once what a search under the predictor would find
     #[command(after_help = "\
 Example:
-  edgefit train optimizer --predictor checkpoints/nb201 --out checkpoints/nb201
+  edgefit train optimizer --predictor few --out few
 
 The checkpoint written holds the predictor too. Ctrl-C keeps what was done; --resume continues.")]
     Optimizer(OptimizerArgs),

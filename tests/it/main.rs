@@ -8,6 +8,7 @@ mod checkpoint;
 mod data;
 mod driver;
 mod exit_status;
+mod help;
 mod help_fixture;
 mod interrupt;
 mod layering;
