@@ -13,9 +13,10 @@ use super::{Global, print, print_json};
 use crate::error::{Error, Result};
 use crate::metric::{Metric, Source};
 use crate::optimize::{Proposal, Proposals, Request};
-use crate::predict::{Knowledge, Predictor};
+use crate::predict::{DeviceModel, Knowledge, Predictor};
 use crate::report::{DesignRow, designs_csv};
 use crate::search::{Constraint, Limits, Miss, Objective};
+use crate::space::SearchSpace;
 use crate::stats::INTERVAL_SHARE;
 
 /// Exit status when no design meets the limits.
@@ -132,7 +133,15 @@ pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
         global.say("note: designs are chosen without any measurement on this device");
     }
     let predictor = advisor.predictor();
-    print_proposals(&proposals, &request, predictor, &scope(predictor), args.format, global)
+    print_proposals(
+        &proposals,
+        &request,
+        predictor.space,
+        &device,
+        &scope(predictor),
+        args.format,
+        global,
+    )
 }
 
 /// What is printed below a table of designs.
@@ -151,23 +160,28 @@ fn scope(predictor: &Predictor) -> String {
 pub(crate) fn print_proposals(
     proposals: &Proposals,
     request: &Request,
-    predictor: &Predictor,
+    space: &dyn SearchSpace,
+    device: &DeviceModel,
     scope: &str,
     format: Format,
     global: &Global,
 ) -> Result<ExitCode> {
-    let row = |proposal: &Proposal| DesignRow::new(proposal, predictor.space);
-    let (rows, code) = match proposals {
-        Proposals::Feasible(proposals) => (proposals.iter().map(row).collect::<Vec<DesignRow>>(), ExitCode::SUCCESS),
+    let rows = DesignRow::all(proposals, &request.limits, space, &global.context(device));
+    let code = match proposals {
+        Proposals::Feasible(_) => ExitCode::SUCCESS,
         Proposals::Closest { proposal, misses } => {
             global.say(closest(proposal, misses, &request.limits));
-            (vec![row(proposal)], ExitCode::from(NOTHING_FEASIBLE))
+            ExitCode::from(NOTHING_FEASIBLE)
         }
     };
     match format {
         Format::Json => print_json(&rows)?,
         Format::Csv => print(&designs_csv(&rows)?)?,
-        Format::Table => print(&format!("{}\n{scope}", table(&rows, &request.limits)))?,
+        Format::Table => print(&format!(
+            "{}\n{scope}; seed {}",
+            table(&rows, &request.limits),
+            global.seed
+        ))?,
     }
     Ok(code)
 }

@@ -33,6 +33,8 @@ use crate::advisor::Advisor;
 use crate::compute::Backend;
 use crate::dataset::{Dataset, Reading};
 use crate::error::{Error, Result};
+use crate::predict::DeviceModel;
+use crate::report::Context;
 use crate::seed::Seed;
 use crate::space::Precision;
 
@@ -210,6 +212,15 @@ impl Global {
         if !self.quiet {
             // Nobody is left to be told when stderr is gone.
             let _ = writeln!(io::stderr(), "{}", printable(message.as_ref()));
+        }
+    }
+
+    /// What the rows of an answer about a device share.
+    pub(crate) fn context(&self, device: &DeviceModel) -> Context {
+        Context {
+            device: device.id.clone(),
+            checkpoint: device.predictor.clone(),
+            seed: self.seed,
         }
     }
 

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use super::device::{read_architectures, resolve};
 use super::table::{architecture, interval, new_table};
 use super::{Global, print, print_json};
+use crate::dataset::Origin;
 use crate::error::Result;
 use crate::predict::Estimate;
 use crate::report::{PredictionRow, predictions_csv};
@@ -44,20 +45,21 @@ pub(crate) fn run(args: &PredictArgs, global: &Global) -> Result<ExitCode> {
     let advisor = global.advisor(&args.checkpoint)?;
     let device = resolve(&args.device, &advisor, global)?;
     let architectures = read_architectures(&args.architectures, advisor.space())?;
+    let context = global.context(&device);
     let rows: Vec<PredictionRow> = advisor
         .predict(&device, &architectures)?
         .iter()
-        .map(|prediction| PredictionRow::of(prediction, advisor.space()))
+        .map(|prediction| PredictionRow::of(prediction, advisor.space(), &context))
         .collect();
     match args.format {
         Format::Json => print_json(&rows)?,
         Format::Csv => print(&predictions_csv(&rows)?)?,
-        Format::Table => print(&table(&rows))?,
+        Format::Table => print(&table(&rows, global.seed))?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn table(rows: &[PredictionRow]) -> String {
+fn table(rows: &[PredictionRow], seed: u64) -> String {
     let mut table = new_table([
         "architecture",
         "quantization",
@@ -72,13 +74,13 @@ fn table(rows: &[PredictionRow]) -> String {
             architecture(&row.architecture),
             row.quantization.clone().into(),
             known(row.accuracy).into(),
-            row.accuracy_origin.unwrap_or("-").into(),
+            row.accuracy_origin.map_or("-", Origin::name).into(),
             interval(row.latency_ms).into(),
             known(row.energy_mj).into(),
         ]);
     }
     format!(
-        "{table}\nlatency and energy are predicted; intervals in brackets hold {:.0} %",
+        "{table}\nlatency and energy are predicted; intervals in brackets hold {:.0} %; seed {seed}",
         100.0 * INTERVAL_SHARE
     )
 }

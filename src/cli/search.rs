@@ -77,5 +77,13 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
         "the best of {all}{} architectures evaluated, then others of their front of accuracy and latency",
         outcome.evaluations
     );
-    print_proposals(&proposals, &request, predictor, &scope, args.format, global)
+    print_proposals(
+        &proposals,
+        &request,
+        predictor.space,
+        &device,
+        &scope,
+        args.format,
+        global,
+    )
 }

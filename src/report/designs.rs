@@ -2,16 +2,25 @@
 
 use serde::Serialize;
 
+use super::{Context, LimitsRow};
 use crate::dataset::Origin;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::optimize::Proposal;
+use crate::optimize::{Proposal, Proposals};
 use crate::predict::Estimate;
+use crate::search::Limits;
 use crate::space::SearchSpace;
 
 /// One proposed design. Its fields are the keys of the JSON that `edgefit design` and `edgefit search` print.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DesignRow {
+    /// The device, the checkpoint and the seed.
+    #[serde(flatten)]
+    pub context: Context,
+    /// The limits.
+    pub limits: LimitsRow,
+    /// Whether the limits hold surely enough; where they do not, this is the closest design.
+    pub feasible: bool,
     /// The architecture, in the notation of its space.
     pub architecture: String,
     /// The quantization policy, such as `int8`.
@@ -37,10 +46,21 @@ pub struct DesignRow {
 }
 
 impl DesignRow {
-    /// A proposal for an architecture of `space`.
-    pub fn new(proposal: &Proposal, space: &dyn SearchSpace) -> Self {
+    /// The rows of an answer to a request, about architectures of `space`.
+    pub fn all(proposals: &Proposals, limits: &Limits, space: &dyn SearchSpace, context: &Context) -> Vec<Self> {
+        let row = |proposal| DesignRow::new(proposal, proposals.feasible(), limits, space, context);
+        match proposals {
+            Proposals::Feasible(proposals) => proposals.iter().map(row).collect(),
+            Proposals::Closest { proposal, .. } => vec![row(proposal)],
+        }
+    }
+
+    fn new(proposal: &Proposal, feasible: bool, limits: &Limits, space: &dyn SearchSpace, context: &Context) -> Self {
         let computed = |metric| proposal.computed.get(metric).copied();
         DesignRow {
+            context: context.clone(),
+            limits: LimitsRow::new(limits),
+            feasible,
             architecture: space.print(&proposal.design.architecture),
             quantization: proposal.design.policy.to_string(),
             accuracy: proposal.accuracy.percent,
@@ -127,6 +147,7 @@ fn number(value: Option<f64>) -> String {
 mod tests {
     use super::*;
     use crate::predict::{Accuracy, DeviceMetrics};
+    use crate::search::Constraint;
     use crate::space::{Design, NasBench201, Precision};
 
     fn row() -> DesignRow {
@@ -146,7 +167,14 @@ mod tests {
             computed: [(Metric::ModelSize, 0.25), (Metric::Macs, 12.5)].into_iter().collect(),
             feasible_probability: 0.95,
         };
-        DesignRow::new(&proposal, &NasBench201)
+        let limits = Limits::new(vec![Constraint::new(Metric::Latency, 5.0).unwrap()], 0.9).unwrap();
+        let context = Context {
+            device: "phone".into(),
+            checkpoint: "0123".into(),
+            seed: 7,
+        };
+        let rows = DesignRow::all(&Proposals::Feasible(vec![proposal]), &limits, &NasBench201, &context);
+        rows[0].clone()
     }
 
     #[test]
@@ -156,6 +184,11 @@ mod tests {
         let expected = serde_json::json!({
             "architecture": "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|",
             "quantization": "int8",
+            "device": "phone",
+            "checkpoint": "0123",
+            "seed": 7,
+            "limits": {"max_latency_ms": 5.0, "confidence": 0.9},
+            "feasible": true,
             "accuracy": estimate(70.0),
             "accuracy_origin": "predicted",
             "latency_ms": estimate(4.0),

@@ -7,6 +7,7 @@ mod axis;
 mod calibration;
 mod canvas;
 mod colour;
+mod context;
 mod designs;
 mod dots;
 mod fronts;
@@ -25,6 +26,7 @@ mod series;
 mod svg_check;
 
 pub use calibration::CalibrationCurve;
+pub use context::{Context, LimitsRow};
 pub use designs::{DesignRow, designs_csv};
 pub use dots::Dots;
 pub use fronts::{FrontPanel, Fronts};

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::Context;
+use crate::dataset::Origin;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::predict::{Estimate, Prediction};
@@ -10,6 +12,9 @@ use crate::space::SearchSpace;
 /// A prediction with the keys that designs have too; every interval holds 90 %.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PredictionRow {
+    /// The device, the checkpoint and the seed.
+    #[serde(flatten)]
+    pub context: Context,
     /// In the notation of the search space.
     pub architecture: String,
     /// Name of the quantization policy.
@@ -17,7 +22,7 @@ pub struct PredictionRow {
     /// Accuracy in percent, where it was learned.
     pub accuracy: Option<Estimate>,
     /// Whether the accuracy was measured, simulated or predicted.
-    pub accuracy_origin: Option<&'static str>,
+    pub accuracy_origin: Option<Origin>,
     /// Latency of one batch, in ms.
     pub latency_ms: Estimate,
     /// Energy of one batch, in mJ, where it was learned.
@@ -42,12 +47,13 @@ impl PredictionRow {
     ];
 
     /// The row of a prediction.
-    pub fn of(prediction: &Prediction, space: &dyn SearchSpace) -> PredictionRow {
+    pub fn of(prediction: &Prediction, space: &dyn SearchSpace, context: &Context) -> PredictionRow {
         PredictionRow {
+            context: context.clone(),
             architecture: space.print(&prediction.design.architecture),
             quantization: prediction.design.policy.to_string(),
             accuracy: prediction.accuracy.map(|accuracy| accuracy.percent),
-            accuracy_origin: prediction.accuracy.map(|accuracy| accuracy.origin.name()),
+            accuracy_origin: prediction.accuracy.map(|accuracy| accuracy.origin),
             latency_ms: *prediction.metrics.latency(),
             energy_mj: prediction.metrics.get(Metric::Energy).copied(),
         }
@@ -65,7 +71,7 @@ impl PredictionRow {
         [
             self.architecture.clone(),
             self.quantization.clone(),
-            self.accuracy_origin.unwrap_or_default().into(),
+            self.accuracy_origin.map_or("", Origin::name).into(),
             accuracy,
             accuracy_low,
             accuracy_high,
