@@ -1,4 +1,4 @@
-//! What the networks see of an architecture: its genes, and what its layers cost on paper.
+//! Architectures as feature vectors: their genes, and what their layers cost on paper.
 //!
 //! The physical features are taken twice, of the network as written (eager execution runs dead layers too) and of the
 //! live network (compilers remove them), each raw and in log; see [`crate::space::PHYSICAL_FEATURES`].

@@ -1,10 +1,10 @@
-//! Devices that nobody has measured: latency functions drawn at random from a roofline-like cost model, which tell the
-//! prior how a device may differ from all known ones.
+//! Synthetic devices: latency functions drawn at random from a roofline-like cost model, which tell the prior how a device
+//! may differ from all known ones.
 //!
 //! A synthetic device runs the layers of a network one after another. A layer takes the time of its arithmetic and of its
 //! traffic, added up or the longer of both (Williams et al., *Roofline*, CACM 2009), and a launch. Arithmetic is slower
 //! where a layer has few channels to fill the machine's lanes with, or too few outputs for its threads. Prices and
-//! saturation points are log-normal around a middling device, with spreads wide enough for each to matter on some device
+//! saturation points are log-normal around a typical device, with spreads wide enough for each to matter on some device
 //! and for none on others. A synthetic device runs either the network as written (eager execution) or the live one (compiled
 //! graphs). These functions are simulated: they shape the prior and are never shown as measurements.
 
@@ -92,7 +92,7 @@ impl<'a> Counts<'a> {
     }
 
     /// Time of every network on a device.
-    fn times(&self, device: &DrawnDevice) -> Vec<f64> {
+    fn times(&self, device: &SyntheticDevice) -> Vec<f64> {
         let prices: Vec<f64> = self.layers.iter().map(|layer| device.time(layer)).collect();
         let work: Vec<f64> = (self.rows.iter())
             .map(|row| row.iter().map(|&(place, count)| count * prices[place]).sum())
@@ -111,7 +111,7 @@ impl<'a> Counts<'a> {
 }
 
 /// Prices and saturation points of one synthetic device.
-struct DrawnDevice {
+struct SyntheticDevice {
     spatial: f64,
     pointwise: f64,
     depthwise: f64,
@@ -127,10 +127,10 @@ struct DrawnDevice {
     fixed: f64,
 }
 
-impl DrawnDevice {
-    fn draw(rng: &mut StdRng) -> DrawnDevice {
+impl SyntheticDevice {
+    fn draw(rng: &mut StdRng) -> SyntheticDevice {
         let launch = log_normal(LAUNCHES, rng);
-        DrawnDevice {
+        SyntheticDevice {
             spatial: log_normal(SPATIAL, rng),
             pointwise: log_normal(POINTWISE, rng),
             depthwise: log_normal(DEPTHWISE, rng),
@@ -182,8 +182,8 @@ impl DrawnDevice {
 pub fn draw(reference: &[(Network, Network)], count: usize, rng: &mut StdRng) -> (DMatrix<f64>, Vec<bool>) {
     let written = Counts::of(reference.iter().map(|pair| &pair.0));
     let live = Counts::of(reference.iter().map(|pair| &pair.1));
-    let devices: Vec<(bool, DrawnDevice)> = (0..count)
-        .map(|_| (rng.random_bool(0.5), DrawnDevice::draw(rng)))
+    let devices: Vec<(bool, SyntheticDevice)> = (0..count)
+        .map(|_| (rng.random_bool(0.5), SyntheticDevice::draw(rng)))
         .collect();
     let functions: Vec<Vec<f64>> = devices
         .par_iter()
@@ -225,8 +225,8 @@ mod tests {
     use crate::space::{Convolution, InputSize, NasBench201, NetworkBuilder, SearchSpace};
 
     /// Every price zero but one; nothing saturates.
-    fn device() -> DrawnDevice {
-        DrawnDevice {
+    fn device() -> SyntheticDevice {
+        SyntheticDevice {
             spatial: 0.0,
             pointwise: 0.0,
             depthwise: 0.0,
@@ -259,26 +259,26 @@ mod tests {
     #[test]
     fn layers_priced_by_hand() {
         // 3x3 on 8 to 8 channels at 16 positions: 9 x 64 x 16 = 9,216 MACs; depthwise 9 x 8 x 16 = 1,152.
-        let spatial = DrawnDevice {
+        let spatial = SyntheticDevice {
             spatial: 2.0,
             ..device()
         };
         assert_eq!(spatial.time(&convolution(3, 1)), 18_432.0);
         assert_eq!(spatial.time(&convolution(1, 1)), 0.0);
-        let depthwise = DrawnDevice {
+        let depthwise = SyntheticDevice {
             depthwise: 3.0,
             ..device()
         };
         assert_eq!(depthwise.time(&convolution(3, 8)), 3_456.0);
         // 1x1 in two groups: 4 x 8 x 16 = 512 MACs, twice as long for the groups; 8 of 16 lanes on either side.
-        let lanes = DrawnDevice {
+        let lanes = SyntheticDevice {
             pointwise: 1.0,
             channels: 8.0,
             ..device()
         };
         assert_eq!(lanes.time(&convolution(1, 2)), 4_096.0);
         // 128 outputs of 256 that would fill half of the threads: three times as long.
-        let threads = DrawnDevice {
+        let threads = SyntheticDevice {
             pointwise: 1.0,
             outputs: 256.0,
             ..device()
@@ -289,14 +289,14 @@ mod tests {
     #[test]
     fn arithmetic_and_traffic_add_up_or_overlap() {
         // 1,024 MACs; 8 x 16 elements in and out; 64 weights and 8 biases.
-        let added = DrawnDevice {
+        let added = SyntheticDevice {
             pointwise: 1.0,
             activation: 10.0,
             weight: 1.0,
             ..device()
         };
         assert_eq!(added.time(&convolution(1, 1)), 1_024.0 + 2_560.0 + 72.0);
-        let overlapping = DrawnDevice {
+        let overlapping = SyntheticDevice {
             overlaps: true,
             ..added
         };
@@ -317,19 +317,19 @@ mod tests {
     fn launches_and_critical_path_are_paid_beside_the_work() {
         let networks = [network(1), network(2)];
         let counts = Counts::of(networks.iter());
-        let work = DrawnDevice {
+        let work = SyntheticDevice {
             pointwise: 1.0,
             ..device()
         };
         assert_eq!(counts.times(&work), [1_024.0, 2_048.0]);
         // The average work is 1,536, the average of launches 1.5: half of that work's time is 512 for a launch.
-        let launches = DrawnDevice {
+        let launches = SyntheticDevice {
             launches: [0.5, 9.0, 9.0],
             ..work
         };
         assert_eq!(counts.times(&launches), [1_024.0 + 512.0, 2_048.0 + 1_024.0]);
         // Both have one layer on the critical path: a fourth of 1,536 for each.
-        let steps = DrawnDevice {
+        let steps = SyntheticDevice {
             launches: [0.0; 3],
             critical_path: 0.25,
             ..launches

@@ -34,6 +34,19 @@ fn size_is_the_product_of_the_choices() {
 }
 
 #[test]
+fn the_default_input_is_lowered() {
+    for space in all() {
+        let input = space.default_input();
+        assert!(input.width.max(input.height) <= InputSize::MAX_EDGE);
+        let network = space.lower(&space.sample(&mut StdRng::seed_from_u64(5)), input, 10);
+        assert_eq!(
+            network.nodes().next().unwrap().layer.output.pixels(),
+            u64::from(input.width * input.height)
+        );
+    }
+}
+
+#[test]
 fn membership_is_length_and_range() {
     for space in all() {
         let genes: Vec<u8> = space.choices().iter().map(|&choices| choices - 1).collect();

@@ -1,6 +1,6 @@
-//! A stand-in for training: an accuracy that follows from an architecture's shape by a formula anyone can read.
+//! Simulated accuracies: a formula of an architecture's shape in place of training.
 //!
-//! It exists so that a complete pipeline runs where no measured accuracies are at hand. It is no claim about any real network.
+//! It lets a complete pipeline run where no measured accuracies are at hand, and is no claim about any real network.
 //!
 //! ```text
 //! accuracy = 46 + 27 (1 - exp(-1.9 log10(MACs / smallest MACs)))   more arithmetic helps, less and less

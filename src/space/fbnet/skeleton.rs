@@ -1,4 +1,4 @@
-//! The frame around the blocks: shapes and strides (Wu et al. 2019, table 1), and the version for small images that
+//! The layers around the blocks: shapes and strides (Wu et al. 2019, table 1), and the version for small images that
 //! HW-NAS-Bench measured.
 //!
 //! Sources: `fbnet_models.py` and `fbnet_get_metrics` of <https://github.com/GATECH-EIC/HW-NAS-Bench>. Its 32x32 version
@@ -59,7 +59,7 @@ impl Site {
 }
 
 impl Skeleton {
-    /// The frame used for images of this size.
+    /// The skeleton for images of this size.
     pub(crate) fn of(input: InputSize) -> Skeleton {
         if input.width.max(input.height) <= SMALL_EDGE {
             SMALL
@@ -83,7 +83,7 @@ impl Skeleton {
     }
 }
 
-/// Stretches of places that keep their shape within a stage. They are the same in both versions.
+/// The blocks of every stage that give the shape that they get, as ranges of positions. They are the same in both versions.
 pub(super) fn runs_of_equal_shape() -> impl Iterator<Item = Range<usize>> {
     let mut start = 0;
     LAYERS.into_iter().map(move |layers| {

@@ -253,7 +253,7 @@ mod tests {
         }
     }
 
-    /// The field that stand-in cells are evaluated in, modulo the Mersenne prime 2^61 - 1.
+    /// The finite field that cells are evaluated in, modulo the Mersenne prime 2^61 - 1.
     const PRIME: u128 = (1 << 61) - 1;
 
     fn scrambled(number: u128) -> u128 {

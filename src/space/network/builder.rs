@@ -1,4 +1,4 @@
-//! Networks are built by passing a [`FeatureMap`] from one method of [`NetworkBuilder`] to the next.
+//! Building networks, by passing a [`FeatureMap`] from one method of [`NetworkBuilder`] to the next.
 
 use super::{Activation, Convolution, InputSize, Layer, Network, Operation, Pooling, Shape};
 
@@ -11,6 +11,23 @@ pub struct FeatureMap {
 }
 
 /// A network under construction.
+///
+/// ```
+/// use edgefit::metric::Metric;
+/// use edgefit::space::{Convolution, InputSize, NetworkBuilder, Precision};
+///
+/// let (mut network, image) = NetworkBuilder::new(3, InputSize::square(32));
+/// let map = network.convolve(image, Convolution::new(16, 3));
+/// let branch = network.convolve(map, Convolution::new(16, 3));
+/// let sum = network.add(map, branch);
+/// let pooled = network.pool_globally(sum);
+/// let logits = network.linear(pooled, 10);
+/// let network = network.finish(logits);
+///
+/// // While the sum is computed, three maps of 16 x 32 x 32 bytes are held.
+/// let computed = network.computed(Precision::Int8.into());
+/// assert_eq!(computed.get(Metric::PeakMemory), Some(&48.0));
+/// ```
 #[derive(Debug, Clone)]
 pub struct NetworkBuilder {
     network: Network,
