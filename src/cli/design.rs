@@ -10,7 +10,7 @@ use super::device::resolve;
 use super::predict::Format;
 use super::table::{architecture, interval, new_table};
 use super::{Global, print, print_json};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metric::{Metric, Source};
 use crate::optimize::{Proposal, Proposals, Request};
 use crate::predict::{DeviceModel, Knowledge, Predictor};
@@ -99,14 +99,6 @@ impl ConstraintArgs {
             .into_iter()
             .filter_map(|(metric, limit)| Some(Constraint::new(metric, limit?)))
             .collect::<Result<Vec<_>>>()?;
-        if count == 0 {
-            return Err(Error::Invalid {
-                what: "--count".into(),
-                expected: "1 or more".into(),
-                found: "0".into(),
-                hint: format!("Leave it out for {DESIGNS} designs."),
-            });
-        }
         Ok(Request {
             limits: Limits::new(constraints, self.confidence)?,
             objective: Objective::new([

@@ -1,9 +1,14 @@
 //! What an optimizer is to find.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::search::{Constraint, Limits, Objective};
 use crate::space::{Architecture, SearchSpace};
+
+/// Largest numbers of designs, of samples and of designs judged in refinement.
+const MAX_COUNT: usize = 10_000;
+const MAX_SAMPLES: usize = 100_000;
+const MAX_REFINEMENT: usize = 10_000_000;
 
 /// The designs wanted for one device.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +57,29 @@ impl Request {
     pub fn at_most(metric: Metric, limit: f64) -> Result<Request> {
         let constraint = Constraint::new(metric, limit)?;
         Ok(Request::within(Limits::new(vec![constraint], 0.9)?))
+    }
+
+    /// Refuses a request for no design, and efforts beyond what fits.
+    pub(super) fn check(&self) -> Result<()> {
+        let counts = [
+            ("number of designs", self.count, 1..=MAX_COUNT, "Ask for 5."),
+            ("number of samples", self.samples, 0..=MAX_SAMPLES, "16 are usual."),
+            (
+                "refinement",
+                self.refinement,
+                0..=MAX_REFINEMENT,
+                "200 designs are usual.",
+            ),
+        ];
+        match counts.into_iter().find(|(_, count, range, _)| !range.contains(count)) {
+            None => Ok(()),
+            Some((what, count, range, hint)) => Err(Error::Invalid {
+                what: what.into(),
+                expected: format!("{} to {}", range.start(), range.end()),
+                found: count.to_string(),
+                hint: hint.into(),
+            }),
+        }
     }
 
     /// Whether an architecture may be a design.

@@ -98,11 +98,13 @@ impl<'a> PredictorEvaluator<'a> {
         })
     }
 
-    /// An evaluator for one request, which is refused if it is about a metric that is not known of the device.
+    /// An evaluator for one request, which is refused if it is about a metric that is not known of the device or for more than
+    /// fits.
     ///
     /// # Errors
     /// As [`PredictorEvaluator::new`], and [`Error::Invalid`] for such a request.
     pub fn for_request(predictor: &'a Predictor, device: &'a DeviceModel, request: &Request) -> Result<Self> {
+        request.check()?;
         let evaluator = PredictorEvaluator::new(predictor, device)?;
         let unknown = Metric::OF_DEVICE
             .into_iter()

@@ -38,8 +38,8 @@ fn number(value: &Value) -> f64 {
 }
 
 const DESIGN: &str = "design --checkpoint {nb} --device {phone.json} --format json";
-const DESIGN_FIELDS: &str =
-    "architecture quantization accuracy accuracy_origin latency_ms energy_mj feasible_probability";
+const DESIGN_FIELDS: &str = "architecture quantization accuracy accuracy_origin latency_ms energy_mj macs_m parameters_m \
+                             size_mib memory_kib feasible_probability";
 
 #[test]
 fn probes_are_a_table_to_fill_in() {
@@ -84,7 +84,10 @@ fn designs_hold_their_limits_by_their_own_prediction() {
     let predict = "predict --checkpoint {nb} --device {phone.json} --architectures {cells.txt} --format json";
     let rows = json(&edgefit(folder.path(), predict).succeeded());
     for (row, design) in rows.as_array().unwrap().iter().zip(designs) {
-        has_keys(row, "architecture accuracy latency_ms energy_mj");
+        has_keys(
+            row,
+            "architecture quantization accuracy accuracy_origin latency_ms energy_mj",
+        );
         assert_eq!(row["architecture"], design["architecture"]);
         let (one, other) = (
             number(&row["latency_ms"]["mean"]),
@@ -93,12 +96,12 @@ fn designs_hold_their_limits_by_their_own_prediction() {
         assert!((one / other - 1.0).abs() < 1e-4, "{one} {other}");
     }
 
-    // A search over the whole space under the same predictor is at least as good.
+    // A search over the whole space under the same predictor finds nothing better.
     let search =
         "search exhaustive --checkpoint {nb} --device {phone.json} --max-latency-ms 12 --count 1 --format json";
     let best = json(&edgefit(folder.path(), search).succeeded());
     has_keys(&best[0], DESIGN_FIELDS);
-    assert!(number(&best[0]["accuracy"]["mean"]) >= accuracies[0] - 1e-6);
+    assert_eq!(best[0]["architecture"], designs[0]["architecture"]);
     for searcher in ["nsga2", "random"] {
         let search = search.replace("exhaustive", searcher);
         let found = json(&edgefit(folder.path(), &search).succeeded());
@@ -108,13 +111,53 @@ fn designs_hold_their_limits_by_their_own_prediction() {
 }
 
 #[test]
+fn limits_on_what_is_computed_hold_without_a_doubt() {
+    let folder = trained();
+    adapted(folder.path());
+    let free = json(&edgefit(folder.path(), &format!("{DESIGN} --count 1")).succeeded());
+    for (flag, key) in [
+        ("max-macs-m", "macs_m"),
+        ("max-parameters-m", "parameters_m"),
+        ("max-size-mib", "size_mib"),
+        ("max-memory-kib", "memory_kib"),
+    ] {
+        // What the best design without limits has is just allowed, and a little less is not.
+        let value = number(&free[0][key]);
+        let within =
+            |limit: f64| json(&edgefit(folder.path(), &format!("{DESIGN} --count 3 --{flag} {limit}")).succeeded());
+        assert_eq!(within(value)[0]["architecture"], free[0]["architecture"], "{flag}");
+        for design in within(0.99 * value).as_array().unwrap() {
+            assert!(number(&design[key]) <= 0.99 * value, "{flag}: {design}");
+            assert_eq!(number(&design["feasible_probability"]), 1.0, "{flag}: {design}");
+        }
+        let command = "search nsga2 --checkpoint {nb} --device {phone.json} --budget 300 --format json";
+        let found = json(&edgefit(folder.path(), &format!("{command} --{flag} {}", 0.99 * value)).succeeded());
+        for design in found.as_array().unwrap() {
+            assert!(number(&design[key]) <= 0.99 * value, "{flag}: {design}");
+        }
+        edgefit(folder.path(), &format!("{DESIGN} --{flag} 1e-12")).failed(3, &["closest misses"]);
+    }
+}
+
+#[test]
+fn a_search_says_that_it_prints_a_front_and_a_design_what_it_is_the_best_of() {
+    let folder = trained();
+    adapted(folder.path());
+    let table = |command: &str| edgefit(folder.path(), command).succeeded().stdout;
+    let search = "search random --checkpoint {nb} --device {phone.json} --budget 50";
+    assert!(table(search).contains("50 architectures evaluated, then others of their front"));
+    let design = "design --checkpoint {nb} --device {phone.json}";
+    assert!(table(design).contains("the best of all 15625 architectures"));
+}
+
+#[test]
 fn every_format_holds_the_same_designs() {
     let folder = trained();
     adapted(folder.path());
-    let asked = "design --checkpoint {nb} --device {phone.json} --max-latency-ms 12 --count 2 --format";
-    let designs = json(&edgefit(folder.path(), &format!("{asked} json")).succeeded());
-    let csv = edgefit(folder.path(), &format!("{asked} csv")).succeeded().stdout;
-    let table = edgefit(folder.path(), &format!("{asked} table")).succeeded().stdout;
+    let design = "design --checkpoint {nb} --device {phone.json} --max-latency-ms 12 --count 2 --format";
+    let designs = json(&edgefit(folder.path(), &format!("{design} json")).succeeded());
+    let csv = edgefit(folder.path(), &format!("{design} csv")).succeeded().stdout;
+    let table = edgefit(folder.path(), &format!("{design} table")).succeeded().stdout;
     assert_eq!(csv.lines().count(), 3);
     for design in designs.as_array().unwrap() {
         let architecture = design["architecture"].as_str().unwrap();
@@ -144,21 +187,27 @@ fn an_unreachable_limit_prints_the_closest_design_and_what_it_misses() {
 fn limits_that_make_no_sense_are_refused() {
     let folder = trained();
     adapted(folder.path());
-    for asked in [
+    for limits in [
         "--max-latency-ms 0",
         "--max-latency-ms=-3",
         "--max-latency-ms -3",
         "--max-energy-mj -3",
         "--min-accuracy -1",
         "--min-accuracy 170",
+        "--max-macs-m 0",
+        "--max-parameters-m -1",
+        "--max-size-mib NaN",
+        "--max-memory-kib=-1",
         "--count 0",
+        "--count 18446744073709551615",
+        "--samples 18446744073709551615",
         "--max-latency-ms NaN",
         "--max-latency-ms 5 --confidence 1.5",
         "--latency-weight=-1",
     ] {
-        let run = edgefit(folder.path(), &format!("{DESIGN} {asked}"));
-        assert_eq!(run.status, 2, "{asked}: {run:?}");
-        assert!(run.stderr.contains("expected"), "{asked}: {}", run.stderr);
+        let run = edgefit(folder.path(), &format!("{DESIGN} {limits}"));
+        assert_eq!(run.status, 2, "{limits}: {run:?}");
+        assert!(run.stderr.contains("expected"), "{limits}: {}", run.stderr);
         assert_eq!(run.stdout, "");
     }
 }
