@@ -10,7 +10,7 @@ use super::{Global, print};
 use crate::dataset::import::{all, by_name};
 use crate::dataset::simulate::FleetConfig;
 use crate::dataset::{
-    Added, Dataset, ImportRequest, Loaded, Manifest, Summary, import_into, load, simulate_into, summarise,
+    self, Added, Dataset, ImportRequest, Manifest, Summary, import_into, load, simulate_into, summarise,
 };
 use crate::error::Result;
 use crate::space::{InputSize, Precision, by_id};
@@ -140,41 +140,20 @@ fn size_of(dataset: &Dataset) -> String {
     )
 }
 
-fn read(folder: &Path, global: &Global) -> Result<Loaded> {
-    load(folder, &global.progress())
-}
-
 fn validate(args: &ValidateArgs, global: &Global) -> Result<()> {
-    let loaded = read(&args.dataset, global)?;
-    if loaded.repeated_rows > 0 {
-        global.say(format!(
-            "note: {} rows repeat an earlier one with the same values",
-            loaded.repeated_rows
-        ));
+    let found = dataset::validate(&args.dataset, &global.progress())?;
+    for note in &found.notes {
+        global.say(format!("note: {note}"));
     }
-    let summary = summarise(&loaded.dataset);
-    warn_of_duplicates(&summary, global);
-    for device in summary.devices.iter().filter(|device| device.rows == 0) {
-        global.say(format!("note: device {} has no measurements", device.id));
+    for warning in &found.warnings {
+        global.say(format!("warning: {warning}"));
     }
-    print(&format!(
-        "{}: sound, {}",
-        args.dataset.display(),
-        size_of(&loaded.dataset)
-    ))
-}
-
-fn warn_of_duplicates(summary: &Summary, global: &Global) {
-    for pair in &summary.duplicated_devices {
-        global.say(format!(
-            "warning: devices {} and {} are the same measurements twice ({} of {} latencies agree to 2.5 %): use one of them",
-            pair.first, pair.second, pair.identical, pair.shared
-        ));
-    }
+    let size = size_of(&found.loaded.dataset);
+    print(&format!("{}: sound, {size}", args.dataset.display()))
 }
 
 fn summary(args: &SummaryArgs, global: &Global) -> Result<()> {
-    let loaded = read(&args.dataset, global)?;
+    let loaded = load(&args.dataset, &global.progress())?;
     let summary = summarise(&loaded.dataset);
     if args.json {
         let text = serde_json::to_string_pretty(&summary);

@@ -13,8 +13,12 @@ pub(crate) trait Keyed: Send + Sync {
     /// What the row is about, as (mostly distinct, rest).
     fn key(&self) -> (u64, u64);
 
-    /// Takes over what `other`, a row with the same key, adds; false when they contradict each other.
-    fn absorb(&mut self, other: &Self) -> bool;
+    /// How far apart the rows are, relative to the larger value: 0 where they say the same, infinity where they differ in more
+    /// than values.
+    fn difference(&self, other: &Self) -> f64;
+
+    /// Takes over what `other`, a row with the same key that says the same, adds.
+    fn absorb(&mut self, other: &Self);
 
     /// What the row says, for messages.
     fn value(&self) -> String;
@@ -28,13 +32,16 @@ impl Keyed for Measurement {
         )
     }
 
-    fn absorb(&mut self, other: &Self) -> bool {
-        let agreed = self.origin == other.origin
-            && (other.values.iter()).all(|(metric, value)| self.value(metric).is_none_or(|known| known == value));
-        if agreed {
-            self.values = other.values.iter().chain(self.values.iter()).collect();
+    fn difference(&self, other: &Self) -> f64 {
+        if self.origin != other.origin {
+            return f64::INFINITY;
         }
-        agreed
+        let common = (other.values.iter()).filter_map(|(metric, value)| Some((self.value(metric)?, value)));
+        common.map(|(one, other)| apart(one, other)).fold(0.0, f64::max)
+    }
+
+    fn absorb(&mut self, other: &Self) {
+        self.values = other.values.iter().chain(self.values.iter()).collect();
     }
 
     fn value(&self) -> String {
@@ -49,12 +56,28 @@ impl Keyed for AccuracyRow {
         (pair(self.task.into(), self.architecture), self.precision as u64)
     }
 
-    fn absorb(&mut self, other: &Self) -> bool {
-        self.accuracy_percent == other.accuracy_percent && self.origin == other.origin
+    fn difference(&self, other: &Self) -> f64 {
+        if self.origin == other.origin {
+            apart(self.accuracy_percent, other.accuracy_percent)
+        } else {
+            f64::INFINITY
+        }
     }
+
+    fn absorb(&mut self, _other: &Self) {}
 
     fn value(&self) -> String {
         format!("{} % ({})", self.accuracy_percent, self.origin.name())
+    }
+}
+
+/// Difference of two values relative to the larger.
+fn apart(one: f64, other: f64) -> f64 {
+    let larger = one.abs().max(other.abs());
+    if larger > 0.0 {
+        (one - other).abs() / larger
+    } else {
+        0.0
     }
 }
 
@@ -62,17 +85,30 @@ fn pair(high: u32, low: u32) -> u64 {
     (u64::from(high) << 32) | u64::from(low)
 }
 
+/// Two rows that contradict each other.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Contradiction {
+    /// Position of the first row about this thing.
+    pub(crate) first: usize,
+    /// Position of the other.
+    pub(crate) later: usize,
+    /// How far apart they are.
+    pub(crate) difference: f64,
+}
+
 /// Rows that contradict each other.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Contradictions {
-    /// Positions of the first few pairs.
-    pub(crate) shown: Vec<(usize, usize)>,
+    /// Positions of the few pairs that are furthest apart, those first, with their [`Keyed::difference`].
+    pub(crate) shown: Vec<Contradiction>,
     /// Number of all pairs.
     pub(crate) count: usize,
 }
 
 /// Most contradictions shown in a message.
 const SHOWN: usize = 5;
+/// Values this near, relative to the larger, are the same value: printed with fewer digits, or computed elsewhere.
+const SAME: f64 = 1e-4;
 
 /// Joins rows about the same thing into the first of them and returns how many went away. Rows keep their order.
 ///
@@ -101,17 +137,26 @@ pub(crate) fn deduplicate<R: Keyed>(rows: &mut Vec<R>) -> Result<usize, Contradi
             for &(_, later) in &same[repeats.start + 1..repeats.end] {
                 // Two rows of one vector: `later` is always behind `first`.
                 let (head, tail) = rows.split_at_mut(later);
-                if head[first].absorb(&tail[0]) {
+                let difference = head[first].difference(&tail[0]);
+                if difference <= SAME {
+                    head[first].absorb(&tail[0]);
                     redundant.push(later);
                 } else {
                     contradictions.count += 1;
-                    contradictions.shown.push((first, later));
+                    contradictions.shown.push(Contradiction {
+                        first,
+                        later,
+                        difference,
+                    });
                 }
             }
         }
     }
     if contradictions.count > 0 {
-        contradictions.shown.sort_unstable_by_key(|&(_, later)| later);
+        contradictions.shown.sort_unstable_by(|a, b| {
+            let further = b.difference.total_cmp(&a.difference);
+            further.then(a.later.cmp(&b.later))
+        });
         contradictions.shown.truncate(SHOWN);
         return Err(contradictions);
     }
@@ -189,13 +234,35 @@ mod tests {
     }
 
     #[test]
-    fn contradictions_are_counted_and_the_first_five_named() {
+    fn contradictions_are_counted_and_the_five_furthest_apart_named() {
         let mut rows = vec![row(0, 0, Some(1.0), None); 2];
         rows.extend((0..7).map(|n| row(0, 0, Some(2.0 + f64::from(n)), None)));
         let contradictions = deduplicate(&mut rows).unwrap_err();
         assert_eq!(contradictions.count, 7);
-        assert_eq!(contradictions.shown, [(0, 2), (0, 3), (0, 4), (0, 5), (0, 6)]);
+        // Against 1 ms, 8 ms is 7/8 apart and 2 ms half: the largest first.
+        let shown: Vec<usize> = contradictions.shown.iter().map(|one| one.later).collect();
+        assert_eq!(shown, [8, 7, 6, 5, 4]);
+        assert_eq!(contradictions.shown[0].difference, 0.875);
         assert_eq!(rows.len(), 9);
+    }
+
+    /// 70 % and 69.995 % are 7e-5 apart, 70 % and 69.99 % 1.4e-4.
+    #[test]
+    fn values_are_the_same_but_for_rounding() {
+        let accuracy = |accuracy_percent| AccuracyRow {
+            task: 0,
+            architecture: 0,
+            precision: Precision::Fp32,
+            accuracy_percent,
+            origin: Origin::Measured,
+        };
+        let mut rows = vec![accuracy(70.0), accuracy(69.995)];
+        assert_eq!((deduplicate(&mut rows), rows), (Ok(1), vec![accuracy(70.0)]));
+        assert!(deduplicate(&mut vec![accuracy(70.0), accuracy(69.99)]).is_err());
+        assert_eq!(deduplicate(&mut vec![accuracy(0.0), accuracy(0.0)]), Ok(1));
+        let mut rows = vec![row(0, 0, Some(3.33333), None), row(0, 0, Some(3.3333), Some(2.0))];
+        assert_eq!(deduplicate(&mut rows), Ok(1));
+        assert_eq!(rows, [row(0, 0, Some(3.33333), Some(2.0))]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::import::{Imported, Importer};
+use super::plausible::implausible_devices;
 use super::simulate::{self, FleetConfig};
 use super::{ACCURACY_FILE, Added, DEVICES_FILE, Dataset, MANIFEST_FILE, MEASUREMENTS_FILE, Manifest, Origin, load};
 use crate::error::{Error, Result};
@@ -103,7 +104,7 @@ pub fn import_into(folder: &Path, request: &ImportRequest<'_>, progress: &dyn Pr
     let Imported {
         manifest: additional,
         dataset: found,
-        notes,
+        mut notes,
     } = request.importer.import(request.path, request.space, progress)?;
     let found = match request.input {
         Some(input) => found.only_input(input)?,
@@ -118,6 +119,8 @@ pub fn import_into(folder: &Path, request: &ImportRequest<'_>, progress: &dyn Pr
         None => (additional, Dataset::new(request.space)),
     };
     let (dataset, added) = target.merged(found, folder)?;
+    // A note and no refusal: nothing is learned from the values yet.
+    notes.extend(implausible_devices(&dataset).iter().map(ToString::to_string));
     dataset.write_to(&locked, &manifest)?;
     Ok(ImportOutcome { dataset, added, notes })
 }

@@ -153,10 +153,15 @@ fn deduplicate_merged<R: Described>(
     let deduplicated = deduplicate(&mut rows).map_err(|Contradictions { shown, count }| {
         let shown: Vec<String> = shown
             .iter()
-            .map(|&(known, new)| {
-                let (known, new) = (&rows[known], &rows[new]);
+            .map(|one| {
+                let (known, new) = (&rows[one.first], &rows[one.later]);
+                let apart = if one.difference.is_finite() {
+                    format!(", {:.3} % apart", 100.0 * one.difference)
+                } else {
+                    String::new()
+                };
                 format!(
-                    "{}: {} there, {} here",
+                    "{}: {} there, {} here{apart}",
                     known.subject(dataset),
                     known.value(),
                     new.value()

@@ -23,10 +23,12 @@ mod duplicates;
 mod folder;
 mod manifest;
 mod merge;
+mod plausible;
 mod read;
 mod select;
 mod summary;
 mod table;
+mod validate;
 mod values;
 mod write;
 
@@ -41,9 +43,11 @@ pub use duplicates::DuplicatedDevices;
 pub use folder::{ImportOutcome, ImportRequest, Reading, import_into, simulate_into};
 pub use manifest::{MANIFEST_FILE, Manifest, Source};
 pub use merge::Added;
+pub use plausible::{ImplausibleDevice, implausible_devices};
 pub use read::{ACCURACY_FILE, Loaded, MEASUREMENTS_FILE, load};
 pub use select::{Selection, Task};
 pub use summary::{AccuracySummary, DeviceSummary, Summary, summarise};
+pub use validate::{Validation, validate};
 pub use values::DeviceValues;
 
 /// Where a value comes from, in order of distance from a measurement.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::build::Builder;
-use super::deduplicate::{Contradictions, Keyed, deduplicate};
+use super::deduplicate::{Contradiction, Contradictions, Keyed, deduplicate};
 use super::devices::{DEVICES_FILE, read_devices, unknown_device};
 use super::manifest::Manifest;
 use super::table::{Columns, Row, Table};
@@ -46,7 +46,7 @@ pub struct Loaded {
 
 /// Values of rows that do not state them.
 pub(super) struct Defaults {
-    origin: Origin,
+    pub(super) origin: Origin,
     input: InputSize,
     /// Whether a device that was not described before is an error; otherwise it is added by its name alone.
     devices_are_known: bool,
@@ -106,7 +106,9 @@ pub(super) fn read_tables(
     let files = Committed::of(folder)?;
     let [devices, measurements, accuracy] =
         [DEVICES_FILE, MEASUREMENTS_FILE, ACCURACY_FILE].map(|name| files.path(name));
-    if !measurements.is_file() && !accuracy.is_file() {
+    // What is there and no file, such as a folder, is refused where it is opened.
+    let is_there = |path: &Path| path.symlink_metadata().is_ok();
+    if !is_there(&measurements) && !is_there(&accuracy) {
         return Err(Error::Malformed {
             path: folder.to_path_buf(),
             line: None,
@@ -119,15 +121,15 @@ pub(super) fn read_tables(
     let bytes = [&measurements, &accuracy].map(|path| path.metadata().map_or(0, |found| found.len()));
     let what = format!("reading {}", folder.display());
     progress.start(&what, Unit::Bytes, Some(bytes.iter().sum()));
-    if devices.is_file() {
+    if is_there(&devices) {
         read_devices(&devices, builder)?;
         defaults.devices_are_known = true;
     }
     let mut repeated = 0;
-    if measurements.is_file() {
+    if is_there(&measurements) {
         repeated += read_measurements(&measurements, &defaults, builder, progress)?;
     }
-    if accuracy.is_file() {
+    if is_there(&accuracy) {
         repeated += read_accuracies(&accuracy, &defaults, builder, progress)?;
     }
     progress.finish();
@@ -196,14 +198,16 @@ fn measurement(row: &Row<'_>, defaults: &Defaults, builder: &mut Builder) -> Res
     })
 }
 
-fn architecture(row: &Row<'_>, column: usize, builder: &mut Builder) -> Result<u32> {
+/// The number of the architecture in a column.
+pub(super) fn architecture(row: &Row<'_>, column: usize, builder: &mut Builder) -> Result<u32> {
     builder.architecture(row.required(column)?).map_err(|error| {
         let expected = format!("an architecture of {}", builder.dataset().space.id());
         row.malformed(column, expected, error, "Correct or remove this row.")
     })
 }
 
-fn input(row: &Row<'_>, column: usize, defaults: &Defaults, builder: &mut Builder) -> Result<u16> {
+/// The number of the input size in a column.
+pub(super) fn input(row: &Row<'_>, column: usize, defaults: &Defaults, builder: &mut Builder) -> Result<u16> {
     let input = match row.text(column)? {
         Some(text) => text.parse().map_err(|_| {
             row.malformed(
@@ -304,10 +308,10 @@ pub(super) fn refuse_fractions(path: &Path, dataset: &Dataset) -> Result<()> {
 fn deduplicate_lines<R: Keyed>(rows: &mut Vec<R>, path: &Path, lines: &[u32]) -> Result<usize> {
     // Rows that were there before this table have no line here: single tables are read into an empty builder.
     deduplicate(rows).map_err(|Contradictions { shown, count }| {
-        let (first, later) = shown[0];
+        let Contradiction { first, later, .. } = shown[0];
         let others = match count {
             1 => String::new(),
-            _ => format!(" and {} more such rows", count - 1),
+            _ => format!(" and {} more such rows, which differ less", count - 1),
         };
         Error::Malformed {
             path: PathBuf::from(path),

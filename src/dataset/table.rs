@@ -1,20 +1,31 @@
 //! CSV tables with named columns in any order, visited row by row; every complaint names file, line and column.
 
+use std::cell::Cell;
 use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use csv::ByteRecord;
 
 use crate::error::{Error, Result, did_you_mean};
-use crate::progress::{Counted, Progress};
+use crate::files::open_regular;
+use crate::progress::{Counted, Progress, Silent};
 use crate::space::Precision;
 
+/// Longest row read, with its line breaks in quotes, in bytes.
+const MAX_ROW_BYTES: u64 = 1 << 20;
+/// Longest cell read, in bytes.
+const MAX_CELL_BYTES: usize = 1 << 14;
+/// Most characters of a cell that a message repeats.
+const SHOWN: usize = 360;
+
 /// Which columns a table has.
-pub(crate) struct Columns {
+pub(crate) struct Columns<'a> {
     /// Every column that is read; rows are asked for them by their position in this list.
-    pub(crate) known: &'static [&'static str],
+    pub(crate) known: &'a [&'a str],
     /// Those that cannot be absent.
-    pub(crate) required: &'static [&'static str],
+    pub(crate) required: &'a [&'a str],
     /// Whether other columns are an error (our own format) or passed over (another project's).
     pub(crate) strict: bool,
 }
@@ -22,9 +33,34 @@ pub(crate) struct Columns {
 /// A CSV file opened at its first row.
 pub(crate) struct Table<'a> {
     path: PathBuf,
-    names: &'static [&'static str],
+    names: &'a [&'a str],
     places: Vec<Option<usize>>,
-    reader: csv::Reader<Counted<'a, File>>,
+    reader: csv::Reader<Bounded<'a>>,
+    /// Where the row being read begins.
+    row: Rc<Cell<u64>>,
+}
+
+/// A file of which no more than [`MAX_ROW_BYTES`] and a buffer are read without a row coming to its end.
+struct Bounded<'a> {
+    file: Counted<'a, File>,
+    read: u64,
+    row: Rc<Cell<u64>>,
+}
+
+/// A row is longer than any table has.
+#[derive(Debug, thiserror::Error)]
+#[error("more than {MAX_ROW_BYTES} bytes")]
+struct LongRow;
+
+impl Read for Bounded<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.read - self.row.get() > MAX_ROW_BYTES {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, LongRow));
+        }
+        let read = self.file.read(buffer)?;
+        self.read += read as u64;
+        Ok(read)
+    }
 }
 
 /// One row of a [`Table`].
@@ -35,28 +71,21 @@ pub(crate) struct Row<'a> {
 
 struct TableHead<'a> {
     path: &'a Path,
-    names: &'static [&'static str],
+    names: &'a [&'a str],
     places: &'a [Option<usize>],
 }
 
 impl<'a> Table<'a> {
     /// Opens the file and matches its header; `progress` advances by the bytes read.
-    pub(crate) fn open(path: &Path, columns: &Columns, progress: &'a dyn Progress) -> Result<Table<'a>> {
-        let file = File::open(path).map_err(Error::io("read", path))?;
-        let mut reader = csv::ReaderBuilder::new()
-            .buffer_capacity(1 << 18)
-            .from_reader(Counted::new(file, progress));
-        let header = reader.byte_headers().map_err(|error| csv_error(path, error))?;
-        let header: Vec<String> = header
-            .iter()
-            .map(|name| String::from_utf8_lossy(name).trim().to_string())
-            .collect();
+    pub(crate) fn open(path: &Path, columns: &Columns<'a>, progress: &'a dyn Progress) -> Result<Table<'a>> {
+        let (header, reader, row) = opened(path, progress)?;
         let places = match_header(path, columns, &header)?;
         Ok(Table {
             path: path.to_path_buf(),
             names: columns.known,
             places,
             reader,
+            row,
         })
     }
 
@@ -68,21 +97,71 @@ impl<'a> Table<'a> {
             places: &self.places,
         };
         let mut record = ByteRecord::new();
-        while self
-            .reader
-            .read_byte_record(&mut record)
-            .map_err(|error| csv_error(&self.path, error))?
-        {
+        loop {
+            self.row.set(self.reader.position().byte());
+            let line = self.reader.position().line();
+            if !(self.reader.read_byte_record(&mut record)).map_err(|error| csv_error(&self.path, line, error))? {
+                return Ok(());
+            }
+            check_cells(&self.path, line, &record)?;
             visit(&Row {
                 table: &head,
                 record: &record,
             })?;
         }
-        Ok(())
     }
 }
 
-fn match_header(path: &Path, columns: &Columns, header: &[String]) -> Result<Vec<Option<usize>>> {
+/// The names of a file's columns, trimmed.
+pub(crate) fn header(path: &Path) -> Result<Vec<String>> {
+    Ok(opened(path, &Silent)?.0)
+}
+
+type Opened<'a> = (Vec<String>, csv::Reader<Bounded<'a>>, Rc<Cell<u64>>);
+
+/// The header of a file, and the rest of it.
+fn opened<'a>(path: &Path, progress: &'a dyn Progress) -> Result<Opened<'a>> {
+    let file = open_regular(path).map_err(Error::io("read", path))?;
+    let row = Rc::new(Cell::new(0));
+    let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_reader(Bounded {
+        file: Counted::new(file, progress),
+        read: 0,
+        row: row.clone(),
+    });
+    let header = reader.byte_headers().map_err(|error| csv_error(path, 1, error))?;
+    check_cells(path, 1, header)?;
+    let names = header
+        .iter()
+        .map(|name| String::from_utf8_lossy(name).trim().to_string())
+        .collect();
+    Ok((names, reader, row))
+}
+
+fn check_cells(path: &Path, line: u64, record: &ByteRecord) -> Result<()> {
+    match record.iter().find(|cell| cell.len() > MAX_CELL_BYTES) {
+        None => Ok(()),
+        Some(cell) => Err(too_long(
+            path,
+            line,
+            "cells",
+            MAX_CELL_BYTES as u64,
+            cell.len().to_string(),
+        )),
+    }
+}
+
+fn too_long(path: &Path, line: u64, what: &str, most: u64, found: String) -> Error {
+    Error::Malformed {
+        path: path.to_path_buf(),
+        line: Some(line),
+        column: None,
+        expected: format!("{what} of at most {most} bytes"),
+        found,
+        hint: "Check that this is the right file, and that every quote is closed.".into(),
+    }
+}
+
+fn match_header(path: &Path, columns: &Columns<'_>, header: &[String]) -> Result<Vec<Option<usize>>> {
     let complain = |column: Option<&str>, expected: String, found: String, hint: &str| {
         Err(Error::Malformed {
             path: path.to_path_buf(),
@@ -108,8 +187,9 @@ fn match_header(path: &Path, columns: &Columns, header: &[String]) -> Result<Vec
     for (place, name) in header.iter().enumerate() {
         if columns.strict && !known.contains(name) {
             let expected = format!("columns among {}", known.join(", "));
-            let found = format!("unknown column `{name}`{}", did_you_mean(name, &known));
-            return complain(Some(name), expected, found, "Rename or remove the column.");
+            let shown = shortened(name);
+            let found = format!("unknown column `{shown}`{}", did_you_mean(&shown, &known));
+            return complain(Some(&shown), expected, found, "Rename or remove the column.");
         }
         if known.contains(name) && header[..place].contains(name) {
             return complain(
@@ -122,7 +202,8 @@ fn match_header(path: &Path, columns: &Columns, header: &[String]) -> Result<Vec
     }
     for &name in columns.required {
         if !header.iter().any(|found| found == name) {
-            let found = format!("no column `{name}`{}", did_you_mean(name, header));
+            let near: Vec<String> = header.iter().filter(|name| name.len() <= SHOWN).cloned().collect();
+            let found = format!("no column `{name}`{}", did_you_mean(name, &near));
             let hint = "The first line has to name the columns.";
             return complain(
                 Some(name),
@@ -139,13 +220,17 @@ fn match_header(path: &Path, columns: &Columns, header: &[String]) -> Result<Vec
         .collect())
 }
 
-fn csv_error(path: &Path, error: csv::Error) -> Error {
-    let line = error.position().map(csv::Position::line);
+/// `line` is where the row began that could not be read.
+fn csv_error(path: &Path, line: u64, error: csv::Error) -> Error {
+    let line = error.position().map_or(line, csv::Position::line);
     match error.into_kind() {
+        csv::ErrorKind::Io(source) if source.get_ref().is_some_and(|inner| inner.is::<LongRow>()) => {
+            too_long(path, line, "rows", MAX_ROW_BYTES, "more".into())
+        }
         csv::ErrorKind::Io(source) => Error::io("read", path)(source),
         csv::ErrorKind::UnequalLengths { expected_len, len, .. } => Error::Malformed {
             path: path.to_path_buf(),
-            line,
+            line: Some(line),
             column: None,
             expected: format!("{expected_len} values, as in the header"),
             found: len.to_string(),
@@ -154,7 +239,7 @@ fn csv_error(path: &Path, error: csv::Error) -> Error {
         },
         other => Error::Malformed {
             path: path.to_path_buf(),
-            line,
+            line: Some(line),
             column: None,
             expected: "comma-separated values".into(),
             found: format!("{other:?}"),
@@ -243,8 +328,91 @@ impl Row<'_> {
             column: Some(self.table.names[column].into()),
             expected: expected.to_string(),
             // What was found may be another error, a sentence of its own.
-            found: found.to_string().trim_end_matches('.').to_string(),
+            found: shortened(found.to_string().trim_end_matches('.')),
             hint: hint.to_string(),
+        }
+    }
+}
+
+/// A text as messages show it.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        None => text.to_string(),
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const COLUMNS: Columns<'_> = Columns {
+        known: &["device", "latency_ms"],
+        required: &["device"],
+        strict: true,
+    };
+
+    fn read(text: &str) -> std::result::Result<usize, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("table.csv");
+        fs::write(&path, text).unwrap();
+        let mut rows = 0;
+        let visited = Table::open(&path, &COLUMNS, &Silent).and_then(|table| {
+            table.visit(|row| {
+                row.positive(1)?;
+                rows += 1;
+                Ok(())
+            })
+        });
+        visited.map(|()| rows).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn long_files_of_short_rows_are_read() {
+        let text = format!("device,latency_ms\n{}", "board,1.5\n".repeat(300_000));
+        assert_eq!(read(&text), Ok(300_000));
+    }
+
+    /// A row without an end, once as one cell, once as many, once because a quote is never closed.
+    #[test]
+    fn rows_and_cells_are_bounded() {
+        let long = |row: &str| read(&format!("device,latency_ms\nboard,1\n{row}\n")).unwrap_err();
+        for row in [
+            "x".repeat(3 << 20),
+            "x,".repeat(2 << 20),
+            format!("\"{}", "x\n".repeat(2 << 20)),
+        ] {
+            let message = long(&row);
+            assert!(
+                message.contains("table.csv:3") && message.contains("1048576 bytes"),
+                "{message}"
+            );
+        }
+        let message = long(&format!("{},1", "x".repeat(20_000)));
+        assert!(
+            message.contains("16384 bytes") && message.contains("found 20000"),
+            "{message}"
+        );
+        let message = read(&"x".repeat(20_000)).unwrap_err();
+        assert!(message.contains("table.csv:1") && message.len() < 400, "{message}");
+    }
+
+    #[test]
+    fn messages_do_not_repeat_long_cells() {
+        let message = read(&format!("device,latency_ms\nboard,{}\n", "9x".repeat(5_000))).unwrap_err();
+        assert!(message.contains("(latency_ms)") && message.len() < 700, "{message}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_and_folders_are_not_files() {
+        for path in ["/dev/zero", "/tmp"] {
+            assert!(matches!(
+                Table::open(Path::new(path), &COLUMNS, &Silent),
+                Err(Error::Io { .. })
+            ));
         }
     }
 }

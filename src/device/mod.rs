@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod features;
 mod file;
+mod latency;
 mod plausible;
 
 use serde::{Deserialize, Serialize};

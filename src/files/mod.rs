@@ -161,7 +161,7 @@ pub fn read_bounded(path: &Path, limit_bytes: u64) -> Result<Vec<u8>> {
 }
 
 /// Opens a file, unless it is a folder or something that to open or to read may never end.
-fn open_regular(path: &Path) -> io::Result<File> {
+pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
     let found = fs::metadata(path)?;
     if found.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());

@@ -1,12 +1,12 @@
 //! Plain CSV in the dataset's own form: a dataset folder, a folder of tables, or one table.
 
-use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
-use super::{Imported, Importer};
+use super::{Imported, Importer, wide};
 use crate::dataset::build::Builder;
+use crate::dataset::deduplicate::deduplicate;
 use crate::dataset::read::{Defaults, read_accuracies, read_measurements, read_tables};
+use crate::dataset::table::header;
 use crate::dataset::{MANIFEST_FILE, Manifest, load};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
@@ -21,21 +21,23 @@ impl Importer for OwnCsv {
     }
 
     fn reads(&self) -> &'static str {
-        "a dataset folder, or a CSV file like its measurements.csv or accuracy.csv"
+        "a dataset folder, or a CSV file like its measurements.csv or accuracy.csv, or with a column for every device"
     }
 
     fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
+        let mut notes = Vec::new();
         let (manifest, dataset, repeated) = if path.join(MANIFEST_FILE).is_file() {
             let loaded = load(path, progress)?;
             check_space(path, &loaded.manifest.space, space)?;
             (loaded.manifest, loaded.dataset, loaded.repeated_rows)
         } else {
             let mut builder = Builder::new(space);
-            let repeated = if path.is_dir() {
-                read_tables(path, Defaults::of(space), &mut builder, progress)?
+            let (repeated, note) = if path.is_dir() {
+                (read_tables(path, Defaults::of(space), &mut builder, progress)?, None)
             } else {
                 read_table(path, space, &mut builder, progress)?
             };
+            notes.extend(note);
             (
                 Manifest {
                     space: space.id().into(),
@@ -45,11 +47,13 @@ impl Importer for OwnCsv {
                 repeated,
             )
         };
-        let notes = (repeated > 0).then(|| format!("{repeated} repeated rows joined with their first"));
+        if repeated > 0 {
+            notes.push(format!("{repeated} repeated rows joined with their first"));
+        }
         Ok(Imported {
             manifest,
             dataset,
-            notes: notes.into_iter().collect(),
+            notes,
         })
     }
 }
@@ -68,22 +72,40 @@ fn check_space(path: &Path, found: &str, space: &dyn SearchSpace) -> Result<()> 
     })
 }
 
-/// A table with a column for tasks or accuracies holds accuracies, any other one measurements.
-fn read_table(path: &Path, space: &dyn SearchSpace, builder: &mut Builder, progress: &dyn Progress) -> Result<usize> {
-    let file = fs::File::open(path).map_err(Error::io("read", path))?;
-    let bytes = file.metadata().map_or(0, |found| found.len());
+/// A table with a column for tasks or accuracies holds accuracies, any other one measurements, in lines or in columns.
+fn read_table(
+    path: &Path,
+    space: &dyn SearchSpace,
+    builder: &mut Builder,
+    progress: &dyn Progress,
+) -> Result<(usize, Option<String>)> {
+    let header = header(path)?;
+    let bytes = path.metadata().map_or(0, |found| found.len());
     progress.start(&format!("reading {}", path.display()), Unit::Bytes, Some(bytes));
-    let mut header = Vec::new();
-    // A header is short: what comes without a line break is no table, and the reader of the table will say so.
-    let mut start = BufReader::new(std::io::Read::take(file, 4096));
-    start.read_until(b'\n', &mut header).map_err(Error::io("read", path))?;
-    let header = String::from_utf8_lossy(&header);
-    let holds = |name: &str| header.split(',').any(|column| column.trim() == name);
-    let repeated = if holds("task") || holds("accuracy_percent") {
-        read_accuracies(path, &Defaults::of(space), builder, progress)?
+    let defaults = Defaults::of(space);
+    let holds = |name: &str| header.iter().any(|column| column == name);
+    let devices = wide::devices(&header);
+    let found = if holds("task") || holds("accuracy_percent") {
+        (read_accuracies(path, &defaults, builder, progress)?, None)
+    } else if devices.is_empty() {
+        (read_measurements(path, &defaults, builder, progress)?, None)
     } else {
-        read_measurements(path, &Defaults::of(space), builder, progress)?
+        wide::read(path, &devices, &defaults, builder, progress)?;
+        let repeated = deduplicate(builder.measurements_mut()).map_err(|found| contradicting(path, found.count))?;
+        let note = format!("one column per device: latencies in ms of {}", devices.join(", "));
+        (repeated, Some(note))
     };
     progress.finish();
-    Ok(repeated)
+    Ok(found)
+}
+
+fn contradicting(path: &Path, count: usize) -> Error {
+    Error::Malformed {
+        path: path.to_path_buf(),
+        line: None,
+        column: Some("architecture".into()),
+        expected: "each architecture once, or with the same latencies".into(),
+        found: format!("{count} latencies that contradict an earlier line"),
+        hint: "Remove the wrong lines.".into(),
+    }
 }

@@ -8,6 +8,7 @@ mod latencies;
 mod nats_bench;
 mod oneproxy;
 mod pickle;
+mod wide;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -2,7 +2,6 @@
 //! its blocks, as HW-NAS-Bench's own program adds them up; nobody measured the networks end to end.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
@@ -11,6 +10,7 @@ use super::{QUANTITIES, device, manifest};
 use crate::dataset::build::Builder;
 use crate::dataset::{DeviceValues, Measurement, Origin};
 use crate::error::{Error, Result};
+use crate::files::open_regular;
 use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 use crate::space::fbnet::{Block, FbNet, Site, Skeleton};
@@ -86,7 +86,7 @@ impl<'a> Tables<'a> {
             found: found.trim_end_matches('.').into(),
             hint: "Get the file again.".into(),
         };
-        let file = File::open(path).map_err(Error::io("read", path))?;
+        let file = open_regular(path).map_err(Error::io("read", path))?;
         let by_name: HashMap<String, Blocks> = serde_json::from_reader(BufReader::new(file.take(LIMIT_BYTES)))
             .map_err(|error| malformed(error.to_string()))?;
         let names = QUANTITIES.map(|(_, _, name)| name);

@@ -10,6 +10,7 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
 use crate::error::{Error, Result};
+use crate::files::open_regular;
 
 /// Most bytes of the file, and most rows it may claim.
 const LIMIT_BYTES: u64 = 256 << 20;
@@ -54,7 +55,7 @@ pub(super) struct Lines<'a> {
 impl<'a> Lines<'a> {
     /// Opens the file and finds the columns.
     pub(super) fn open(path: &'a Path) -> Result<Lines<'a>> {
-        let file = File::open(path).map_err(Error::io("read", path))?;
+        let file = open_regular(path).map_err(Error::io("read", path))?;
         let size = file.metadata().map_err(Error::io("read", path))?.len();
         if size > LIMIT_BYTES {
             return Err(broken(path, &format!("a file of more than {LIMIT_BYTES} bytes")));

@@ -13,6 +13,7 @@ use std::io::{Read, Seek};
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::files::open_regular;
 
 /// Most bytes of a file, and of the pickle in it.
 const LIMIT_BYTES: u64 = 64 << 20;
@@ -123,7 +124,7 @@ fn read<T: TryFrom<Value, Error = String>>(
         found,
         hint: "The file is damaged or not what its name says: get it again.".into(),
     };
-    let file = File::open(path).map_err(Error::io("read", path))?;
+    let file = open_regular(path).map_err(Error::io("read", path))?;
     let size = file.metadata().map_err(Error::io("read", path))?.len();
     if size > LIMIT_BYTES {
         return Err(complain(format!("a file of more than {LIMIT_BYTES} bytes")));
