@@ -296,6 +296,26 @@ mod tests {
         }
     }
 
+    /// A batch twice as large takes longer and more energy, but no longer than two.
+    #[test]
+    fn larger_batches_take_longer_and_not_twice_as_long() {
+        for device in crate::device::catalogue::all().unwrap() {
+            let cost = |batch: f64| {
+                let mut device = device.clone();
+                device.batch_size = Some(batch);
+                // Where layers fit on the chip at one batch and not at another, doubling costs more than twice.
+                device.on_chip_memory_mib = None;
+                Simulator::new(&device).unwrap().cost(&convolutions(64, 3))
+            };
+            for batch in [1.0, 2.0, 16.0, 256.0] {
+                let (small, large) = (cost(batch), cost(2.0 * batch));
+                let ratio = large.latency_ms / small.latency_ms;
+                assert!((1.0..=2.0).contains(&ratio), "{} {batch}: {ratio}", device.id);
+                assert!(large.energy_mj >= small.energy_mj, "{} {batch}", device.id);
+            }
+        }
+    }
+
     /// Average power stays under the thermal design power, and above what flows when nothing happens.
     #[test]
     fn power_is_within_the_design_power() {

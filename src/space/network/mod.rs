@@ -8,6 +8,8 @@ mod builder;
 mod computed;
 mod layer;
 mod memory;
+#[cfg(test)]
+mod published;
 
 use super::InputSize;
 
