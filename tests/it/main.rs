@@ -11,6 +11,7 @@ mod exit_status;
 mod help;
 mod help_fixture;
 mod interrupt;
+mod json;
 mod layering;
 mod output;
 mod parquet_fixture;

@@ -166,6 +166,7 @@ pub fn compare(
     }
     progress.finish();
     Ok(ComparisonReport {
+        checkpoint: predictor.id.clone(),
         space: dataset.space.id().into(),
         task: task.name.clone(),
         confidence: options.confidence,

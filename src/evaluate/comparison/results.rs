@@ -52,6 +52,9 @@ impl Method {
 /// Everything that the comparison found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ComparisonReport {
+    /// Identifies the checkpoint by the predictor in it.
+    #[serde(default)]
+    pub checkpoint: String,
     /// Search space.
     pub space: String,
     /// Task of the accuracies.

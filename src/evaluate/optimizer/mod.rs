@@ -137,6 +137,7 @@ pub fn score_optimizer(
     progress.finish();
     let summary = |answers: &Answers| answers.summary(&devices, scoring);
     Ok(OptimizerReport {
+        checkpoint: predictor.id.clone(),
         probes: scoring.probes,
         probe_choice: scoring.choice,
         confidence: scoring.confidence,

@@ -120,6 +120,8 @@ pub struct AccuracyOrigins {
 /// All scores.
 #[derive(Debug, Clone, Serialize)]
 pub struct OptimizerReport {
+    /// Identifies the checkpoint by the predictor in it.
+    pub checkpoint: String,
     /// Number of probes.
     pub probes: usize,
     /// How probes were picked.

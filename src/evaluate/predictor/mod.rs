@@ -117,6 +117,7 @@ pub fn score_predictor(
     progress.finish();
     let means = scoring.probes.iter().zip(&scores);
     Ok(PredictorReport {
+        checkpoint: predictor.id.clone(),
         protocol: scoring.protocol,
         metric: scoring.metric,
         probe_choice: scoring.choice,

@@ -63,6 +63,8 @@ pub struct PredictorMean {
 /// All scores.
 #[derive(Debug, Clone, Serialize)]
 pub struct PredictorReport {
+    /// Identifies the checkpoint by the predictor in it; empty where the predictor was not saved, as in benchmarks.
+    pub checkpoint: String,
     /// What was scored.
     pub protocol: Protocol,
     /// The metric of the values.
