@@ -6,11 +6,12 @@ use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
 use super::calibrate::Calibration;
-use super::device_model::{Estimate, LogPrediction};
+use super::device_model::Estimate;
 use super::net::Ensemble;
 use crate::compute::ComputeDevice;
 use crate::dataset::Origin;
-use crate::space::Architecture;
+use crate::space::{Architecture, SearchSpace};
+use crate::stats;
 use crate::stats::INTERVAL_SHARE;
 
 /// The tower predicts `-ln(CEILING - accuracy)`: errors near the top count for more, as they do in a choice between good
@@ -27,6 +28,9 @@ fn from_scale(value: f64) -> f64 {
     (CEILING - (-value).exp()).clamp(0.0, 100.0)
 }
 
+/// Inputs that a test set is taken to have.
+const TEST_INPUTS: f64 = 10_000.0;
+
 /// How the outputs of the accuracy tower are read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AccuracyScale {
@@ -42,6 +46,14 @@ pub struct AccuracyScale {
     pub calibration: Calibration,
     /// Rank correlation on validation architectures.
     pub validation_spearman: f64,
+    /// Accuracy of networks whose output does not depend on their input, in percent.
+    pub chance_percent: f64,
+}
+
+/// Accuracy in percent of a network whose output does not depend on its input: the median of those measured, else that of
+/// guessing one of the classes.
+pub(super) fn chance_percent(measured: &[f64], classes: u32) -> f64 {
+    stats::quantile(measured, 0.5).unwrap_or(100.0 / f64::from(classes.max(1)))
 }
 
 /// Predicts the accuracy at one task.
@@ -70,6 +82,7 @@ impl AccuracyModel {
     /// Accuracies of architectures, from their features `[features, architectures]`.
     pub fn predict(
         &self,
+        space: &dyn SearchSpace,
         architectures: &[Architecture],
         features: &DMatrix<f32>,
         device: &ComputeDevice,
@@ -91,27 +104,15 @@ impl AccuracyModel {
                     }
                 }
                 None => Accuracy {
-                    percent: self.estimate(output),
+                    percent: if space.output_depends_on_input(architecture) {
+                        self.scale.estimate(output)
+                    } else {
+                        self.scale.chance()
+                    },
                     origin: Origin::Predicted,
                 },
             })
             .collect()
-    }
-
-    fn estimate(&self, output: f32) -> Estimate {
-        let prediction = LogPrediction {
-            mean: output,
-            deviation: self.scale.noise as f32,
-        };
-        let at = |probability: f64| {
-            let error = self.scale.calibration.quantile(probability) * f64::from(prediction.deviation);
-            from_scale(self.scale.mean + self.scale.deviation * (f64::from(prediction.mean) + error))
-        };
-        Estimate {
-            mean: from_scale(self.scale.mean + self.scale.deviation * f64::from(output)),
-            low: at(0.5 - INTERVAL_SHARE / 2.0),
-            high: at(0.5 + INTERVAL_SHARE / 2.0),
-        }
     }
 
     /// Probability that the accuracy is at least `limit`, in percent: 0 or 1 where it was measured.
@@ -125,6 +126,28 @@ impl AccuracyModel {
 }
 
 impl AccuracyScale {
+    fn estimate(&self, output: f32) -> Estimate {
+        let at = |error: f64| from_scale(self.mean + self.deviation * (f64::from(output) + error));
+        let quantile = |probability: f64| at(self.calibration.quantile(probability) * self.noise);
+        Estimate {
+            mean: at(0.0),
+            low: quantile(0.5 - INTERVAL_SHARE / 2.0),
+            high: quantile(0.5 + INTERVAL_SHARE / 2.0),
+        }
+    }
+
+    /// Of a network whose output does not depend on its input: as far from guessing as a finite test set makes it seem.
+    fn chance(&self) -> Estimate {
+        let share = self.chance_percent / 100.0;
+        let deviation = (share * (1.0 - share) / TEST_INPUTS).sqrt();
+        let margin = 100.0 * stats::normal_quantile(0.5 + INTERVAL_SHARE / 2.0) * deviation;
+        Estimate {
+            mean: self.chance_percent,
+            low: (self.chance_percent - margin).max(0.0),
+            high: (self.chance_percent + margin).min(100.0),
+        }
+    }
+
     /// Probability that an accuracy predicted as `expected` is at least `limit`, both in percent.
     fn probability_at_least(&self, expected: f64, limit: f64) -> f64 {
         let deviation = (self.deviation * self.noise).max(f64::MIN_POSITIVE);
@@ -149,11 +172,30 @@ mod tests {
             noise: 0.2,
             calibration: Calibration::default(),
             validation_spearman: 1.0,
+            chance_percent: 1.0,
         };
         for (limit, expected) in [(90.0, 0.5), (88.895705, 0.8413447), (91.903327, 0.0227501)] {
             let found = scale.probability_at_least(90.0, limit);
             assert!((found - expected).abs() < 1e-5, "{limit}: {found}");
         }
+    }
+
+    #[test]
+    fn chance_is_what_was_measured_of_it_or_guessing() {
+        assert_eq!(chance_percent(&[], 120), 100.0 / 120.0);
+        assert_eq!(chance_percent(&[10.0, 9.8, 12.0], 100), 10.0);
+        let scale = AccuracyScale {
+            task: "cifar100".into(),
+            mean: -3.0,
+            deviation: 0.5,
+            noise: 0.2,
+            calibration: Calibration::default(),
+            validation_spearman: 1.0,
+            chance_percent: 1.0,
+        };
+        // 1.644854 sqrt(0.01 x 0.99 / 10,000) = 0.1636607 %.
+        let chance = scale.chance();
+        assert!((chance.mean - chance.low - 0.1636607).abs() < 1e-6 && (chance.high - 1.1636607).abs() < 1e-6);
     }
 
     #[test]

@@ -218,7 +218,7 @@ impl Predictor {
     /// Accuracies, where they were learned; else empty.
     pub fn accuracies(&self, architectures: &[Architecture], encoded: &Encoded) -> Vec<Accuracy> {
         let Some(model) = &self.accuracy else { return Vec::new() };
-        model.predict(architectures, &encoded.features, &self.compute)
+        model.predict(self.space, architectures, &encoded.features, &self.compute)
     }
 
     /// All architectures of the space with basis and accuracy, computed once; `None` where the space is too large.
@@ -381,7 +381,8 @@ impl Predictor {
         })
     }
 
-    /// The architectures to measure on a new device, best first; see [`probes`].
+    /// The architectures to measure on a new device, best first; see [`probes`]. Networks whose output does not depend on their
+    /// input are never among them: on some devices they take no time at all.
     pub fn choose_probes(&self, count: usize, among: Option<&[Architecture]>, seed: Seed) -> Vec<Architecture> {
         let mut rng = seed.stream("probes");
         let targets = self.samples(PROBE_TARGETS, &mut rng);
@@ -394,7 +395,10 @@ impl Predictor {
         };
         let targets = basis(&targets);
         let choose = |architectures: &[Architecture], candidates: &DMatrix<f32>| {
-            let chosen = probes::choose(&self.metrics.latency().prior, candidates, &targets, count);
+            let usable = (0..architectures.len())
+                .filter(|&position| self.space.output_depends_on_input(&architectures[position]))
+                .collect();
+            let chosen = probes::choose(&self.metrics.latency().prior, candidates, usable, &targets, count);
             chosen
                 .into_iter()
                 .map(|position| architectures[position].clone())

@@ -18,17 +18,21 @@ const MEAN_WIDTH: f64 = 0.5;
 /// Noise of one measurement, chosen pessimistic so that no single probe is relied upon.
 const NOISE: f64 = 0.2;
 
-/// Positions of `count` candidates to probe, best first, from their basis `[rank, candidates]`. `targets` is the basis at
-/// the architectures to be predicted, `[rank, targets]`. Fewer than `count` when there are fewer usable candidates:
-/// networks that compute next to nothing are left out, since on some devices they are outliers.
-pub fn choose(prior: &Prior, candidates: &DMatrix<f32>, targets: &DMatrix<f32>, count: usize) -> Vec<usize> {
+/// Positions of `count` candidates to probe, best first, from their basis `[rank, candidates]` and the positions of those that
+/// are `usable`. `targets` is the basis at the architectures to be predicted, `[rank, targets]`. Fewer than `count` when there
+/// are fewer usable candidates: networks that compute next to nothing are left out, since on some devices they are outliers.
+pub fn choose(
+    prior: &Prior,
+    candidates: &DMatrix<f32>,
+    mut usable: Vec<usize>,
+    targets: &DMatrix<f32>,
+    count: usize,
+) -> Vec<usize> {
     let rank = prior.rank();
     let degenerate = degenerate_rows(prior);
     // Degenerate features are standardised: above zero where they are one.
     let is_degenerate = |column: usize| degenerate.iter().any(|&row| candidates[(row, column)] > 0.0);
-    let mut usable: Vec<usize> = (0..candidates.ncols())
-        .filter(|&column| !is_degenerate(column))
-        .collect();
+    usable.retain(|&column| !is_degenerate(column));
     let (candidates, spread) = (scaled(prior, candidates), spread(prior, targets));
     let mut covariance = DMatrix::<f64>::identity(rank, rank);
     let mut chosen = Vec::new();
@@ -127,12 +131,16 @@ mod tests {
         (basis.transpose() * covariance * &basis).trace() / basis.ncols() as f64
     }
 
+    fn every(world: &World) -> Vec<usize> {
+        (0..world.basis.ncols()).collect()
+    }
+
     #[test]
     fn chosen_probes_leave_less_uncertainty_than_random_ones() {
         let world = World::new();
         let mut rng = Seed(8).stream("random");
         for count in [3, 10] {
-            let chosen = choose(&world.prior, &world.basis, &world.basis, count);
+            let chosen = choose(&world.prior, &world.basis, every(&world), &world.basis, count);
             let chosen = variance(&world, &chosen);
             for _ in 0..20 {
                 let mut random: Vec<usize> = (0..world.basis.ncols()).collect();
@@ -146,7 +154,7 @@ mod tests {
     #[test]
     fn the_uncertainty_is_that_of_the_textbook_posterior() {
         let world = World::new();
-        let chosen = choose(&world.prior, &world.basis, &world.basis, 6);
+        let chosen = choose(&world.prior, &world.basis, every(&world), &world.basis, 6);
         let probes = world.basis.select_columns(&chosen);
         let deviations = uncertainty(&world.prior, &probes, &world.basis);
         assert_eq!(deviations.len(), 7);
@@ -164,12 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn as_many_as_asked_for_each_once_and_none_idle() {
+    fn as_many_as_asked_for_each_once_and_none_degenerate() {
         let world = World::new();
         assert!(world.degenerate[500] && world.degenerate.iter().any(|degenerate| !degenerate));
         let usable = world.degenerate.iter().filter(|degenerate| !**degenerate).count();
         for count in [0, 1, 7, usable, usable + 100] {
-            let mut chosen = choose(&world.prior, &world.basis, &world.basis, count);
+            let mut chosen = choose(&world.prior, &world.basis, every(&world), &world.basis, count);
             assert_eq!(chosen.len(), count.min(usable));
             assert!(chosen.iter().all(|&one| !world.degenerate[one]));
             chosen.sort_unstable();

@@ -164,6 +164,7 @@ impl Predictor {
         finite("mean accuracy", &[scale.mean])?;
         spread("deviation of the accuracy", scale.deviation, true)?;
         spread("noise of the accuracy", scale.noise, false)?;
+        within("accuracy of guessing", scale.chance_percent, 0.0, 100.0)?;
         scale.calibration.check("calibration of the accuracy")
     }
 }

@@ -36,6 +36,13 @@ fn fleet() -> &'static Fleet {
                 epochs: 10,
                 ..TrainingConfig::default()
             },
+            accuracy: TrainingConfig {
+                members: 1,
+                hidden: 16,
+                epochs: 3,
+                ..TrainingConfig::default()
+            },
+            forget_accuracies: true,
             ..FitOptions::default()
         };
         let run = Run {
@@ -52,7 +59,7 @@ fn fleet() -> &'static Fleet {
             architectures: latencies.iter().map(architecture).collect(),
             latencies: latencies.iter().map(|row| row.1).collect(),
             energies: values(Metric::Energy).iter().map(|row| row.1).collect(),
-            predictor: fit(&dataset.latencies_only(None), &options, &run).unwrap(),
+            predictor: fit(&dataset, &options, &run).unwrap(),
             device,
         }
     })
@@ -130,4 +137,24 @@ fn a_datasheet_ranks_before_anything_is_measured() {
     let (with, without) = (score(&fleet.device), score(&Device::named("nobody")));
     assert!(with.0 > 0.9, "{with:?}");
     assert!(with.1 < without.1, "{with:?} {without:?}");
+}
+
+/// The 341 cells without a way from the input to the output, see [`SearchSpace::output_depends_on_input`].
+#[test]
+fn degenerate_networks_guess_and_are_no_probes() {
+    let predictor = &fleet().predictor;
+    let table = predictor.table().unwrap();
+    let degenerate: Vec<usize> = (0..table.architectures.len())
+        .filter(|&position| !predictor.space.output_depends_on_input(&table.architectures[position]))
+        .collect();
+    assert_eq!(degenerate.len(), 341);
+    for position in degenerate {
+        let accuracy = table.accuracies[position].percent;
+        assert!(accuracy.mean == 1.0 && accuracy.low > 0.5 && accuracy.high < 1.5, "{accuracy:?}");
+    }
+    let connected = |one: &Architecture| predictor.space.output_depends_on_input(one);
+    let chosen = predictor.choose_probes(30, None, Seed(1));
+    assert!(chosen.len() == 30 && chosen.iter().all(connected));
+    let among: Vec<Architecture> = table.architectures.iter().step_by(9).cloned().collect();
+    assert!(predictor.choose_probes(2000, Some(&among), Seed(1)).iter().all(connected));
 }

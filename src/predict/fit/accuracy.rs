@@ -8,7 +8,7 @@ use super::{FitOptions, Parts, errors};
 use crate::dataset::{Dataset, Origin, Task};
 use crate::encode::Encoder;
 use crate::error::Result;
-use crate::predict::accuracy::{AccuracyModel, AccuracyScale, to_scale};
+use crate::predict::accuracy::{AccuracyModel, AccuracyScale, chance_percent, to_scale};
 use crate::predict::calibrate::Calibration;
 use crate::predict::train::{self, Run, Table};
 use crate::stats;
@@ -65,12 +65,17 @@ pub(super) fn fit_accuracy(
         .max(1e-3);
     let pick =
         |matrix: &DMatrix<f32>| -> Vec<f64> { held_out.iter().map(|&column| f64::from(matrix[(0, column)])).collect() };
+    let degenerate: Vec<f64> = (architectures.iter().zip(values))
+        .filter(|(architecture, _)| !dataset.space.output_depends_on_input(architecture))
+        .map(|(_, (_, accuracy))| *accuracy)
+        .collect();
     let scale = AccuracyScale {
         task: task.name.clone(),
         mean,
         deviation,
         noise,
         calibration: Calibration::fit(&[errors.iter().map(|error| error / noise).collect()]),
+        chance_percent: chance_percent(&degenerate, encoder.classes),
         validation_spearman: stats::spearman(&pick(&predicted), &pick(&table.targets)).unwrap_or(f64::NAN),
     };
     let measured = if options.forget_accuracies {

@@ -102,6 +102,11 @@ impl SearchSpace for FbNet {
         lowering::network(architecture, input, classes)
     }
 
+    /// Always: a skipped block passes on what it is given.
+    fn output_depends_on_input(&self, _architecture: &Architecture) -> bool {
+        true
+    }
+
     /// That of ImageNet, as in the paper.
     fn default_input(&self) -> InputSize {
         InputSize::square(224)
