@@ -150,11 +150,19 @@ fn degenerate_networks_guess_and_are_no_probes() {
     assert_eq!(degenerate.len(), 341);
     for position in degenerate {
         let accuracy = table.accuracies[position].percent;
-        assert!(accuracy.mean == 1.0 && accuracy.low > 0.5 && accuracy.high < 1.5, "{accuracy:?}");
+        assert!(
+            accuracy.mean == 1.0 && accuracy.low > 0.5 && accuracy.high < 1.5,
+            "{accuracy:?}"
+        );
     }
     let connected = |one: &Architecture| predictor.space.output_depends_on_input(one);
     let chosen = predictor.choose_probes(30, None, Seed(1));
     assert!(chosen.len() == 30 && chosen.iter().all(connected));
     let among: Vec<Architecture> = table.architectures.iter().step_by(9).cloned().collect();
-    assert!(predictor.choose_probes(2000, Some(&among), Seed(1)).iter().all(connected));
+    assert!(
+        predictor
+            .choose_probes(2000, Some(&among), Seed(1))
+            .iter()
+            .all(connected)
+    );
 }
