@@ -89,7 +89,8 @@ struct Measured {
 /// Adapts and scores.
 ///
 /// # Errors
-/// [`Error::Invalid`] for no repeats or numbers of probes, a device with fewer than two measurements beyond its probes, or probes that cannot be adapted to.
+/// [`Error::Invalid`] for no repeats or numbers of probes, a device with fewer than two measurements beyond its probes, or
+/// probes that cannot be adapted to.
 pub fn score_predictor(
     predictor: &Predictor,
     dataset: &Dataset,
