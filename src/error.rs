@@ -94,6 +94,14 @@ pub enum Error {
         /// What to do next.
         hint: String,
     },
+    /// A place to write to that holds something else, which would be lost.
+    #[error("{path} holds {holds}, which would be lost. Name another place.", path = path.display())]
+    Occupied {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is there.
+        holds: String,
+    },
     /// A folder that another process is writing to.
     #[error("{path} is in use: another edgefit is writing to it. Try again when it is done.", path = path.display())]
     Locked {
@@ -129,11 +137,11 @@ impl Error {
     /// |---|---|
     /// | 0 | done; also when whoever reads the results wants no more of them |
     /// | 1 | failed: a file that is missing, broken or in use, data that lack what is needed, a training that diverged or was stopped |
-    /// | 2 | the request or its configuration cannot be met as it stands: an unknown name, a value out of range |
+    /// | 2 | the request or its configuration cannot be met as it stands: an unknown name, a value out of range, a result that would replace something else |
     /// | 3 | no design meets the limits; the closest one is printed. Not an error of this type |
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Unknown { .. } | Error::Invalid { .. } | Error::Configuration(_) => 2,
+            Error::Unknown { .. } | Error::Invalid { .. } | Error::Configuration(_) | Error::Occupied { .. } => 2,
             Error::Io { .. }
             | Error::Malformed { .. }
             | Error::Insufficient { .. }

@@ -34,6 +34,7 @@ fn is_broken_pipe(error: &Error) -> bool {
 fn advice(error: &Error) -> &'static str {
     match error {
         Error::Interrupted { state: Some(_) } => "; continue with `--resume`",
+        Error::Occupied { .. } => " `--force` replaces it.",
         _ => "",
     }
 }

@@ -1,7 +1,6 @@
 //! The manifest: what a checkpoint is of, and the hash of each of its files.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -9,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Files, broken, optimizer};
 use crate::error::{Error, Result};
-use crate::files::is_plain_name;
+use crate::files::{hexadecimal, is_plain_name};
 
 /// Version of the format; a checkpoint of another one is refused.
 const FORMAT: u32 = 3;
@@ -101,12 +100,4 @@ fn predictor_id(files: &Files) -> String {
         hash.update(bytes);
     }
     hexadecimal(&hash.finalize())[..16].to_string()
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

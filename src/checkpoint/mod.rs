@@ -104,6 +104,28 @@ impl Checkpoint {
         self.folder.join(name)
     }
 
+    /// Refuses a folder whose checkpoint would lose what a training made: an optimizer that a new predictor makes useless, or,
+    /// where an optimizer of `predictor` is to be written, another predictor.
+    ///
+    /// # Errors
+    /// [`Error::Occupied`].
+    pub fn check_replaceable(folder: &Path, predictor: Option<&str>) -> Result<()> {
+        // A checkpoint that cannot be read is of no use to anybody.
+        let Some(manifest) = manifest_in(folder) else {
+            return Ok(());
+        };
+        let has_optimizer = optimizer::FILES.iter().all(|name| manifest.files.contains_key(*name));
+        let holds = match predictor {
+            None if has_optimizer => "a checkpoint with an optimizer, which takes another training",
+            Some(id) if id != manifest.predictor => "a checkpoint with another predictor",
+            _ => return Ok(()),
+        };
+        Err(Error::Occupied {
+            path: folder.to_path_buf(),
+            holds: holds.into(),
+        })
+    }
+
     /// Writes a predictor, and returns it with its final id. An optimizer that the folder held is no longer part of it.
     /// `notes` are files for people, by name, that are written together with it.
     ///
@@ -143,20 +165,18 @@ fn write(folder: &LockedFolder, manifest: &Manifest, files: &Files, notes: &[(&s
         replacement.add(name, |out| out.write_all(bytes))?;
     }
     replacement.add(MANIFEST, |out| out.write_all(&text))?;
-    for name in earlier_files(folder.path())
-        .iter()
-        .filter(|name| !files.contains_key(*name))
-    {
+    let earlier = manifest_in(folder.path()).map_or_else(BTreeMap::new, |manifest| manifest.files);
+    for name in earlier.keys().filter(|name| !files.contains_key(*name)) {
         replacement.remove(name);
     }
     replacement.commit()
 }
 
-/// The files of the checkpoint that a folder holds so far; none where it holds no checkpoint that can be read.
-fn earlier_files(folder: &Path) -> Vec<String> {
-    let path = folder.join(MANIFEST);
-    let manifest = read_bounded(&path, MAX_FILE_BYTES).and_then(|bytes| Manifest::parse(&bytes, &path));
-    manifest.map_or_else(|_| Vec::new(), |manifest| manifest.files.into_keys().collect())
+/// The manifest in a folder, if there is one that can be read.
+fn manifest_in(folder: &Path) -> Option<Manifest> {
+    let path = Committed::of(folder).ok()?.path(MANIFEST);
+    let bytes = read_bounded(&path, MAX_FILE_BYTES).ok()?;
+    Manifest::parse(&bytes, &path).ok()
 }
 
 fn broken(path: &Path, expected: String, found: String) -> Error {

@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Global, print};
+use super::{Global, STDOUT, print};
 use crate::device::Device;
 use crate::error::Result;
-use crate::files::write_bytes;
+use crate::files::FileKind;
 use crate::predict::{probe_table, read_probes};
 
 #[derive(Debug, Args)]
@@ -41,6 +41,9 @@ pub(crate) struct AdaptArgs {
 }
 
 pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
+    if let Some(out) = &args.out {
+        global.check_out(out, FileKind::Probes)?;
+    }
     let advisor = global.advisor(&args.checkpoint)?;
     let chosen = advisor.choose_probes(args.count)?;
     let count = chosen.architectures.len();
@@ -57,11 +60,8 @@ pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
     let table = probe_table(&chosen.architectures, advisor.space());
     match &args.out {
         Some(path) => {
-            write_bytes(path, table.as_bytes())?;
-            global.say(format!(
-                "wrote {count} architectures to {}; fill in latency_ms",
-                path.display()
-            ));
+            let written = format!("wrote {count} architectures to {}; fill in latency_ms", path.display());
+            global.write_out(path, table.as_bytes(), &written)?;
         }
         None => print(&table)?,
     }
@@ -69,6 +69,7 @@ pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
 }
 
 pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
+    global.check_out(&args.out, FileKind::Device)?;
     let advisor = global.advisor(&args.checkpoint)?;
     let device = match &args.device {
         Some(name) => advisor.datasheet(name)?,
@@ -76,17 +77,18 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
             &args
                 .out
                 .file_stem()
+                .filter(|stem| *stem != STDOUT)
                 .map_or("device".into(), |stem| stem.to_string_lossy()),
         ),
     };
     let probes = read_probes(&args.probes, advisor.space(), device.runs_at())?;
     let model = advisor.adapt(&device, &probes)?;
-    model.write(&args.out)?;
-    global.say(format!(
+    let written = format!(
         "adapted to {} with {} probes; wrote {}",
         device.id,
         probes.len(),
         args.out.display()
-    ));
+    );
+    global.write_out(&args.out, &model.to_json()?, &written)?;
     Ok(ExitCode::SUCCESS)
 }

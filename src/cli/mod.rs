@@ -33,6 +33,7 @@ use crate::advisor::Advisor;
 use crate::compute::Backend;
 use crate::dataset::{Dataset, Reading};
 use crate::error::{Error, Result};
+use crate::files::{FileKind, check_replaceable, check_writable, write_bytes};
 use crate::predict::DeviceModel;
 use crate::report::Context;
 use crate::seed::Seed;
@@ -71,6 +72,9 @@ pub(crate) struct Global {
     /// No messages and no progress bars
     #[arg(long, global = true)]
     pub(crate) quiet: bool,
+    /// Replace what --out names even where it holds measurements, a stopped training or something else that would be lost
+    #[arg(long, global = true)]
+    pub(crate) force: bool,
 }
 
 /// The datasets that a verb works on.
@@ -232,6 +236,34 @@ impl Global {
     /// Progress bars on stderr, hidden where nobody watches.
     pub(crate) fn progress(&self) -> Bars {
         Bars::new(!self.quiet && io::stderr().is_terminal())
+    }
+}
+
+/// The name that stands for stdout where a file is written.
+pub(crate) const STDOUT: &str = "-";
+
+impl Global {
+    /// Refuses, before the work, a file that cannot be written or whose content would be lost.
+    pub(crate) fn check_out(&self, path: &Path, kind: FileKind) -> Result<()> {
+        if path == Path::new(STDOUT) {
+            return Ok(());
+        }
+        if !self.force {
+            check_replaceable(path, kind)?;
+        }
+        check_writable(path)
+    }
+
+    /// Writes a file, and says so; or to stdout for `-`.
+    pub(crate) fn write_out(&self, path: &Path, bytes: &[u8], written: &str) -> Result<()> {
+        if path == Path::new(STDOUT) {
+            let mut stdout = io::stdout().lock();
+            let done = stdout.write_all(bytes).and_then(|()| stdout.flush());
+            return done.map_err(Error::io("write", "stdout"));
+        }
+        write_bytes(path, bytes)?;
+        self.say(written);
+        Ok(())
     }
 }
 

@@ -10,8 +10,8 @@ use clap::{Args, Subcommand};
 use super::table::{fits, new_table};
 use super::{DatasetArgs, Global, print, print_json, proxy_adapt, proxy_compare};
 use crate::dataset::Dataset;
-use crate::error::Result;
-use crate::files::{write_atomically, write_bytes};
+use crate::error::{Error, Result};
+use crate::files::FileKind;
 use crate::metric::Metric;
 use crate::proxy::Fleet;
 use crate::proxy::monotonicity::{LEAST_COMMON, Monotonicity, monotonicity};
@@ -128,6 +128,9 @@ pub(crate) fn run(verb: &ProxyVerb, global: &Global) -> Result<ExitCode> {
 }
 
 fn matrix(args: &MatrixArgs, global: &Global) -> Result<()> {
+    for (path, kind) in [(&args.csv, FileKind::Table), (&args.svg, FileKind::Figure)] {
+        path.as_ref().map_or(Ok(()), |path| global.check_out(path, kind))?;
+    }
     let dataset = args.fleet.datasets.read_without_accuracies(global)?;
     let fleet = fleet(&args.fleet, &dataset)?;
     let started = Instant::now();
@@ -146,10 +149,13 @@ fn matrix(args: &MatrixArgs, global: &Global) -> Result<()> {
     ));
     warn(&found, global);
     if let Some(path) = &args.csv {
-        write_atomically(path, |out| write_pairs(&found, out))?;
+        let mut table = Vec::new();
+        write_pairs(&found, &mut table).map_err(Error::io("write", path))?;
+        global.write_out(path, &table, &format!("wrote {}", path.display()))?;
     }
     if let Some(path) = &args.svg {
-        write_bytes(path, matrix_heatmap(&found).svg()?.as_bytes())?;
+        let figure = matrix_heatmap(&found).svg()?;
+        global.write_out(path, figure.as_bytes(), &format!("wrote {}", path.display()))?;
     }
     if args.json {
         print_json(&found)

@@ -10,7 +10,7 @@ use super::evaluate::{OptimizerChoices, PredictorChoices, ScoredOptimizer, Score
 use crate::error::Result;
 use crate::evaluate::comparison::ComparisonReport;
 use crate::evaluate::predictor::predict_devices;
-use crate::files::{check_writable, write_bytes};
+use crate::files::FileKind;
 use crate::report::{Page, Provenance, optimizer_page, predictor_page, proxy_page};
 
 #[derive(Debug, Subcommand)]
@@ -67,11 +67,10 @@ pub(crate) struct ProxyArgs {
 
 pub(crate) fn run(verb: &ReportVerb, global: &Global) -> Result<ExitCode> {
     // Before the scoring, which may take minutes.
-    check_writable(match verb {
-        ReportVerb::Predictor(PredictorArgs { out, .. })
-        | ReportVerb::Optimizer(OptimizerArgs { out, .. })
-        | ReportVerb::Proxy(ProxyArgs { out, .. }) => out,
-    })?;
+    let (ReportVerb::Predictor(PredictorArgs { out, .. })
+    | ReportVerb::Optimizer(OptimizerArgs { out, .. })
+    | ReportVerb::Proxy(ProxyArgs { out, .. })) = verb;
+    global.check_out(out, FileKind::Report)?;
     match verb {
         ReportVerb::Predictor(args) => predictor(args, global)?,
         ReportVerb::Optimizer(args) => optimizer(args, global)?,
@@ -120,9 +119,8 @@ fn proxy(args: &ProxyArgs, global: &Global) -> Result<()> {
 
 fn write(page: &Page, out: &Path, global: &Global) -> Result<()> {
     let html = page.html();
-    write_bytes(out, html.as_bytes())?;
-    global.say(format!("{}: {} kB", out.display(), html.len().div_ceil(1000)));
-    Ok(())
+    let written = format!("{}: {} kB", out.display(), html.len().div_ceil(1000));
+    global.write_out(out, html.as_bytes(), &written)
 }
 
 /// Which program, and how it was called.

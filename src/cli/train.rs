@@ -9,12 +9,13 @@ use serde::Serialize;
 use super::{DatasetArgs, Global, interrupt};
 use crate::checkpoint::Checkpoint;
 use crate::compute::ComputeDevice;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::files::{LockedFolder, read_configuration};
 use crate::optimize::{self, OptimizerConfig};
 use crate::predict::fit::{FitOptions, fit};
 use crate::seed::Seed;
-use crate::training::{Run, Session};
+use crate::training::{Run, Session, Start};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrainVerb {
@@ -88,6 +89,8 @@ struct RunFile {
     seed: u64,
     backend: String,
     datasets: Vec<String>,
+    /// SHA-256 of what was read from them.
+    data: String,
     options: FitOptions,
 }
 
@@ -112,8 +115,11 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
     let compute = global.backend.device()?;
     let dataset = args.datasets.read(global)?;
     let out = LockedFolder::open(&args.out)?;
-    let run_file = run_file(args, &options, global)?;
-    let session = Session::begin(&args.out, "run.toml", &run_file, args.resume)?;
+    if !global.force {
+        Checkpoint::check_replaceable(&args.out, None)?;
+    }
+    let run_file = run_file(args, &dataset, &options, global)?;
+    let session = Session::begin(&args.out, "run.toml", &run_file, start(args.resume, global))?;
     let (predictor, session) = trained(session, &compute, global, |run| fit(&dataset, &options, run))?;
     let predictor = Checkpoint::save_predictor(&out, predictor, &[("run.toml", run_file.as_bytes())])?;
     session.finish()?;
@@ -139,13 +145,16 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
     let checkpoint = Checkpoint::resolve(&args.predictor)?;
     let predictor = checkpoint.predictor(&compute)?;
     let out = LockedFolder::open(&args.out)?;
+    if !global.force {
+        Checkpoint::check_replaceable(&args.out, Some(checkpoint.id()))?;
+    }
     let options = toml_of(&OptimizerRunFile {
         seed: global.seed,
         backend: backend(global),
         predictor: &predictor.id,
         options: &config,
     })?;
-    let session = Session::begin(&args.out, "optimizer.toml", &options, args.resume)?;
+    let session = Session::begin(&args.out, "optimizer.toml", &options, start(args.resume, global))?;
     let (optimizer, session) = trained(session, &compute, global, |run| optimize::fit(&predictor, &config, run))?;
     checkpoint.save_with_optimizer(&out, &optimizer)?;
     session.finish()?;
@@ -154,6 +163,14 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
         args.out.display()
     ));
     Ok(ExitCode::SUCCESS)
+}
+
+fn start(resume: bool, global: &Global) -> Start {
+    match (resume, global.force) {
+        (true, _) => Start::Resumed,
+        (false, true) => Start::Over,
+        (false, false) => Start::New,
+    }
 }
 
 /// What `train` learns, with the session that is to be finished when it is written.
@@ -200,7 +217,7 @@ fn options(args: &PredictorArgs) -> Result<FitOptions> {
     Ok(options)
 }
 
-fn run_file(args: &PredictorArgs, options: &FitOptions, global: &Global) -> Result<String> {
+fn run_file(args: &PredictorArgs, dataset: &Dataset, options: &FitOptions, global: &Global) -> Result<String> {
     let name = |path: &PathBuf| {
         path.file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
@@ -210,6 +227,7 @@ fn run_file(args: &PredictorArgs, options: &FitOptions, global: &Global) -> Resu
         seed: global.seed,
         backend: backend(global),
         datasets: args.datasets.folders.iter().map(name).collect(),
+        data: dataset.digest(),
         options: options.clone(),
     };
     toml_of(&run)

@@ -7,8 +7,10 @@ use super::Dataset;
 use super::devices::{DEVICES_FILE, write_devices};
 use super::manifest::{MANIFEST_FILE, Manifest};
 use super::read::{ACCURACY_COLUMNS, ACCURACY_FILE, MEASUREMENT_COLUMNS, MEASUREMENTS_FILE};
+use sha2::{Digest, Sha256};
+
 use crate::error::Result;
-use crate::files::LockedFolder;
+use crate::files::{LockedFolder, hexadecimal};
 use crate::metric::Metric;
 
 impl Dataset {
@@ -41,6 +43,18 @@ impl Dataset {
         files.add(MEASUREMENTS_FILE, |out| self.write_measurements(&architectures, out))?;
         files.add(ACCURACY_FILE, |out| self.write_accuracies(&architectures, out))?;
         files.commit()
+    }
+
+    /// A hash of everything in it, in hexadecimal: another dataset has another one.
+    pub fn digest(&self) -> String {
+        let architectures: Vec<String> = self.architectures.iter().map(|one| self.space.print(one)).collect();
+        let mut hash = Sha256::new();
+        let hashed = write_devices(&self.devices, &mut hash)
+            .and_then(|()| self.write_measurements(&architectures, &mut hash))
+            .and_then(|()| self.write_accuracies(&architectures, &mut hash));
+        // A hash takes whatever is written to it.
+        debug_assert!(hashed.is_ok(), "{hashed:?}");
+        hexadecimal(&hash.finalize())
     }
 
     fn write_measurements(&self, architectures: &[String], out: &mut dyn io::Write) -> io::Result<()> {

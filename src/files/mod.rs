@@ -2,6 +2,7 @@
 //! same folder, flushed to disk, then renamed. Several files of a folder change together by [`LockedFolder`].
 
 mod folder;
+mod occupied;
 mod toml;
 
 use std::fs::{self, File, OpenOptions};
@@ -14,6 +15,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use folder::is_plain_name;
 pub use folder::{Committed, LockedFolder, Replacement};
+pub use occupied::{FileKind, check_replaceable};
 pub use toml::{parse_toml, read_configuration, read_toml};
 
 /// Name and content of a file that the binary carries.
@@ -171,6 +173,14 @@ pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
         return Err(io::Error::new(kind, "it is a device or a pipe, not a regular file"));
     }
     File::open(path)
+}
+
+/// Bytes, such as those of a hash, as text.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        text.push_str(&format!("{byte:02x}"));
+        text
+    })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! A small perceptron reads the query; a gated recurrent unit (Cho et al. 2014) then writes the genes, each given the ones
 //! before it. So a design is chosen as a whole, which independent choices per gene cannot do.
 
-use burn::module::{Module, Param};
+use burn::module::{Module, Param, ParamId};
 use burn::nn::Linear;
 use burn::tensor::activation::{log_softmax, relu, sigmoid, tanh};
 use burn::tensor::{Int, Tensor, TensorData};
@@ -70,12 +70,15 @@ impl PolicySizes {
         let rows: Vec<f32> = (0..(1 + self.choices) * gates)
             .map(|_| rng.random_range(-0.5..=0.5_f32))
             .collect();
+        let mut genes = Param::from_data(TensorData::new(rows, [1 + self.choices, gates]), device);
+        // Saved with the weights; see `linear`.
+        genes.id = ParamId::from(rng.random::<u64>());
         Policy {
             first: linear(self.inputs, self.hidden, 2.0, rng, device),
             second: linear(self.hidden, self.hidden, 2.0, rng, device),
             start: linear(self.hidden, self.state, 1.0, rng, device),
             context: linear(self.hidden, gates, 1.0, rng, device),
-            genes: Param::from_data(TensorData::new(rows, [1 + self.choices, gates]), device),
+            genes,
             recurrent: linear(self.state, gates, 1.0, rng, device),
             output: linear(self.state, self.choices, 1.0, rng, device),
         }

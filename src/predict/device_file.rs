@@ -39,12 +39,19 @@ impl DeviceModel {
     /// # Errors
     /// [`Error::Io`] naming the file.
     pub fn write(&self, path: &Path) -> Result<()> {
+        write_bytes(path, &self.to_json()?)
+    }
+
+    /// What [`DeviceModel::write`] writes.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for numbers that JSON cannot hold.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
         let written = Written {
             format: FORMAT,
             device: self,
         };
-        let text = serde_json::to_vec(&written).map_err(|error| Error::io("write", path)(error.into()))?;
-        write_bytes(path, &text)
+        serde_json::to_vec(&written).map_err(|error| Error::io("write", &self.id)(error.into()))
     }
 
     /// Reads a device that was adapted to with this predictor.

@@ -24,7 +24,7 @@ use crate::files::{Committed, LockedFolder, read_bounded};
 use crate::progress::Progress;
 use crate::seed::Seed;
 
-pub use session::Session;
+pub use session::{Session, Start};
 
 /// How often a state is written at most, unless training ends.
 const STATE_INTERVAL: Duration = Duration::from_secs(3);

@@ -13,6 +13,7 @@ mod help_fixture;
 mod interrupt;
 mod json;
 mod layering;
+mod lost_work;
 mod output;
 mod parquet_fixture;
 mod pipeline;

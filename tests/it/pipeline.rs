@@ -501,13 +501,22 @@ fn interrupted_training_is_continued_with_the_same_options_only() {
     edgefit(path, &format!("{line} --seed 5")).failed(2, &["to be resumed", "run.toml", "start over"]);
     edgefit(path, &format!("{line} --devices pixel3,raspi4,edgetpu")).failed(2, &["to be resumed"]);
     interrupted(path, &["--resume"]).failed(1, &["interrupted"]);
+    // One latency more is another dataset.
+    let table = path.join("fleet/measurements.csv");
+    let whole = fs::read_to_string(&table).unwrap();
+    let shorter = whole.trim_end().rsplit_once('\n').unwrap().0;
+    fs::write(&table, format!("{shorter}\n")).unwrap();
+    edgefit(path, line).failed(2, &["to be resumed: expected `data = ", "found `data = ", "run.toml"]);
+    fs::write(&table, whole).unwrap();
 
     // A run that starts over must not find what another one left of later members.
     copy(
         &path.join("long/.training/latency-0"),
         &path.join("long/.training/latency-1"),
     );
-    interrupted(path, &["--seed", "5"]).failed(1, &["interrupted"]);
+    let fresh = "train predictor --dataset {fleet} --config {long.toml} --out {long} --seed 5";
+    edgefit(path, fresh).failed(2, &["long/.training holds a training that was stopped", "--force"]);
+    interrupted(path, &["--seed", "5", "--force"]).failed(1, &["interrupted"]);
     assert!(!path.join("long/.training/latency-1").exists());
 }
 
@@ -551,7 +560,11 @@ fn the_same_probes_give_the_same_device() {
         fs::read(path.join("phone.json")).unwrap(),
         fs::read(path.join("again.json")).unwrap()
     );
-    edgefit(path, "probes --checkpoint {nb} --count 10 --out {probes.csv} --seed 9").succeeded();
+    edgefit(
+        path,
+        "probes --checkpoint {nb} --count 10 --out {probes.csv} --seed 9 --force",
+    )
+    .succeeded();
     measure(&path.join("probes.csv"));
     edgefit(path, &format!("{adapt} --seed 9")).succeeded();
     assert_ne!(
