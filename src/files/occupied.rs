@@ -90,6 +90,9 @@ fn content(text: &str) -> Content {
         Content::Known(FileKind::Figure)
     } else if is_device(start) {
         Content::Known(FileKind::Device)
+    } else if start.starts_with(['{', '[']) {
+        // Other JSON, whose commas are no columns.
+        Content::Other
     } else {
         table(start)
     }
