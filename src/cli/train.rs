@@ -62,6 +62,9 @@ pub(crate) struct PredictorArgs {
     /// Known devices, as ids or hardware units, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     devices: Vec<String>,
+    /// Learn from latencies that seem to be in another unit than ms, too
+    #[arg(long)]
+    trust_units: bool,
     /// Maximum architectures used per device, drawn at random [default: all]
     #[arg(long)]
     samples_per_device: Option<usize>,
@@ -210,6 +213,7 @@ fn options(args: &PredictorArgs) -> Result<FitOptions> {
         options.devices = args.devices.clone();
     }
     options.precision = args.datasets.precision.or(options.precision);
+    options.trust_units |= args.trust_units;
     options.samples_per_device = args.samples_per_device.or(options.samples_per_device);
     options.accuracy_samples = args.accuracy_samples.or(options.accuracy_samples);
     options.forget_accuracies |= args.forget_accuracies;

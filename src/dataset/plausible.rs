@@ -47,16 +47,21 @@ impl fmt::Display for ImplausibleDevice {
     }
 }
 
-/// The devices whose latencies are out of all proportion to the arithmetic of the networks, see
+/// The devices of a dataset whose latencies are out of all proportion to the arithmetic of the networks, see
 /// [`Device::possible_latencies_ms`](crate::device::Device::possible_latencies_ms).
 pub fn implausible_devices(dataset: &Dataset) -> Vec<ImplausibleDevice> {
+    implausible_among(dataset, &(0..dataset.devices.len()).collect::<Vec<usize>>())
+}
+
+fn implausible_among(dataset: &Dataset, devices: &[usize]) -> Vec<ImplausibleDevice> {
     let mut rows: Vec<Vec<usize>> = vec![Vec::new(); dataset.devices.len()];
     for (position, row) in dataset.measurements.iter().enumerate() {
         if row.value(Metric::Latency).is_some() {
             rows[row.device as usize].push(position);
         }
     }
-    let found = rows.par_iter().enumerate().filter_map(|(device, rows)| {
+    let found = devices.par_iter().filter_map(|&device| {
+        let rows = &rows[device];
         let every = rows.len().div_ceil(LOOKED_AT).max(1);
         let chosen: Vec<usize> = rows.iter().copied().step_by(every).collect();
         looked_over(dataset, device, &chosen)
@@ -98,12 +103,12 @@ fn looked_over(dataset: &Dataset, device: usize, rows: &[usize]) -> Option<Impla
 const UNITS: [(&str, f64); 2] = [("seconds", 1_000.0), ("microseconds", 1e-3)];
 
 impl Dataset {
-    /// Refuses latencies in the wrong unit, before something is learned from them.
+    /// Refuses latencies in the wrong unit on any of these devices, before something is learned from them.
     ///
     /// # Errors
     /// [`Error::Insufficient`] naming the devices.
-    pub fn check_units(&self) -> Result<()> {
-        let found = implausible_devices(self);
+    pub fn check_units(&self, devices: &[usize]) -> Result<()> {
+        let found = implausible_among(self, devices);
         if found.is_empty() {
             return Ok(());
         }
@@ -112,7 +117,7 @@ impl Dataset {
             what: "latencies of the dataset".into(),
             expected: "milliseconds".into(),
             found: found.join("; "),
-            hint: "Correct the unit, or leave these devices out. If the latencies are right, say that they are.".into(),
+            hint: "Correct the unit, or leave these devices out; or say that the units are to be trusted.".into(),
         })
     }
 }
@@ -159,11 +164,12 @@ mod tests {
     #[test]
     fn a_wrong_unit_is_refused_where_it_would_be_learned() {
         let mut dataset = Dataset::read(Path::new("datasets/nasbench201-fleet")).unwrap();
-        assert!(dataset.check_units().is_ok());
+        assert!(dataset.check_units(&[0, 1]).is_ok());
         for row in dataset.measurements.iter_mut().filter(|row| row.device == 0) {
             row.values = DeviceValues::of(Metric::Latency, 1e-6);
         }
-        let message = dataset.check_units().unwrap_err().to_string();
+        assert!(dataset.check_units(&[1]).is_ok());
+        let message = dataset.check_units(&[0, 1]).unwrap_err().to_string();
         assert!(
             message.contains(&dataset.devices[0].id) && message.contains("shorter"),
             "{message}"

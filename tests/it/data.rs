@@ -698,3 +698,72 @@ fn write_ten_million(folder: &Path) {
         }
     }
 }
+
+/// A line for every architecture and a column for every device becomes the dataset's own form.
+#[test]
+fn a_table_with_a_column_for_every_device_is_imported() {
+    let folder = tempdir().unwrap();
+    let content = format!(
+        "architecture,pixel3,raspi4\n{},2.5,40\n{},,44\n",
+        ARCHITECTURES[0], ARCHITECTURES[1]
+    );
+    let run = import_csv(folder.path(), &content).succeeded();
+    assert!(
+        run.stderr.contains("latencies in ms of pixel3, raspi4"),
+        "{}",
+        run.stderr
+    );
+    let measurements = read(&folder.path().join("mine"), "measurements.csv");
+    assert_eq!(measurements.lines().count(), 4);
+    for line in [
+        format!("pixel3,{},fp32,32x32,2.5,,measured", ARCHITECTURES[0]),
+        format!("raspi4,{},fp32,32x32,44,,measured", ARCHITECTURES[1]),
+    ] {
+        assert!(measurements.contains(&line), "{measurements}");
+    }
+    let again = format!("architecture,pixel3\n{0},2.5\n{0},3.5\n", ARCHITECTURES[0]);
+    import_csv(folder.path(), &again).failed(1, &["table.csv", "1 latencies that contradict"]);
+}
+
+#[test]
+fn a_misnamed_or_missing_table_is_not_sound() {
+    let folder = tempdir().unwrap();
+    let dataset = folder.path().join("mine");
+    let content = format!("device,architecture,latency_ms\nboard,{},5\n", ARCHITECTURES[0]);
+    import_csv(folder.path(), &content).succeeded();
+    edgefit(folder.path(), "data validate {mine}").succeeded();
+    fs::rename(dataset.join("measurements.csv"), dataset.join("measurement.csv")).unwrap();
+    edgefit(folder.path(), "data validate {mine}").failed(1, &["did you mean `measurements.csv`?"]);
+    fs::remove_file(dataset.join("measurement.csv")).unwrap();
+    edgefit(folder.path(), "data validate {mine}").failed(1, &["measurements.csv", "found none"]);
+    fs::create_dir(dataset.join("measurements.csv")).unwrap();
+    edgefit(folder.path(), "data validate {mine}").failed(1, &["measurements.csv", "not a folder"]);
+}
+
+/// A phone's latencies in seconds: 0.005 "ms" for 40 million multiply-accumulates would be 16 TFLOP/s.
+#[test]
+fn latencies_in_seconds_are_noticed_and_not_learned_from() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("hand");
+    fs::create_dir(&path).unwrap();
+    fs::write(path.join("dataset.toml"), "space = \"nasbench201\"\n").unwrap();
+    fs::write(path.join("devices.csv"), "id,class\nphone,mobile-cpu\n").unwrap();
+    let operations = ["nor_conv_3x3", "nor_conv_1x1", "avg_pool_3x3", "skip_connect"];
+    let mut rows = String::from("device,architecture,latency_ms\n");
+    for (position, (a, b, c)) in (0..64).map(|n| (n, (n % 4, n / 4 % 4, n / 16))) {
+        let cell = format!(
+            "|{}~0|+|{}~0|{}~1|+|nor_conv_3x3~0|nor_conv_3x3~1|nor_conv_3x3~2|",
+            operations[a], operations[b], operations[c]
+        );
+        rows += &format!("phone,{cell},{}\n", 0.005 + 1e-5 * f64::from(position as u32));
+    }
+    fs::write(path.join("measurements.csv"), rows).unwrap();
+    let run = edgefit(folder.path(), "data validate {hand}").succeeded();
+    assert!(
+        run.stderr.contains("warning: device phone") && run.stderr.contains("are they in seconds?"),
+        "{}",
+        run.stderr
+    );
+    let train = "train predictor --dataset {hand} --out {new}";
+    edgefit(folder.path(), train).failed(1, &["device phone", "are they in seconds?"]);
+}

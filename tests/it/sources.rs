@@ -276,9 +276,10 @@ fn cells_of_hw_nas_bench_become_a_dataset() {
     edgefit(folder.path(), &IMPORT_CELLS.replace("{hw}", "{small} --input 16x16")).succeeded();
     assert_eq!(summary(folder.path(), "small")["inputs"], serde_json::json!(["16x16"]));
     edgefit(folder.path(), &IMPORT_CELLS.replace("{hw}", "{x} --input 224x224"))
-        .failed(2, &["an input size of the source: 32x32, 16x16, found 224x224"]);
+        .failed(2, &["one of the source: 32x32, 16x16, found 224x224"]);
     // Nothing says at which of the two sizes to learn.
-    edgefit(folder.path(), "train predictor --dataset {hw} --out {x}").failed(2, &["found 32x32, 16x16", "--input"]);
+    edgefit(folder.path(), "train predictor --dataset {hw} --out {x}")
+        .failed(2, &["found 32x32, 16x16", "name a task"]);
 }
 
 #[test]

@@ -29,6 +29,9 @@ pub(super) fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptio
     } else {
         dataset.resolve_devices(&options.devices)?
     };
+    if !options.trust_units {
+        dataset.check_units(&devices)?;
+    }
     let selection = Selection {
         precision: options.precision,
         ..dataset.selection(task)?

@@ -17,6 +17,8 @@ pub struct FitOptions {
     pub devices: Vec<String>,
     /// The precision that counts on devices measured at several; a device measured at one is known at that one.
     pub precision: Option<Precision>,
+    /// Learn from latencies that no device like theirs can have, too; otherwise they are taken for a mistaken unit and refused.
+    pub trust_units: bool,
     /// Maximum architectures used per device, drawn at random; all by default.
     pub samples_per_device: Option<usize>,
     /// Draw one set of `samples_per_device` architectures for all known devices, as few-shot benchmarks do, instead of one for
@@ -63,6 +65,7 @@ impl Default for FitOptions {
             task: None,
             devices: Vec::new(),
             precision: None,
+            trust_units: false,
             samples_per_device: None,
             shared_architectures: false,
             accuracy_samples: None,
