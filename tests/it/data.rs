@@ -490,7 +490,7 @@ fn wrong_usage_is_status_2() {
     edgefit(folder.path(), "data frobnicate").failed(2, &[]);
     let help = edgefit(folder.path(), "data import --help").succeeded();
     assert!(
-        help.stdout.contains("nats-bench") && help.stdout.contains("Examples:"),
+        help.stdout.contains("nats-bench") && help.stdout.contains("Example:"),
         "{}",
         help.stdout
     );

@@ -93,7 +93,7 @@ fn cells_of_hw_nas_bench() {
     // Architecture 0 of the published order, written (4, 3, 3, 0, 0, 0).
     let first = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|";
     let lines = [
-        format!("edgegpu,{first},fp32,32x32,5.807418537139893,24.226614330768584,measured"),
+        format!("edgegpu,{first},fp16,32x32,5.807418537139893,24.226614330768584,measured"),
         format!("edgetpu,{first},int8,32x32,0.9571811309997429,,measured"),
         format!("pixel3,{first},fp32,16x16,1.33656,,measured"),
     ];

@@ -244,10 +244,10 @@ fn cells_of_hw_nas_bench_become_a_dataset() {
     // Two tasks of three architectures on three devices, less what is missing.
     assert_eq!(measurements.lines().count(), 1 + 2 * (3 * 3 - 1));
     for line in [
-        format!("edgegpu,{},fp32,32x32,6,24.5,measured", ARCHITECTURES[0]),
+        format!("edgegpu,{},fp16,32x32,6,24.5,measured", ARCHITECTURES[0]),
         format!("pixel3,{},fp32,32x32,2,,measured", ARCHITECTURES[1]),
         format!("edgetpu,{},int8,32x32,1.5,,measured", ARCHITECTURES[5]),
-        format!("edgegpu,{},fp32,16x16,3,12.25,measured", ARCHITECTURES[5]),
+        format!("edgegpu,{},fp16,16x16,3,12.25,measured", ARCHITECTURES[5]),
     ] {
         assert!(
             measurements.lines().any(|found| found == line),
@@ -260,7 +260,7 @@ fn cells_of_hw_nas_bench_become_a_dataset() {
         "data import hw-nas-bench {HW/hw_cifar100.csv} --space nasbench201 --out {own}",
     )
     .succeeded();
-    assert!(read(folder.path(), "own/measurements.csv").contains(",fp32,32x32,18,73.5,"));
+    assert!(read(folder.path(), "own/measurements.csv").contains(",fp16,32x32,18,73.5,"));
     edgefit(
         folder.path(),
         "data import hw-nas-bench {HW/hw_cifar100.csv} --space nasbench201 --out {hw}",
