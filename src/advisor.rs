@@ -8,10 +8,16 @@ use crate::compute::{Backend, ComputeDevice};
 use crate::device::features::coordinates;
 use crate::device::{self, Device, catalogue};
 use crate::error::{Error, Result};
+use crate::metric::Metric;
 use crate::optimize::{Optimizer, Proposals, Request};
 use crate::predict::{DeviceModel, Prediction, Predictor, Probe};
+use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
 use crate::space::{Architecture, SearchSpace};
+use crate::stats;
+
+/// Random architectures that the range of typical limits is taken from.
+const TYPICAL_SAMPLES: usize = 500;
 
 /// A checkpoint, ready to be asked about devices and designs. It may be shared between threads.
 pub struct Advisor {
@@ -31,6 +37,17 @@ pub struct ChosenProbes {
     /// How far predictions are expected to be off beside noise, as a factor less one (0.1 is about 10 %): before the first
     /// probe, after each, and after one more than there are.
     pub expected_errors: Vec<f64>,
+}
+
+/// The design for one of many limits.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParetoPoint {
+    /// The limit on latency, in ms.
+    pub limit_ms: f64,
+    /// All limits that it was chosen within.
+    pub limits: Limits,
+    /// The design, or the closest one.
+    pub proposals: Proposals,
 }
 
 impl Advisor {
@@ -182,6 +199,53 @@ impl Advisor {
         self.optimizer()?.propose(&self.predictor, device, request, self.seed)
     }
 
+    /// The most accurate design for each of many limits on latency in ms, beside those of `request`, in the order of the limits
+    /// and at the price of one batch.
+    ///
+    /// # Errors
+    /// As [`Advisor::design`], and [`Error::Invalid`] for a limit that is not positive.
+    pub fn pareto(&self, device: &DeviceModel, request: &Request, limits_ms: &[f64]) -> Result<Vec<ParetoPoint>> {
+        let requests = limits_ms
+            .iter()
+            .map(|&limit_ms| {
+                let mut constraints = request.limits.constraints().to_vec();
+                constraints.push(Constraint::new(Metric::Latency, limit_ms)?);
+                Ok(Request {
+                    limits: Limits::new(constraints, request.limits.confidence())?,
+                    count: 1,
+                    ..request.clone()
+                })
+            })
+            .collect::<Result<Vec<Request>>>()?;
+        let queries: Vec<(&DeviceModel, &Request)> = requests.iter().map(|request| (device, request)).collect();
+        let proposals = self.optimizer()?.propose_batch(&self.predictor, &queries, self.seed)?;
+        let points = limits_ms.iter().zip(requests).zip(proposals);
+        Ok(points
+            .map(|((&limit_ms, request), proposals)| ParetoPoint {
+                limit_ms,
+                limits: request.limits,
+                proposals,
+            })
+            .collect())
+    }
+
+    /// `count` limits on latency in ms that tell a device's designs apart: evenly spaced in their logarithm, from what one in
+    /// twenty random architectures keeps to what nineteen in twenty keep, as predicted.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a device of another checkpoint.
+    pub fn typical_limits(&self, device: &DeviceModel, count: usize) -> Result<Vec<f64>> {
+        let mut rng = self.seed.stream("typical limits");
+        let sampled: Vec<Architecture> = (0..TYPICAL_SAMPLES).map(|_| self.space().sample(&mut rng)).collect();
+        let predicted = self.predict(device, &sampled)?;
+        let latencies: Vec<f64> = predicted.iter().map(|one| one.metrics.latency().mean).collect();
+        let quantile = |share| stats::quantile(&latencies, share).unwrap_or(f64::NAN).ln();
+        let (low, high) = (quantile(0.05), quantile(0.95));
+        let steps = count.saturating_sub(1).max(1) as f64;
+        let at = |step: usize| (low + (high - low) * step as f64 / steps).exp();
+        Ok((0..count).map(at).collect())
+    }
+
     /// Adds the checkpoint's devices to those that would have worked.
     fn with_known_devices(&self, error: Error) -> Error {
         match error {
@@ -241,6 +305,20 @@ mod tests {
             ..faster
         };
         assert_eq!(advisor.describe(&renamed).unwrap().id, "my-pixel");
+    }
+
+    #[test]
+    fn looser_limits_never_cost_accuracy() {
+        let advisor = advisor();
+        let device = advisor.device("pixel3").unwrap();
+        let limits = advisor.typical_limits(&device, 5).unwrap();
+        assert!(limits.len() == 5 && limits.is_sorted(), "{limits:?}");
+        let points = advisor.pareto(&device, &Request::default(), &limits).unwrap();
+        let accuracies: Vec<f64> = (points.iter().filter(|point| point.proposals.feasible()))
+            .map(|point| point.proposals.best().accuracy.percent.mean)
+            .collect();
+        assert!(accuracies.len() >= 4 && accuracies.is_sorted(), "{accuracies:?}");
+        assert!(advisor.pareto(&device, &Request::default(), &[10.0, -1.0]).is_err());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use comfy_table::Cell;
 use super::device::resolve;
 use super::predict::Format;
 use super::table::{architecture, interval, new_table};
-use super::{Global, print, print_json};
+use super::{Global, NOTHING_FEASIBLE, print, print_json};
 use crate::error::Result;
 use crate::metric::{Metric, Source};
 use crate::optimize::{Proposal, Proposals, Request};
@@ -19,8 +19,6 @@ use crate::search::{Constraint, Limits, Miss, Objective};
 use crate::space::SearchSpace;
 use crate::stats::INTERVAL_SHARE;
 
-/// Exit status when no design meets the limits.
-const NOTHING_FEASIBLE: u8 = 3;
 /// Designs printed unless another number is given.
 pub(crate) const DESIGNS: usize = 5;
 

@@ -3,11 +3,14 @@
 mod adapt;
 mod benchmark;
 mod choices;
+mod completions;
 mod data;
 mod design;
 mod device;
+mod devices;
 mod evaluate;
 mod interrupt;
+mod pareto;
 mod predict;
 mod printable;
 mod progress;
@@ -38,6 +41,9 @@ use crate::predict::DeviceModel;
 use crate::report::Context;
 use crate::seed::Seed;
 use crate::space::Precision;
+
+/// Exit status when no design meets the limits.
+const NOTHING_FEASIBLE: u8 = 3;
 
 /// Chooses a neural network for a device and limits, in milliseconds, with honest intervals.
 #[derive(Debug, Parser)]
@@ -152,6 +158,12 @@ printed.")]
         after_help = "Example:\n  edgefit search nsga2 --checkpoint nasbench201 --device pixel3 --max-latency-ms 10"
     )]
     Search(search::SearchArgs),
+    /// Choose the design for each of many limits on latency at once
+    #[command(after_help = "\
+Examples:
+  edgefit pareto --checkpoint nasbench201 --device pixel3
+  edgefit pareto --checkpoint nasbench201 --device pixel3 --limits-ms 5,10,20 --format csv --svg pareto.svg")]
+    Pareto(pareto::ParetoArgs),
     /// Train, adapt and score a named few-shot benchmark, beside published figures
     #[command(after_help = "\
 Examples:
@@ -161,6 +173,13 @@ Examples:
 A benchmark names known and unseen devices; examples/benchmark.toml is one to copy from. Published figures belong to measured
 devices: import those first, as in `edgefit data import help HELP --space nasbench201 --out nb201`.")]
     Benchmark(benchmark::BenchmarkArgs),
+    /// List the devices known by name, or show the datasheet of one
+    #[command(after_help = "\
+Examples:
+  edgefit devices
+  edgefit devices pytorch --class gpu
+  edgefit devices pixel3")]
+    Devices(devices::DevicesArgs),
     /// Find out which devices stand for others, and adapt them (One Proxy Device Is Enough)
     #[command(subcommand)]
     Proxy(proxy::ProxyVerb),
@@ -170,6 +189,9 @@ devices: import those first, as in `edgefit data import help HELP --space nasben
     /// Write what a checkpoint is worth as one HTML file with figures, for screens and for print
     #[command(subcommand)]
     Report(report::ReportVerb),
+    /// Print what a shell needs to complete commands and options
+    #[command(after_help = "Example:\n  edgefit completions bash > edgefit.bash")]
+    Completions(completions::CompletionsArgs),
 }
 
 impl Cli {
@@ -188,10 +210,13 @@ impl Cli {
             Verb::Predict(args) => predict::run(args, &self.global),
             Verb::Design(args) => design::run(args, &self.global),
             Verb::Search(args) => search::run(args, &self.global),
+            Verb::Pareto(args) => pareto::run(args, &self.global),
             Verb::Benchmark(args) => benchmark::run(args, &self.global),
+            Verb::Devices(args) => devices::run(args, &self.global),
             Verb::Proxy(verb) => proxy::run(verb, &self.global),
             Verb::Evaluate(verb) => evaluate::run(verb, &self.global),
             Verb::Report(verb) => report::run(verb, &self.global),
+            Verb::Completions(args) => completions::run(args),
         }
     }
 }

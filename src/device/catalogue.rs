@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::Device;
 use super::file::UnitFile;
+use super::{CLASSES, Device};
 use crate::error::{Error, Result};
 
 /// Path and text of every catalogue file, in order of path.
@@ -18,6 +18,34 @@ pub fn all() -> Result<Vec<Device>> {
     for file in files()? {
         devices.extend(file.devices()?);
     }
+    Ok(devices)
+}
+
+/// The devices whose id, unit, class or runtime holds `text`, whatever its case, and that are of this class, if one is given.
+///
+/// # Errors
+/// [`Error::Unknown`] with the nearest name for a class that does not exist.
+pub fn search(text: &str, class: Option<&str>) -> Result<Vec<Device>> {
+    if let Some(class) = class.filter(|class| !CLASSES.contains(class)) {
+        return Err(Error::Unknown {
+            kind: "class",
+            name: class.into(),
+            known: CLASSES.iter().map(ToString::to_string).collect(),
+        });
+    }
+    let text = text.to_lowercase();
+    let holds = |value: &str| value.to_lowercase().contains(&text);
+    let mut devices = all()?;
+    devices.retain(|device| {
+        let named = [
+            Some(&device.id),
+            Some(&device.unit),
+            device.class.as_ref(),
+            device.runtime.as_ref(),
+        ];
+        named.into_iter().flatten().any(|value| holds(value))
+            && class.is_none_or(|class| device.class.as_deref() == Some(class))
+    });
     Ok(devices)
 }
 

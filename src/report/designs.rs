@@ -75,6 +75,25 @@ impl DesignRow {
         }
     }
 
+    fn cells(&self) -> Vec<String> {
+        let mut cells = vec![
+            self.architecture.clone(),
+            self.quantization.clone(),
+            self.accuracy_origin.name().to_string(),
+        ];
+        for estimate in [Some(self.accuracy), Some(self.latency_ms), self.energy_mj] {
+            let ends = [
+                estimate.map(|one| one.mean),
+                estimate.map(|one| one.low),
+                estimate.map(|one| one.high),
+            ];
+            cells.extend(ends.map(number));
+        }
+        cells.push(format!("{:.4}", self.feasible_probability));
+        cells.extend([self.macs_m, self.parameters_m, self.size_mib, self.memory_kib].map(number));
+        cells
+    }
+
     /// The value of a metric that is computed from the network.
     pub fn computed(&self, metric: Metric) -> Option<f64> {
         match metric {
@@ -116,22 +135,28 @@ pub fn designs_csv(rows: &[DesignRow]) -> Result<String> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(HEADER).map_err(failed)?;
     for row in rows {
-        let mut cells = vec![
-            row.architecture.clone(),
-            row.quantization.clone(),
-            row.accuracy_origin.name().to_string(),
-        ];
-        for estimate in [Some(row.accuracy), Some(row.latency_ms), row.energy_mj] {
-            let ends = [
-                estimate.map(|one| one.mean),
-                estimate.map(|one| one.low),
-                estimate.map(|one| one.high),
-            ];
-            cells.extend(ends.map(number));
-        }
-        cells.push(format!("{:.4}", row.feasible_probability));
-        cells.extend([row.macs_m, row.parameters_m, row.size_mib, row.memory_kib].map(number));
-        writer.write_record(&cells).map_err(failed)?;
+        writer.write_record(row.cells()).map_err(failed)?;
+    }
+    let bytes = writer
+        .into_inner()
+        .map_err(|error| Error::io("write", "designs")(error.into_error()))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Designs for many limits on latency as CSV: the limit, whether it holds surely enough, and what [`designs_csv`] says.
+///
+/// # Errors
+/// [`Error::Io`] when the text cannot be made.
+pub fn pareto_csv(limits_ms: &[f64], rows: &[DesignRow]) -> Result<String> {
+    let failed = |error: csv::Error| Error::io("write", "designs")(error.into());
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let header = ["max_latency_ms", "feasible"].into_iter().chain(HEADER);
+    writer.write_record(header).map_err(failed)?;
+    for (limit_ms, row) in limits_ms.iter().zip(rows) {
+        let limit = [number(Some(*limit_ms)), row.feasible.to_string()];
+        writer
+            .write_record(limit.into_iter().chain(row.cells()))
+            .map_err(failed)?;
     }
     let bytes = writer
         .into_inner()

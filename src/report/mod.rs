@@ -9,6 +9,7 @@ mod canvas;
 mod colour;
 mod context;
 mod designs;
+mod devices;
 mod dots;
 mod fronts;
 mod heatmap;
@@ -27,7 +28,8 @@ mod svg_check;
 
 pub use calibration::CalibrationCurve;
 pub use context::{Context, LimitsRow};
-pub use designs::{DesignRow, designs_csv};
+pub use designs::{DesignRow, designs_csv, pareto_csv};
+pub use devices::{DeviceRow, devices_csv};
 pub use dots::Dots;
 pub use fronts::{FrontPanel, Fronts};
 pub use heatmap::Heatmap;

@@ -123,6 +123,8 @@ fn designs_and_predictions() {
         assert_eq!(designs[0][key], expected, "{key}");
     }
     documented(&folder, "edgefit search", &format!("search random {about} {limits}"));
+    documented(&folder, "edgefit pareto", &format!("pareto {about} --limits 3"));
+    documented(&folder, "edgefit devices", "devices pixel --format json");
     let predictions = format!("predict {about} --architectures {{cells.txt}}");
     let predictions = documented(&folder, "edgefit predict", &predictions);
     assert_eq!(predictions[0]["checkpoint"], designs[0]["checkpoint"]);

@@ -6,6 +6,7 @@ mod backends;
 mod benchmark;
 mod checkpoint;
 mod data;
+mod devices;
 mod driver;
 mod exit_status;
 mod help;
