@@ -62,6 +62,18 @@ pub enum Error {
         /// What to do next.
         hint: String,
     },
+    /// Measured values that are hardly possible. They are taken once it is confirmed that they are meant.
+    #[error("{what}: expected {expected}, found {found}. {hint}")]
+    Implausible {
+        /// What was measured.
+        what: String,
+        /// What it can be.
+        expected: String,
+        /// What it was.
+        found: String,
+        /// The unit that was probably meant, or what to check.
+        hint: String,
+    },
     /// The data or the models at hand lack what the request needs.
     #[error("{what}: expected {expected}, found {found}. {hint}")]
     Insufficient {
@@ -141,7 +153,11 @@ impl Error {
     /// | 3 | no design meets the limits; the closest one is printed. Not an error of this type |
     pub fn exit_code(&self) -> u8 {
         match self {
-            Error::Unknown { .. } | Error::Invalid { .. } | Error::Configuration(_) | Error::Occupied { .. } => 2,
+            Error::Unknown { .. }
+            | Error::Invalid { .. }
+            | Error::Implausible { .. }
+            | Error::Configuration(_)
+            | Error::Occupied { .. } => 2,
             Error::Io { .. }
             | Error::Malformed { .. }
             | Error::Insufficient { .. }

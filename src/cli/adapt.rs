@@ -7,9 +7,10 @@ use clap::Args;
 
 use super::{Global, STDOUT, print};
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::FileKind;
-use crate::predict::{probe_table, read_probes};
+use crate::predict::{AdaptOptions, probe_table, read_probes};
+use crate::seed::Seed;
 
 #[derive(Debug, Args)]
 pub(crate) struct ProbesArgs {
@@ -35,6 +36,9 @@ pub(crate) struct AdaptArgs {
     /// The device's datasheet, from which fewer probes are needed: a TOML file or an id of the catalogue
     #[arg(long)]
     device: Option<String>,
+    /// Take values that are hardly possible as they are
+    #[arg(long)]
+    yes: bool,
     /// File to write
     #[arg(long)]
     out: PathBuf,
@@ -82,7 +86,31 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
         ),
     };
     let probes = read_probes(&args.probes, advisor.space(), device.runs_at())?;
-    let model = advisor.adapt(&device, &probes)?;
+    let seed = Seed(global.seed);
+    let options = AdaptOptions {
+        seed,
+        accept_implausible: args.yes,
+    };
+    let predictor = advisor.predictor();
+    let model = predictor
+        .adapt_with(&device, &probes, &options)
+        .map_err(|error| match error {
+            Error::Implausible {
+                what,
+                expected,
+                found,
+                hint,
+            } => Error::Implausible {
+                what,
+                expected,
+                found,
+                hint: format!("{hint} Repeat the command with --yes if they are meant."),
+            },
+            other => other,
+        })?;
+    for warning in predictor.review(&device, &probes, seed)? {
+        global.say(format!("warning: {warning}"));
+    }
     let written = format!(
         "adapted to {} with {} probes; wrote {}",
         device.id,

@@ -92,7 +92,7 @@ impl Probed {
     }
 
     /// Every measured value of a metric: per architecture the logarithm of the geometric mean, and how often it was measured.
-    fn logs(&self, metric: Metric) -> impl Iterator<Item = (usize, f64, usize)> {
+    pub(super) fn logs(&self, metric: Metric) -> impl Iterator<Item = (usize, f64, usize)> {
         let values = self.values.get(metric).map(Vec::as_slice).unwrap_or_default();
         values.iter().enumerate().filter_map(|(position, values)| {
             let logs: Vec<f64> = values.iter().map(|value| value.ln()).collect();

@@ -24,6 +24,7 @@ mod prediction;
 pub mod prior;
 mod probe_file;
 pub mod probes;
+mod review;
 pub mod roofline;
 pub mod similarity;
 pub(crate) mod sound;
@@ -56,6 +57,7 @@ pub use power::KnownPower;
 pub use prediction::Prediction;
 pub use prior::{KnownDevice, Prior};
 pub use probe_file::{probe_table, read_probes};
+pub use review::ProbeWarning;
 pub use similarity::DeviceSimilarity;
 
 use computed::ComputedMetrics;
@@ -111,6 +113,25 @@ impl MetricPrior {
             posterior,
             calibration: self.known_calibration.clone(),
         })
+    }
+}
+
+/// How to adapt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdaptOptions {
+    /// The same measurements and seed give the same device.
+    pub seed: Seed,
+    /// Whether values that are hardly possible are taken as they are: for measurements that were checked before.
+    pub accept_implausible: bool,
+}
+
+impl AdaptOptions {
+    /// For measurements of a dataset, which are taken as they are.
+    pub fn measured_before(seed: Seed) -> AdaptOptions {
+        AdaptOptions {
+            seed,
+            accept_implausible: true,
+        }
     }
 }
 
@@ -329,20 +350,32 @@ impl Predictor {
     ///
     /// # Errors
     /// [`Error::Invalid`] for values that are not positive numbers, for several architectures that all have the same value, for
-    /// probes far outside of the range of the known devices, for values of one architecture that contradict each other, and for
-    /// probes at several precisions.
+    /// values of one architecture that contradict each other, and for probes at several precisions; [`Error::Implausible`] for
+    /// values that no such device is likely to have, with the unit that was probably meant.
     ///
     /// [`Error::Invalid`]: crate::error::Error::Invalid
-    /// [`Error::Unknown`]: crate::error::Error::Unknown
+    /// [`Error::Implausible`]: crate::error::Error::Implausible
     pub fn adapt(&self, device: &Device, probes: &[Probe], seed: Seed) -> Result<DeviceModel> {
+        let options = AdaptOptions {
+            seed,
+            accept_implausible: false,
+        };
+        self.adapt_with(device, probes, &options)
+    }
+
+    /// As [`Predictor::adapt`], with options.
+    ///
+    /// # Errors
+    /// As [`Predictor::adapt`]; implausible values are no error where they are accepted.
+    pub fn adapt_with(&self, device: &Device, probes: &[Probe], options: &AdaptOptions) -> Result<DeviceModel> {
         let precision = measured::precision(device, probes)?;
         let probed = Probed::of(probes, self.space)?;
         let encoded = self.encode(&probed.architectures);
         let adapt = |metric: Metric, prior: &MetricPrior, like: Option<&Posterior>| -> Result<MetricModel> {
-            let measured = probed.measured(metric, &prior.basis(&encoded));
-            if let Some(median) = measured.median() {
-                plausible::check(&prior.prior, median, metric)?;
+            if !options.accept_implausible {
+                plausible::check(self, device, &probed, &encoded, metric)?;
             }
+            let measured = probed.measured(metric, &prior.basis(&encoded));
             Ok(MetricModel {
                 calibration: prior.calibration(measured.len()),
                 posterior: adapt::adapt(
@@ -350,7 +383,7 @@ impl Predictor {
                     &DeviceSimilarity::of(device, &prior.prior),
                     like,
                     measured,
-                    seed,
+                    options.seed,
                 ),
             })
         };

@@ -23,7 +23,7 @@ use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{FEASIBILITY_TOLERANCE, Optimizer, Request, Start};
-use crate::predict::{Predictor, Probe};
+use crate::predict::{AdaptOptions, Predictor, Probe};
 use crate::progress::{Progress, Unit};
 use crate::proxy::adaproxy::{Norm, adapt};
 use crate::proxy::flow::{FrontPoint, linear_model};
@@ -371,9 +371,11 @@ impl Case<'_> {
     }
 
     fn few_shot(&self, measurements: usize, seed: Seed) -> Result<Answer> {
-        let device = self
-            .predictor
-            .adapt(&self.truth.device, &self.probes(measurements, seed), seed)?;
+        let device = self.predictor.adapt_with(
+            &self.truth.device,
+            &self.probes(measurements, seed),
+            &AdaptOptions::measured_before(seed),
+        )?;
         let model = device.metrics.latency();
         let predictions = model.predict(&self.searched.basis);
         let means: Vec<f64> = predictions.iter().map(|one| f64::from(one.mean)).collect();
@@ -383,9 +385,11 @@ impl Case<'_> {
     }
 
     fn amortized(&self, optimizer: &Optimizer, measurements: usize, seed: Seed) -> Result<Answer> {
-        let device = self
-            .predictor
-            .adapt(&self.truth.device, &self.probes(measurements, seed), seed)?;
+        let device = self.predictor.adapt_with(
+            &self.truth.device,
+            &self.probes(measurements, seed),
+            &AdaptOptions::measured_before(seed),
+        )?;
         let picks = self.limits.iter().map(|limit| {
             let limits = Limits::new(
                 vec![Constraint::new(Metric::Latency, limit.ms)?],

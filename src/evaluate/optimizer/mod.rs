@@ -18,7 +18,7 @@ use crate::metric::Metric;
 use crate::optimize::{Optimizer, PredictorEvaluator, Proposal, Proposals, Request, Start, exhaustive};
 use crate::predict::fit::{FitOptions, accuracy_model};
 use crate::predict::train::Run;
-use crate::predict::{DeviceModel, Predictor, Probe};
+use crate::predict::{AdaptOptions, DeviceModel, Predictor, Probe};
 use crate::progress::{Progress, Unit};
 use crate::search::{Constraint, Limits, Nsga2, Problem, RandomSearch, Searcher};
 use crate::seed::Seed;
@@ -120,7 +120,7 @@ pub fn score_optimizer(
                 scoring,
                 device: position,
                 truth: &truth,
-                model: predictor.adapt(&truth.device, &probes, seed)?,
+                model: predictor.adapt_with(&truth.device, &probes, &AdaptOptions::measured_before(seed))?,
                 limits: &limits,
                 requests: &requests,
                 seed,

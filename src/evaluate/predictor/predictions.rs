@@ -4,7 +4,7 @@ use super::{Measured, PredictorScoring, Protocol, not_learned, probed, repeat_se
 use crate::dataset::{Dataset, Task};
 use crate::error::Result;
 use crate::metric::PerMetric;
-use crate::predict::{Estimate, Predictor, Probe};
+use crate::predict::{AdaptOptions, Estimate, Predictor, Probe};
 use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 use crate::stats::INTERVAL_SHARE;
@@ -75,7 +75,7 @@ pub(super) fn predictions(
         Probe::new(measured.architectures[index].clone(), &measured.device, values)
     };
     let probes: Vec<Probe> = probed.iter().map(probe).collect();
-    let device = predictor.adapt(&measured.device, &probes, seed)?;
+    let device = predictor.adapt_with(&measured.device, &probes, &AdaptOptions::measured_before(seed))?;
     let model = device
         .metrics
         .get(scoring.metric)

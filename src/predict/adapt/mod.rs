@@ -15,7 +15,6 @@ use super::device_model::Posterior;
 use super::prior::Prior;
 use super::similarity::DeviceSimilarity;
 use crate::seed::Seed;
-use crate::stats;
 use evidence::{Weights, evidence};
 use hyperprior::{Hyperprior, Setting};
 
@@ -62,9 +61,23 @@ impl Measured {
         self.logs.is_empty()
     }
 
-    /// Median of the values, if there are any.
-    pub fn median(&self) -> Option<f64> {
-        stats::quantile(self.logs.as_slice(), 0.5).map(f64::exp)
+    /// The basis at the architectures: `[rank, architectures]`.
+    pub(super) fn basis(&self) -> DMatrix<f32> {
+        self.basis.map(|value| value as f32)
+    }
+
+    /// Natural logarithm of one value.
+    pub(super) fn log(&self, index: usize) -> f64 {
+        self.logs[index]
+    }
+
+    /// What was measured of all architectures but one.
+    pub(super) fn without(&self, index: usize) -> Measured {
+        Measured {
+            basis: self.basis.clone().remove_column(index),
+            logs: self.logs.clone().remove_row(index),
+            noise: self.noise.clone().remove_row(index),
+        }
     }
 }
 

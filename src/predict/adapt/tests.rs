@@ -6,6 +6,7 @@ use super::super::example::World;
 use super::evidence::{Evidence, OverProbes, OverWeights};
 use super::*;
 use crate::device::Device;
+use crate::stats;
 
 fn similarity(world: &World) -> DeviceSimilarity {
     DeviceSimilarity::of(&Device::named("new"), &world.prior)

@@ -1,0 +1,169 @@
+//! Probes that do not fit together, or fit no device seen before: worth a second look, but no error.
+
+use std::fmt;
+
+use rayon::prelude::*;
+
+use super::adapt::{self, Measured};
+use super::measured::Probed;
+use super::plausible::known_functions;
+use super::{DeviceSimilarity, Predictor, Probe};
+use crate::device::Device;
+use crate::error::Result;
+use crate::metric::Metric;
+use crate::seed::Seed;
+use crate::stats;
+
+/// Fewest architectures that can be told to contradict known devices, or each other.
+const LEAST_PROBES: usize = 5;
+/// Most architectures that are each predicted from the others; of more, those are that the fit misses most.
+const MOST_LEFT_OUT: usize = 24;
+/// A probe is an outlier this many predicted standard deviations from what the others say, and by this factor.
+const OUTLIER_DEVIATIONS: f64 = 4.0;
+const OUTLIER_FACTOR: f64 = 3.0;
+
+/// What is odd about some probes.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ProbeWarning {
+    /// One of them is far from what the others say of its architecture.
+    Outlier {
+        /// What was measured.
+        metric: Metric,
+        /// The architecture, in the notation of its space.
+        architecture: String,
+        /// The value.
+        measured: f64,
+        /// What the other probes say.
+        expected: f64,
+    },
+    /// Their order is the reverse of that on every known device.
+    Reversed {
+        /// What was measured.
+        metric: Metric,
+        /// The largest rank correlation with a known device.
+        correlation: f64,
+    },
+}
+
+impl fmt::Display for ProbeWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ProbeWarning::Outlier {
+                metric,
+                architecture,
+                measured,
+                expected,
+            } => write!(
+                f,
+                "{metric} of {architecture}: {measured} {unit} measured where the other probes say about {expected:.3} {unit}. \
+                 Measure it again.",
+                unit = metric.unit()
+            ),
+            ProbeWarning::Reversed { metric, correlation } => write!(
+                f,
+                "{metric} of the probes: what is slow on every known device is fast here (rank correlations of at most \
+                 {correlation:.2}). Check that each value stands beside its own architecture."
+            ),
+        }
+    }
+}
+
+impl Predictor {
+    /// What is odd about probes that [`Predictor::adapt`] takes. Takes as long as several adaptations.
+    ///
+    /// # Errors
+    /// As [`Predictor::adapt`] for values that are no measurements.
+    pub fn review(&self, device: &Device, probes: &[Probe], seed: Seed) -> Result<Vec<ProbeWarning>> {
+        let probed = Probed::of(probes, self.space)?;
+        let encoded = self.encode(&probed.architectures);
+        let mut warnings = Vec::new();
+        for (metric, learned) in self.metrics.iter() {
+            let prior = &learned.prior;
+            let rows: Vec<(usize, f64, usize)> = probed.logs(metric).collect();
+            if rows.len() < LEAST_PROBES {
+                continue;
+            }
+            let positions: Vec<usize> = rows.iter().map(|row| row.0).collect();
+            let logs: Vec<f64> = rows.iter().map(|row| row.1).collect();
+            let basis = learned.basis(&encoded).select_columns(&positions);
+            let correlation = known_functions(prior, &basis)
+                .row_iter()
+                .filter_map(|row| stats::spearman(&row.iter().copied().collect::<Vec<f64>>(), &logs))
+                .fold(f64::NEG_INFINITY, f64::max);
+            if correlation.is_finite() && correlation < 0.0 {
+                warnings.push(ProbeWarning::Reversed { metric, correlation });
+            }
+            let similarity = DeviceSimilarity::of(device, prior);
+            let measured = probed.measured(metric, &learned.basis(&encoded));
+            warnings.extend(
+                outliers(&measured, |measured| {
+                    adapt::adapt(prior, &similarity, None, measured, seed)
+                })
+                .into_iter()
+                .map(|(index, expected)| ProbeWarning::Outlier {
+                    metric,
+                    architecture: self.space.print(&probed.architectures[positions[index]]),
+                    measured: logs[index].exp(),
+                    expected: expected.exp(),
+                }),
+            );
+        }
+        Ok(warnings)
+    }
+}
+
+/// Positions of the architectures that are far from what the others say, and the logarithm of that.
+fn outliers(measured: &Measured, adapt: impl Fn(Measured) -> super::Posterior + Sync) -> Vec<(usize, f64)> {
+    let mut suspects: Vec<usize> = (0..measured.len()).collect();
+    if suspects.len() > MOST_LEFT_OUT {
+        let fitted = adapt(measured.clone()).predict(&measured.basis());
+        let missed = |index: usize| (measured.log(index) - f64::from(fitted[index].mean)).abs();
+        suspects.sort_by(|&a, &b| missed(b).total_cmp(&missed(a)));
+        suspects.truncate(MOST_LEFT_OUT);
+        suspects.sort_unstable();
+    }
+    let odd = |&index: &usize| {
+        let predicted = adapt(measured.without(index)).predict(&measured.basis().columns(index, 1).into_owned())[0];
+        let away = (measured.log(index) - f64::from(predicted.mean)).abs();
+        let most = (OUTLIER_DEVIATIONS * f64::from(predicted.deviation)).max(OUTLIER_FACTOR.ln());
+        (away > most).then_some((index, f64::from(predicted.mean)))
+    };
+    suspects.par_iter().filter_map(odd).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::example::World;
+    use super::*;
+
+    /// Positions of outliers among `count` probes of the world's third device, one of them off by `factor`.
+    fn found(count: usize, off: usize, factor: f64) -> Vec<usize> {
+        let world = World::new();
+        let mut logs: Vec<f64> = (0..count).map(|column| world.logs[(2, column)]).collect();
+        logs[off] += factor.ln();
+        let basis = world.basis.columns(0, count).into_owned();
+        let measured = Measured::once(basis.map(f64::from), &logs);
+        let similarity = DeviceSimilarity::of(&Device::named("new"), &world.prior);
+        outliers(&measured, |measured| {
+            adapt::adapt(&world.prior, &similarity, None, measured, Seed(1))
+        })
+        .into_iter()
+        .map(|one| one.0)
+        .collect()
+    }
+
+    #[test]
+    fn one_probe_ten_times_off_is_found() {
+        assert_eq!(found(10, 3, 10.0), [3]);
+        assert_eq!(found(10, 7, 0.1), [7]);
+        assert_eq!(found(60, 40, 10.0), [40]);
+    }
+
+    #[test]
+    fn probes_that_fit_together_have_no_outlier() {
+        for count in [5, 10, 60] {
+            assert_eq!(found(count, 0, 1.0), Vec::<usize>::new());
+        }
+        assert_eq!(found(10, 3, 1.2), Vec::<usize>::new());
+    }
+}
