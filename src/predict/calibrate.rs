@@ -13,6 +13,9 @@ const LEVELS: [f64; 15] = [
     0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 0.975, 0.99, 0.995,
 ];
 
+/// What quantiles are rounded to.
+const DECIMALS: f64 = 1e-6;
+
 /// Quantiles of standardised errors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Calibration {
@@ -39,11 +42,7 @@ impl Calibration {
         for group in &mut sorted {
             group.sort_unstable_by(f64::total_cmp);
         }
-        let mut quantiles: Vec<f64> = LEVELS.iter().map(|&level| pooled_quantile(&sorted, level)).collect();
-        for index in 1..quantiles.len() {
-            quantiles[index] = quantiles[index].max(quantiles[index - 1] + 1e-6);
-        }
-        Calibration { quantiles }
+        Calibration::rising(LEVELS.iter().map(|&level| pooled_quantile(&sorted, level)))
     }
 
     /// Standardised errors at the fixed levels.
@@ -54,8 +53,18 @@ impl Calibration {
     /// Between two calibrations: `share` of the way from `self` to `other`.
     pub fn between(&self, other: &Calibration, share: f64) -> Calibration {
         let blend = |(a, b): (&f64, &f64)| a + share * (b - a);
+        Calibration::rising(self.quantiles.iter().zip(&other.quantiles).map(blend))
+    }
+
+    /// With six decimals, which read back from a file as they were written, and strictly rising.
+    fn rising(quantiles: impl Iterator<Item = f64>) -> Calibration {
+        let mut quantiles: Vec<i64> = quantiles.map(|quantile| (quantile / DECIMALS).round() as i64).collect();
+        for index in 1..quantiles.len() {
+            quantiles[index] = quantiles[index].max(quantiles[index - 1] + 1);
+        }
+        let steps = (1.0 / DECIMALS).round();
         Calibration {
-            quantiles: self.quantiles.iter().zip(&other.quantiles).map(blend).collect(),
+            quantiles: quantiles.into_iter().map(|step| step as f64 / steps).collect(),
         }
     }
 

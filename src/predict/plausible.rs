@@ -228,13 +228,12 @@ mod tests {
         let chip = catalogue::find("stm32h743").unwrap();
         assert!(said(&Device::named("new"), 300.0).contains("microseconds"));
         assert_eq!(said(&chip, 300.0), "plausible");
-        // As fast as a phone, it is not a microcontroller.
-        assert!(said(&chip, 0.3).contains("seconds"), "{}", said(&chip, 0.3));
+        // Faster than any phone, it is no microcontroller.
+        assert!(said(&chip, 0.01).contains("seconds"), "{}", said(&chip, 0.01));
     }
 
-    /// The phones differ by a factor of about twenty among each other; ten times as slow as the slowest is no other unit's.
     #[test]
-    fn slow_devices_are_not_refused_without_a_reason() {
+    fn devices_a_little_beyond_the_known_ones_are_not_refused() {
         assert_eq!(said(&Device::named("new"), 4.0), "plausible");
     }
 }

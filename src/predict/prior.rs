@@ -187,9 +187,7 @@ impl Prior {
             builder.push(Coordinate::Feature, row.into_owned());
         }
         for &feature in &reference.degenerate_features {
-            let mut row = RowDVector::zeros(width);
-            row[outputs + feature] = 1.0;
-            builder.push(Coordinate::Degenerate, row);
+            builder.push(Coordinate::Degenerate, indicator(reference, feature, width));
         }
         let rank = builder.coordinates.len();
         let of_metric: Vec<usize> = (0..known.len()).filter(|&index| known[index].0 == metric).collect();
@@ -281,6 +279,17 @@ fn feature_directions(reference: &Reference) -> DMatrix<f64> {
         row.columns_mut(outputs, features).copy_from(&direction.transpose());
     }
     rows
+}
+
+/// Row of the map that is one where a feature with two values has the larger one, and else zero.
+fn indicator(reference: &Reference, feature: usize, width: usize) -> RowDVector<f64> {
+    let values = reference.features.row(feature);
+    let (low, high) = (f64::from(values.min()), f64::from(values.max()));
+    let jump = if high > low { high - low } else { 1.0 };
+    let mut row = RowDVector::zeros(width);
+    row[reference.outputs.nrows() + feature] = 1.0 / jump;
+    row[width - 1] = -low / jump;
+    row
 }
 
 /// Ridge regression of functions `[reference, functions]` on the features and a constant, as rows of a map:

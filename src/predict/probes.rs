@@ -30,8 +30,7 @@ pub fn choose(
 ) -> Vec<usize> {
     let rank = prior.rank();
     let degenerate = degenerate_rows(prior);
-    // Degenerate features are standardised: above zero where they are one.
-    let is_degenerate = |column: usize| degenerate.iter().any(|&row| candidates[(row, column)] > 0.0);
+    let is_degenerate = |column: usize| degenerate.iter().any(|&row| candidates[(row, column)] > 0.5);
     usable.retain(|&column| !is_degenerate(column));
     let (candidates, spread) = (scaled(prior, candidates), spread(prior, targets));
     let mut covariance = DMatrix::<f64>::identity(rank, rank);

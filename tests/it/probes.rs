@@ -41,6 +41,42 @@ fn latencies_in_nanoseconds_are_taken_for_a_wrong_unit() {
 }
 
 #[test]
+fn seconds_are_named_and_taken_only_when_confirmed() {
+    let (folder, rows) = measured();
+    for (factor, named) in [(1e-3, "seconds"), (1e3, "microseconds")] {
+        let rows = rows
+            .iter()
+            .map(|(one, value)| (one.clone(), (value * factor).to_string()));
+        let content = table(rows);
+        adapt(folder.path(), &content).failed(2, &["latency of the probes", named, "--yes"]);
+        let line = "adapt --checkpoint {nb} --probes {probes.csv} --out {new.json} --yes";
+        edgefit(folder.path(), line).succeeded();
+        fs::remove_file(folder.path().join("new.json")).unwrap();
+    }
+    for absurd in [1e300, 1e-310] {
+        let rows = rows
+            .iter()
+            .map(|(one, value)| (one.clone(), (value * absurd).to_string()));
+        adapt(folder.path(), &table(rows)).failed(2, &["latency of the probes"]);
+    }
+}
+
+#[test]
+fn one_probe_ten_times_off_is_named() {
+    let (folder, rows) = measured();
+    let odd = &rows[4].0;
+    let rows = rows.iter().enumerate().map(|(index, (one, value))| {
+        let factor = if index == 4 { 10.0 } else { 1.0 };
+        (one.clone(), (factor * value).to_string())
+    });
+    let run = adapt(folder.path(), &table(rows)).succeeded();
+    assert!(
+        run.stderr.contains("warning: latency of") && run.stderr.contains(odd),
+        "{run:?}"
+    );
+}
+
+#[test]
 fn equal_latencies_tell_nothing() {
     let (folder, rows) = measured();
     let rows = rows.into_iter().map(|(one, _)| (one, "3.5".to_string()));

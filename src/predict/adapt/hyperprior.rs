@@ -21,8 +21,8 @@ const SYNTHETIC_WIDTH: (f64, f64) = (0.4, 0.8);
 const FEATURE_WIDTH: (f64, f64) = (0.05, 1.0);
 /// Prior standard deviations of degenerate networks on devices that run them like others, and on those that optimise them away;
 /// and the share of the former.
-const DEGENERATE_WIDTHS: (f64, f64) = (0.05, 2.0);
-const DEGENERATE_ORDINARY: f64 = 0.7;
+const DEGENERATE_WIDTHS: (f64, f64) = (0.15, 2.0);
+const DEGENERATE_ORDINARY: f64 = 0.8;
 /// Log-spread of the scale around the known devices' typical scale, and of the noise around that of the known device in
 /// the centre.
 pub(super) const SCALE_SPREAD: f64 = 0.4;
