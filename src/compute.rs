@@ -63,13 +63,15 @@ pub fn by_rows(
         let rows = Tensor::from_data(TensorData::new(rows.to_vec(), shape), device);
         forward(rows).into_data().iter().collect()
     };
-    let parts: Vec<Vec<f32>> = match is_cpu(device) {
-        // To hand a single part to another thread would take longer than a small one's computation.
-        true if values.len() <= ROWS_ON_CPU * width => return outputs(values),
-        true => values.par_chunks(ROWS_ON_CPU * width).map(outputs).collect(),
-        false => values.chunks(ROWS_ELSEWHERE * width).map(outputs).collect(),
+    let chunks: Vec<Vec<f32>> = if !is_cpu(device) {
+        values.chunks(ROWS_ELSEWHERE * width).map(outputs).collect()
+    } else if values.len() <= ROWS_ON_CPU * width {
+        // To hand a single chunk to another thread would take longer than a small one's computation.
+        return outputs(values);
+    } else {
+        values.par_chunks(ROWS_ON_CPU * width).map(outputs).collect()
     };
-    parts.concat()
+    chunks.concat()
 }
 
 #[cfg(feature = "wgpu")]

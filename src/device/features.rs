@@ -1,6 +1,6 @@
 //! What a device looks like to a predictor: its datasheet as a vector of numbers.
 //!
-//! Every numeric entry is a base-10 logarithm relative to a middling device, so that 0 is "nothing special"; an unknown value
+//! Every numeric entry is a base-10 logarithm relative to a reference device, so that 0 is "nothing special"; an unknown value
 //! is 0 as well, and its companion `..._unknown` is 1. Classes come twice, as a family (what kind of machine executes) and by
 //! themselves, so that a class with few devices leans on its family. The vector depends on the datasheet alone: never on
 //! the device's name, and never on a measurement.
@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use super::{CLASSES, Device};
 use crate::space::Precision;
 
-/// A numeric entry: name, the value of a middling device, and where to read it.
+/// A numeric entry: name, the value of the reference device, and where to read it.
 type Numeric = (&'static str, f64, fn(&Device) -> Option<f64>);
 
 const NUMERIC: &[Numeric] = &[
@@ -76,12 +76,12 @@ pub fn names() -> Vec<String> {
 /// The datasheet as numbers, in the order of [`names`]. An unstated batch size is taken as 1.
 pub fn features(device: &Device) -> Vec<f64> {
     let mut features = Vec::new();
-    for (_, middling, value) in NUMERIC {
+    for (_, reference, value) in NUMERIC {
         push(
             &mut features,
             value(device)
                 .filter(|value| *value > 0.0)
-                .map(|value| (value / middling).log10()),
+                .map(|value| (value / reference).log10()),
         );
     }
     push(&mut features, device.year.map(|year| (year - 2018.0) / 5.0));
@@ -187,7 +187,7 @@ mod tests {
         }
     }
 
-    /// 10,000 GFLOP/s is ten times the middling 1,000; batch 256 = 2^8, over 4; 8 bits are half of 16.
+    /// 10,000 GFLOP/s is ten times the reference 1,000; batch 256 = 2^8, over 4; 8 bits are half of 16.
     #[test]
     fn values_worked_by_hand() {
         let device = Device {

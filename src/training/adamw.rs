@@ -1,4 +1,4 @@
-//! AdamW (Loshchilov & Hutter 2019) in one pass over the weights. Burn's own makes a pass, and a tensor, for every operation
+//! Fused AdamW (Loshchilov & Hutter 2019): one pass over the weights. Burn's own makes a pass, and a tensor, for every operation
 //! of its formula, which on a CPU takes a quarter of a training step of the networks here; elsewhere it is what computes.
 
 use burn::optim::{AdamW, AdamWConfig, AdamWState, AdaptiveMomentumState, LearningRate, Optimizer};
@@ -7,15 +7,15 @@ use rayon::prelude::*;
 
 use crate::compute::is_cpu;
 
-/// How much of the moments is kept in a step, and what keeps the division from zero: Burn's defaults.
-const KEPT: (f32, f32) = (0.9, 0.999);
+/// Decay rates of the two moments, and what keeps the division from zero: Burn's defaults.
+const BETAS: (f32, f32) = (0.9, 0.999);
 const EPSILON: f32 = 1e-5;
 /// Weights that a thread takes at a time.
-const PIECE: usize = 16_384;
+const CHUNK: usize = 16_384;
 
 /// AdamW for the weights of one tensor at a time.
 #[derive(Clone)]
-pub(super) struct OnePass {
+pub(super) struct FusedAdamW {
     weight_decay: f32,
     elsewhere: AdamW,
 }
@@ -28,21 +28,21 @@ struct Factors {
     second_correction: f32,
 }
 
-impl OnePass {
-    pub(super) fn new(weight_decay: f32) -> OnePass {
+impl FusedAdamW {
+    pub(super) fn new(weight_decay: f32) -> FusedAdamW {
         let elsewhere = AdamWConfig::new()
-            .with_beta_1(KEPT.0)
-            .with_beta_2(KEPT.1)
+            .with_beta_1(BETAS.0)
+            .with_beta_2(BETAS.1)
             .with_epsilon(EPSILON)
             .with_weight_decay(weight_decay);
-        OnePass {
+        FusedAdamW {
             weight_decay,
             elsewhere: elsewhere.build(),
         }
     }
 }
 
-impl Optimizer for OnePass {
+impl Optimizer for FusedAdamW {
     type State<const D: usize> = AdamWState<D>;
 
     fn step<const D: usize>(
@@ -69,8 +69,8 @@ impl Optimizer for OnePass {
         let factors = Factors {
             rate: rate as f32,
             kept_weight: (1.0 - rate * f64::from(self.weight_decay)) as f32,
-            first_correction: 1.0 - KEPT.0.powi(time as i32 + 1),
-            second_correction: 1.0 - KEPT.1.powi(time as i32 + 1),
+            first_correction: 1.0 - BETAS.0.powi(time as i32 + 1),
+            second_correction: 1.0 - BETAS.1.powi(time as i32 + 1),
         };
         let mut data = [weights, moment_1, moment_2].map(Tensor::into_data);
         let gradient = gradient.into_data();
@@ -96,24 +96,24 @@ impl Factors {
     fn apply(&self, [weights, first, second]: &mut [TensorData; 3], gradient: &TensorData) -> Option<()> {
         let (weights, gradient) = (weights.as_mut_slice::<f32>().ok()?, gradient.as_slice::<f32>().ok()?);
         let (first, second) = (first.as_mut_slice::<f32>().ok()?, second.as_mut_slice::<f32>().ok()?);
-        if weights.len() <= PIECE {
-            self.piece(weights, first, second, gradient);
+        if weights.len() <= CHUNK {
+            self.chunk(weights, first, second, gradient);
             return Some(());
         }
-        let moments = first.par_chunks_mut(PIECE).zip(second.par_chunks_mut(PIECE));
-        let pieces = weights
-            .par_chunks_mut(PIECE)
+        let moments = first.par_chunks_mut(CHUNK).zip(second.par_chunks_mut(CHUNK));
+        let chunks = weights
+            .par_chunks_mut(CHUNK)
             .zip(moments)
-            .zip(gradient.par_chunks(PIECE));
-        pieces.for_each(|((weights, (first, second)), gradient)| self.piece(weights, first, second, gradient));
+            .zip(gradient.par_chunks(CHUNK));
+        chunks.for_each(|((weights, (first, second)), gradient)| self.chunk(weights, first, second, gradient));
         Some(())
     }
 
-    fn piece(&self, weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
+    fn chunk(&self, weights: &mut [f32], first: &mut [f32], second: &mut [f32], gradient: &[f32]) {
         let moments = first.iter_mut().zip(second);
         for ((weight, (first, second)), gradient) in weights.iter_mut().zip(moments).zip(gradient) {
-            *first = *first * KEPT.0 + gradient * (1.0 - KEPT.0);
-            *second = *second * KEPT.1 + gradient * gradient * (1.0 - KEPT.1);
+            *first = *first * BETAS.0 + gradient * (1.0 - BETAS.0);
+            *second = *second * BETAS.1 + gradient * gradient * (1.0 - BETAS.1);
             let step = *first / self.first_correction / ((*second / self.second_correction).sqrt() + EPSILON);
             *weight = *weight * self.kept_weight - step * self.rate;
         }
@@ -134,9 +134,9 @@ mod tests {
             let values: Vec<f32> = (0..count).map(|index| ((index * 7 + step * 3) as f32).sin()).collect();
             Tensor::from_data(TensorData::new(values, [count]), &device)
         };
-        // More than one piece, the last one not full.
-        let count = PIECE + 100;
-        let ours = OnePass::new(0.1);
+        // More than one chunk, the last one not full.
+        let count = CHUNK + 100;
+        let ours = FusedAdamW::new(0.1);
         let burn = AdamWConfig::new().with_weight_decay(0.1).build();
         let (mut weights, mut expected) = (values(count, 0), values(count, 0));
         let (mut state, mut expected_state) = (None, None);

@@ -17,7 +17,7 @@ use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::adamw::OnePass;
+use self::adamw::FusedAdamW;
 use crate::compute::{ComputeDevice, is_cpu};
 use crate::error::{Error, Result};
 use crate::files::{Committed, LockedFolder, read_bounded};
@@ -71,23 +71,24 @@ const PARTS: usize = 2;
 /// Fewer rows than this are not worth a part.
 const MIN_ROWS: usize = 32;
 
-/// AdamW with clipped gradients and a learning rate that falls to zero along a cosine.
+/// AdamW with clipped gradients and a learning rate with cosine decay to zero.
 pub struct Descent {
     optimizer: ModuleOptimizer,
-    highest_rate: f64,
+    initial_rate: f64,
     steps: usize,
 }
 
 impl Descent {
-    /// Over `steps` steps. `gradient_norm` is the largest norm of the gradient of each weight tensor, infinite for any.
-    pub fn new(highest_rate: f64, weight_decay: f64, gradient_norm: f64, steps: usize) -> Descent {
-        let mut optimizer = ModuleOptimizer::from(OnePass::new(weight_decay as f32));
+    /// Over `steps` steps. `gradient_norm` is the maximum norm of the gradient of each weight tensor, infinite for no
+    /// clipping.
+    pub fn new(initial_rate: f64, weight_decay: f64, gradient_norm: f64, steps: usize) -> Descent {
+        let mut optimizer = ModuleOptimizer::from(FusedAdamW::new(weight_decay as f32));
         if gradient_norm.is_finite() {
             optimizer = optimizer.with_grad_clipping(GradientClippingConfig::Norm(gradient_norm as f32).init());
         }
         Descent {
             optimizer,
-            highest_rate,
+            initial_rate,
             steps,
         }
     }
@@ -103,7 +104,7 @@ impl Descent {
         loss: impl Fn(&M, Range<usize>) -> Tensor<1> + Sync,
     ) -> (M, Tensor<1>) {
         let done = (step as f64 / self.steps as f64).min(1.0);
-        let rate = self.highest_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+        let rate = self.initial_rate * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
         let parts = if is_cpu(device) {
             PARTS.min(rows / MIN_ROWS).max(1)
         } else {
