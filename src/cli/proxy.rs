@@ -128,7 +128,7 @@ pub(crate) fn run(verb: &ProxyVerb, global: &Global) -> Result<ExitCode> {
 }
 
 fn matrix(args: &MatrixArgs, global: &Global) -> Result<()> {
-    for (path, kind) in [(&args.csv, FileKind::Table), (&args.svg, FileKind::Figure)] {
+    for (path, kind) in [(&args.csv, FileKind::Correlations), (&args.svg, FileKind::Figure)] {
         path.as_ref().map_or(Ok(()), |path| global.check_out(path, kind))?;
     }
     let dataset = args.fleet.datasets.read_without_accuracies(global)?;

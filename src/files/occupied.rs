@@ -13,6 +13,9 @@ const MAX_BYTES: u64 = 64 << 20;
 /// Columns whose values somebody measured.
 const MEASURED: [&str; 3] = ["latency_ms", "energy_mj", "accuracy_percent"];
 
+/// The first columns of a table of pairs.
+const PAIR: [&str; 2] = ["first", "second"];
+
 /// What a file that a command writes holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -24,8 +27,8 @@ pub enum FileKind {
     Report,
     /// A figure as SVG.
     Figure,
-    /// Any other table as CSV.
-    Table,
+    /// Correlations between pairs of devices, as CSV.
+    Correlations,
 }
 
 /// What a file was found to hold.
@@ -46,7 +49,7 @@ impl fmt::Display for Content {
             Content::Known(FileKind::Device) => "a device that was adapted to",
             Content::Known(FileKind::Report) => "a report",
             Content::Known(FileKind::Figure) => "a figure",
-            Content::Known(FileKind::Table) => "a table",
+            Content::Known(FileKind::Correlations) => "correlations between devices",
             Content::Other => "something else",
         })
     }
@@ -116,8 +119,8 @@ fn table(text: &str) -> Content {
         .filter(|&column| MEASURED.contains(&header[column]))
         .collect();
     if measured.is_empty() {
-        return if header.len() > 1 {
-            Content::Known(FileKind::Table)
+        return if header.starts_with(&PAIR) && header.contains(&"spearman") {
+            Content::Known(FileKind::Correlations)
         } else {
             Content::Other
         };
@@ -163,7 +166,11 @@ mod tests {
             ("{\"format\": 3, \"files\": {}}", Content::Other),
             ("<!DOCTYPE html>\n<html>", Content::Known(FileKind::Report)),
             ("<svg width=\"1\">", Content::Known(FileKind::Figure)),
-            ("first,second,spearman\na,b,0.9\n", Content::Known(FileKind::Table)),
+            (
+                "first,second,spearman\na,b,0.9\n",
+                Content::Known(FileKind::Correlations),
+            ),
+            ("id,unit,class\na,a,gpu\n", Content::Other),
             ("dear diary", Content::Other),
             ("é", Content::Other),
         ];
@@ -181,7 +188,12 @@ mod tests {
         assert!(check_replaceable(&path, FileKind::Probes).is_ok());
         assert!(check_replaceable(&path, FileKind::Device).is_err());
         fs::write(&path, "architecture,latency_ms\nx,3.5\n").unwrap();
-        for kind in [FileKind::Probes, FileKind::Device, FileKind::Report, FileKind::Table] {
+        for kind in [
+            FileKind::Probes,
+            FileKind::Device,
+            FileKind::Report,
+            FileKind::Correlations,
+        ] {
             let refused = check_replaceable(&path, kind).unwrap_err();
             assert_eq!(refused.exit_code(), 2);
             let message = refused.to_string();
