@@ -189,6 +189,7 @@ impl NetworkBuilder {
         self.push_all(operation, &inputs, output)
     }
 
+    /// Inlined, so that the loops over the inputs unroll: every encoded architecture is lowered.
     #[inline(always)]
     fn push_all(&mut self, operation: Operation, inputs: &[FeatureMap], output: Shape) -> FeatureMap {
         let layer = Layer::new(operation, inputs.iter().map(|input| input.shape), output);
