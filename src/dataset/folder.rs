@@ -16,7 +16,7 @@ use crate::space::{InputSize, Precision, SearchSpace};
 pub struct Reading {
     /// The precision chosen, see [`Dataset::at_precision`].
     pub precision: Option<Precision>,
-    /// Id of the search space, where datasets of others are to be passed over.
+    /// Id of the search space, where datasets of others are to be skipped.
     pub space: Option<String>,
     /// Leave accuracies out: who does not look at them does not mind if those of two datasets contradict each other. The names
     /// of the tasks stay.
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_precision_is_chosen_and_other_spaces_are_passed_over() {
+    fn a_precision_is_chosen_and_other_spaces_are_skipped() {
         let folder = tempfile::tempdir().unwrap();
         dataset(folder.path(), "70");
         let folders = [folder.path().to_path_buf()];

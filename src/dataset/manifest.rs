@@ -66,7 +66,7 @@ impl Manifest {
                 column: None,
                 expected: format!("a dataset folder with a {MANIFEST_FILE}"),
                 found: "none".into(),
-                hint: "Make one with `edgefit data import`, or write it: the line `space = \"nasbench201\"` is enough."
+                hint: "Import a source into it, or write the file: the line `space = \"nasbench201\"` is enough."
                     .into(),
             });
         }

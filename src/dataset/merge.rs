@@ -123,11 +123,11 @@ trait Described: Keyed + Sized {
 
 impl Described for Measurement {
     fn subject(&self, dataset: &Dataset) -> String {
+        let design = dataset.design(self.architecture, self.precision);
         format!(
-            "{} {} {} {}",
+            "{} {} {}",
             dataset.devices[self.device as usize].id,
-            dataset.space.print(&dataset.architectures[self.architecture as usize]),
-            self.precision,
+            design.print(dataset.space),
             dataset.inputs[usize::from(self.input)],
         )
     }
@@ -135,11 +135,11 @@ impl Described for Measurement {
 
 impl Described for AccuracyRow {
     fn subject(&self, dataset: &Dataset) -> String {
+        let design = dataset.design(self.architecture, self.precision);
         format!(
-            "{} {} {}",
+            "{} {}",
             dataset.tasks[usize::from(self.task)],
-            dataset.space.print(&dataset.architectures[self.architecture as usize]),
-            self.precision,
+            design.print(dataset.space)
         )
     }
 }

@@ -9,7 +9,8 @@
 //! - `accuracy.csv`: `task,architecture,precision,accuracy_percent,origin`; `precision` and `origin` may be absent.
 //!
 //! Columns stand in any order. An empty cell means not measured; in `precision` that of the device, or fp32 where none is known
-//! and in `accuracy.csv`; and in `input` and `origin` what `dataset.toml` says. Past this module every value is finite and positive, or absent.
+//! and in `accuracy.csv`; in `input` and `origin` what `dataset.toml` says. Past this module every value is finite and positive,
+//! or absent. Tables are regular files with rows of at most 1 MiB and cells of at most 16 KiB.
 
 pub mod import;
 pub mod simulate;
@@ -36,7 +37,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
 use crate::metric::Metric;
-use crate::space::{Architecture, InputSize, Precision, SearchSpace};
+use crate::space::{Architecture, Design, InputSize, Precision, SearchSpace};
 
 pub use devices::DEVICES_FILE;
 pub use duplicates::DuplicatedDevices;
@@ -140,6 +141,11 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// The design that a row is about.
+    pub fn design(&self, architecture: u32, precision: Precision) -> Design {
+        Design::uniform(self.architectures[architecture as usize].clone(), precision)
+    }
+
     /// A dataset without rows.
     pub fn new(space: &'static dyn SearchSpace) -> Dataset {
         Dataset {

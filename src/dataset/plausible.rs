@@ -47,7 +47,7 @@ impl fmt::Display for ImplausibleDevice {
     }
 }
 
-/// The devices of a dataset whose latencies are out of all proportion to the arithmetic of the networks, see
+/// The devices of a dataset most of whose latencies are impossible for the arithmetic of the networks, see
 /// [`Device::possible_latencies_ms`](crate::device::Device::possible_latencies_ms).
 pub fn implausible_devices(dataset: &Dataset) -> Vec<ImplausibleDevice> {
     implausible_among(dataset, &(0..dataset.devices.len()).collect::<Vec<usize>>())

@@ -39,11 +39,11 @@ pub struct Task {
 }
 
 impl Dataset {
-    /// The task asked for, or the dataset's only one; `None` when the dataset has no accuracies and none was asked for.
+    /// The requested task, or the dataset's only one; `None` when the dataset has no tasks and none was requested.
     ///
     /// # Errors
     /// [`Error::Unknown`] for a task that the dataset does not hold, [`Error::Invalid`] when it holds several and none
-    /// was asked for.
+    /// was requested.
     pub fn resolve_task(&self, requested: Option<&str>) -> Result<Option<Task>> {
         let index = match (requested, self.tasks.len()) {
             (Some(name), _) => self
@@ -212,8 +212,8 @@ impl Dataset {
         Ok(precision)
     }
 
-    /// Where the values of a device come from, at one input size or at all: of several origins the one that is furthest from
-    /// a measurement, so that a device called measured is measured throughout. `None` for a device without rows.
+    /// Where the values of a device come from, at one input size or at all: of several origins the one that is least direct, so
+    /// that a device called measured is measured throughout. `None` for a device without rows.
     pub fn origin_of(&self, device: usize, input: Option<InputSize>) -> Option<Origin> {
         let rows = self.rows(device, input);
         rows.map(|row| row.origin).max()
@@ -437,7 +437,7 @@ mod tests {
             [(2, 40.0)]
         );
         assert!(dataset.accuracies_of(&task, Some(Precision::Int4)).is_err());
-        // Narrowed, the dataset answers without being asked which; the other task is known in fp32 alone.
+        // Narrowed to one precision, the dataset needs no choice; the other task is known in fp32 alone.
         let narrowed = dataset.at_precision(Precision::Int8).unwrap();
         assert_eq!(narrowed.values(1, Metric::Latency, at).unwrap(), [(0, 0.25)]);
         assert_eq!(narrowed.accuracies_of(&task, None).unwrap(), [(2, 40.0)]);

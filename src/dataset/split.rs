@@ -1,5 +1,5 @@
-//! Divides architectures into those learned from and those held out, so that no architecture is held out of which a
-//! twin, computing the same function under another name, was learned from.
+//! Divides architectures into those learned from and those held out, so that no architecture is held out that is isomorphic
+//! to one learned from: it computes the same function under another name.
 
 use std::collections::HashMap;
 
@@ -43,9 +43,9 @@ pub fn by_isomorphism(
         train: Vec::new(),
         held_out: Vec::new(),
     };
-    let mut twins = twins(space, architectures, among);
-    twins.shuffle(rng);
-    for group in twins {
+    let mut groups = isomorphic_groups(space, architectures, among);
+    groups.shuffle(rng);
+    for group in groups {
         let part = if split.train.len() + group.len() <= wanted {
             &mut split.train
         } else {
@@ -59,7 +59,7 @@ pub fn by_isomorphism(
 }
 
 /// Groups of architectures with the same isomorphism key, in order of first appearance.
-fn twins(space: &dyn SearchSpace, architectures: &[Architecture], among: &[u32]) -> Vec<Vec<u32>> {
+fn isomorphic_groups(space: &dyn SearchSpace, architectures: &[Architecture], among: &[u32]) -> Vec<Vec<u32>> {
     let mut groups: Vec<Vec<u32>> = Vec::new();
     let mut group_of: HashMap<String, usize> = HashMap::new();
     for &position in among {
@@ -103,7 +103,7 @@ mod tests {
                 .collect()
         };
         assert!(keys(&split.train).is_disjoint(&keys(&split.held_out)));
-        // The test only says something if there are twins: 3,125 architectures, fewer keys.
+        // The test only says something if some are isomorphic: 3,125 architectures, fewer keys.
         assert!(keys(&split.train).len() < split.train.len());
         let mut all = [split.train, split.held_out].concat();
         all.sort_unstable();
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn the_training_part_has_the_size_asked_for() {
+    fn the_training_part_has_the_requested_size() {
         // 3,125 architectures; 60 % are 1,875. Single architectures fill what larger groups leave.
         assert_eq!(split(Share::Fraction(0.6), 2).1.train.len(), 1_875);
         assert_eq!(split(Share::Count(900), 3).1.train.len(), 900);

@@ -22,11 +22,11 @@ const SHOWN: usize = 360;
 
 /// Which columns a table has.
 pub(crate) struct Columns<'a> {
-    /// Every column that is read; rows are asked for them by their position in this list.
+    /// Every column that is read. Cells are accessed by the position of their column in this list.
     pub(crate) known: &'a [&'a str],
     /// Those that cannot be absent.
     pub(crate) required: &'a [&'a str],
-    /// Whether other columns are an error (our own format) or passed over (another project's).
+    /// Whether other columns are an error (our own format) or ignored (another project's).
     pub(crate) strict: bool,
 }
 

@@ -92,7 +92,7 @@ pub struct FlowOptions {
     /// Whether to adapt even a proxy that is good enough.
     pub always_adapt: bool,
     /// What a search returns: one for the Pareto set, as published; two for that and the Pareto set of the rest, and so on.
-    /// Measurements scatter, and what is optimal on the target may have been beaten by a hair on the proxy.
+    /// Measurements scatter, and what is optimal on the target may have been narrowly dominated on the proxy.
     pub layers: usize,
     /// Which samples.
     pub seed: Seed,

@@ -44,7 +44,7 @@ impl LinearModel {
             what: "linear latency model".into(),
             expected: "a singular value decomposition".into(),
             found: found.into(),
-            hint: "Check the latencies for values out of all proportion.".into(),
+            hint: "Check the latencies for outliers.".into(),
         })?;
         Ok(LinearModel {
             intercept: solved[0],

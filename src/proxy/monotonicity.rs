@@ -74,7 +74,8 @@ pub struct Correlation {
     pub high: f64,
 }
 
-/// Two devices that are one: their values differ by one factor.
+/// Two devices that are one: their values differ by one factor. [`DuplicatedDevices`](crate::dataset::DuplicatedDevices) are
+/// those whose factor is 1.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Duplicate {
     /// Id of one.

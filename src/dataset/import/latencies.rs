@@ -93,8 +93,8 @@ impl DeviceLatencies<'_> {
     }
 }
 
-/// Says how many latencies are too short for any network of the space. Some runtimes fold a network whose output does not
-/// depend on its input into a constant (`pixel3`).
+/// Says how many latencies are too short for any network of the space. Some runtimes replace a network whose output does not
+/// depend on its input by a constant (`pixel3`).
 pub(super) fn degenerate_note(id: &str, latencies_ms: &[f64]) -> Option<String> {
     let degenerate = degenerate(latencies_ms);
     (degenerate > 0).then(|| {
