@@ -288,7 +288,7 @@ fn predictor_scores_have_the_fields_of_the_contract() {
     let folder = trained();
     let line = "evaluate predictor --checkpoint {nb} --dataset {fleet} --probes 0,10 --repeats 3 --json";
     let report = json(&edgefit(folder.path(), line).succeeded());
-    has_keys(&report, "protocol metric probe_choice seed rows mean");
+    has_keys(&report, "protocol metric probe_choice seed devices rows mean");
     assert_eq!(
         (&report["protocol"], &report["metric"]),
         (&"full".into(), &"latency".into())
@@ -299,7 +299,7 @@ fn predictor_scores_have_the_fields_of_the_contract() {
     for row in rows {
         has_keys(
             row,
-            "device probes repeats spearman kendall mape_percent within_10_percent coverage_90",
+            "device probes repeats spearman kendall mape_percent median_error_percent within_10_percent coverage_90",
         );
         assert!(UNSEEN.contains(&row["device"].as_str().unwrap()));
         for figure in [

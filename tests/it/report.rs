@@ -64,7 +64,8 @@ fn a_predictor_report_shows_every_device_and_says_where_it_comes_from() {
 fn an_optimizer_report_lists_its_designs() {
     let folder = trained();
     write_truth(&folder.path().join("truth"));
-    let line = "report optimizer --checkpoint {nb} --dataset {truth} --devices made-up --limits 3 --budget 50 --out {report.html}";
+    let line = "report optimizer --checkpoint {nb} --dataset {truth} --devices made-up --limits 3 --budget 50 \
+                --accuracy-labels 100 --out {report.html}";
     edgefit(folder.path(), line).succeeded();
     let html = report(folder.path());
     holds(
