@@ -13,7 +13,7 @@ use crate::space::Network;
 use crate::stats;
 
 /// Shares of the peak throughput and of the bandwidth that small networks reach.
-const USED_THROUGHPUT: f64 = 0.1;
+const USED_THROUGHPUT: f64 = 0.25;
 const USED_BANDWIDTH: f64 = 0.5;
 /// Time of a launch in us by the runtime's family, see [`features::runtime_family`], and where it is not known.
 const LAUNCH_US: [(&str, f64); 5] = [
@@ -46,6 +46,8 @@ const TYPICAL: [(&str, [f64; 3]); 14] = [
 const USUAL: [f64; 3] = [500.0, 30.0, 10.0];
 /// Standard deviation of the logarithm of such a value where the class is known, and where it is not.
 const UNSAID: (f64, f64) = (1.0, 2.0);
+/// How much less the bandwidth says than the throughput does.
+const BANDWIDTH_PART: f64 = 0.5;
 
 /// What the median network of a search space takes, for one input.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -113,10 +115,9 @@ pub(super) fn latency(device: &Device, typical: &TypicalNetwork) -> Expected {
     let bytes = batch * typical.activation_elements * f64::from(device.runs_at().bits()) / 8.0;
     let traffic = bytes / (bandwidth.value * USED_BANDWIDTH * 1e6);
     let total = launches + arithmetic + traffic;
-    let part = |time: f64, entry: &Entry| (time / total * entry.deviation).powi(2);
     Expected {
         log: total.ln(),
-        deviation: (part(arithmetic, &peak) + part(traffic, &bandwidth)).sqrt(),
+        deviation: peak.deviation.hypot(BANDWIDTH_PART * bandwidth.deviation),
     }
 }
 
@@ -177,14 +178,14 @@ mod tests {
             runtime: Some("tflite".into()),
             ..device("mobile-cpu")
         };
-        // 100 launches of 15 us are 1.5 ms; 100 MFLOP at 10 of 100 GFLOP/s take 10 ms; 4 MB at 8 of 16 GB/s take 0.5 ms.
+        // 100 launches of 15 us are 1.5 ms; 100 MFLOP at 25 of 100 GFLOP/s take 4 ms; 4 MB at 8 of 16 GB/s take 0.5 ms.
         let one = latency(&phone, &NETWORK);
-        assert!((one.log - 12.0_f64.ln()).abs() < 1e-12 && one.deviation == 0.0);
+        assert!((one.log - 6.0_f64.ln()).abs() < 1e-12 && one.deviation == 0.0);
         let four = Device {
             batch_size: Some(4.0),
             ..phone
         };
-        assert!((latency(&four, &NETWORK).log - 43.5_f64.ln()).abs() < 1e-12);
+        assert!((latency(&four, &NETWORK).log - 19.5_f64.ln()).abs() < 1e-12);
         // 20 % of 5 W.
         assert!(power(&four).log.abs() < 1e-12 && power(&four).deviation == UNSAID.0);
     }

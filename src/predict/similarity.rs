@@ -26,6 +26,11 @@ const EAGER: (f64, f64) = (0.9, 0.2);
 const SAME_CLASS: f64 = 1.0;
 const SAME_FAMILY: f64 = 0.3;
 const OTHER_CLASS: f64 = 0.03;
+/// By how much the logarithm of the level rises with what the datasheet says: the least and the most, how much the belief in one
+/// to one weighs against the known devices, as a variance of what their datasheets say, and the standard deviation that is left.
+const SLOPES: (f64, f64) = (0.3, 1.5);
+const SLOPE_WORTH: f64 = 0.05;
+const SLOPE_DEVIATION: f64 = 0.15;
 /// Least standard deviation of the logarithm of the level, and what is added to it where no known device is of the same class.
 const LEAST_LEVEL_DEVIATION: f64 = 0.25;
 const UNLIKE_LEVEL_DEVIATION: f64 = 1.0;
@@ -124,7 +129,8 @@ impl DeviceSimilarity {
     }
 }
 
-/// The level as the datasheet says, corrected by how far that is from the known devices' levels.
+/// The level as the datasheet says, corrected as those of the known devices have to be: a line through their levels, which rises,
+/// so that the level is monotone in what the datasheet says.
 fn level(device: &Device, prior: &Prior) -> (f64, f64) {
     let units = prior.unit_weights();
     let average = |weights: &DVector<f64>, values: &DVector<f64>| weights.dot(values) / weights.sum();
@@ -138,16 +144,22 @@ fn level(device: &Device, prior: &Prior) -> (f64, f64) {
     }
     let expected = datasheet::expected(prior.metric, device, &prior.typical);
     let alike = over_known(&|known| alike(device, &known.datasheet));
-    let beyond_datasheet =
-        over_known(&|known| known.level - datasheet::expected(prior.metric, &known.datasheet, &prior.typical).log);
+    let levels = over_known(&|known| known.level);
+    let said = over_known(&|known| datasheet::expected(prior.metric, &known.datasheet, &prior.typical).log);
     let weights = units.component_mul(&alike);
-    let mean = average(&weights, &beyond_datasheet);
-    let variance = average(&weights, &beyond_datasheet.map(|level| (level - mean).powi(2)));
+    let (level, centre) = (average(&weights, &levels), average(&weights, &said));
+    let products = levels.zip_map(&said, |known, log| (known - level) * (log - centre));
+    let variance = average(&weights, &said.map(|log| (log - centre).powi(2)));
+    let slope = (average(&weights, &products) + SLOPE_WORTH) / (variance + SLOPE_WORTH);
+    let slope = slope.clamp(SLOPES.0, SLOPES.1);
+    let missed = levels.zip_map(&said, |known, log| (known - level - slope * (log - centre)).powi(2));
+    let away = expected.log - centre;
     let unlike = UNLIKE_LEVEL_DEVIATION * (1.0 - alike.max());
-    let deviation = (variance + unlike * unlike + expected.deviation.powi(2)).sqrt();
+    let variance =
+        average(&weights, &missed) + unlike * unlike + expected.deviation.powi(2) + (SLOPE_DEVIATION * away).powi(2);
     (
-        expected.log + mean,
-        deviation.clamp(LEAST_LEVEL_DEVIATION, UNKNOWN_LEVEL_DEVIATION),
+        level + slope * away,
+        variance.sqrt().clamp(LEAST_LEVEL_DEVIATION, UNKNOWN_LEVEL_DEVIATION),
     )
 }
 

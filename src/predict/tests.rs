@@ -166,3 +166,46 @@ fn degenerate_networks_guess_and_are_no_probes() {
             .all(connected)
     );
 }
+
+/// Predicted latencies at the fleet's architectures, with nothing measured, as (median, width of the interval in log units).
+fn described(device: &Device) -> Vec<(f64, f64)> {
+    let fleet = fleet();
+    let model = fleet.predictor.adapt(device, &[], Seed(1)).unwrap();
+    let bases = fleet.predictor.bases(&fleet.predictor.encode(&fleet.architectures));
+    let latency = model.metrics.latency();
+    let width = |one: Estimate| (one.high / one.low).ln();
+    let predictions = latency.predict(bases.latency()).into_iter();
+    let estimates = predictions.map(|one| latency.estimate(one, stats::INTERVAL_SHARE));
+    estimates.map(|one| (one.mean, width(one))).collect()
+}
+
+#[test]
+fn datasheet_answers_are_monotone_where_physics_is() {
+    let slower = |change: fn(&mut Device)| {
+        let mut changed = fleet().device.clone();
+        change(&mut changed);
+        let (before, after) = (described(&fleet().device), described(&changed));
+        let slower = before.iter().zip(&after).filter(|(before, after)| after.0 > before.0);
+        slower.count() as f64 / before.len() as f64
+    };
+    assert_eq!(slower(|device| device.peak_gflops = Some(4.8)), 1.0);
+    assert_eq!(slower(|device| device.peak_gflops = Some(480.0)), 0.0);
+    assert_eq!(slower(|device| device.memory_bandwidth_gb_s = Some(0.5)), 1.0);
+    assert_eq!(slower(|device| device.batch_size = Some(256.0)), 1.0);
+}
+
+#[test]
+fn datasheet_answers_are_wide_where_nothing_is_known() {
+    let median = |described: &[(f64, f64)], value: fn(&(f64, f64)) -> f64| {
+        stats::quantile(&described.iter().map(value).collect::<Vec<f64>>(), 0.5).unwrap()
+    };
+    let named = described(&Device::named("board"));
+    let whole = described(&fleet().device);
+    assert!(median(&whole, |one| one.1) < median(&named, |one| one.1));
+    let bare = Device {
+        class: Some("microcontroller".into()),
+        ..Device::named("board")
+    };
+    // The fleet's two microcontrollers take hundreds of ms.
+    assert!(median(&described(&bare), |one| one.0) > 50.0);
+}
