@@ -107,11 +107,10 @@ pub fn features(device: &Device) -> Vec<f64> {
 
 /// How much the entries weigh in the distance between two datasheets, by the start of their names; the others do not count.
 ///
-/// A class, a batch size sixteen times as large, and a runtime that removes dead layers each change which networks are slow;
-/// a peak rate or a bandwidth ten times as high changes it as much as another class does.
+/// A class, a batch size sixteen times as large, and a runtime that removes dead layers each change which networks are slow.
+/// Throughput and bandwidth set how slow all of them are, see [`crate::predict::datasheet`], and left out here more of either
+/// never makes a network slower.
 const WEIGHTS: &[(&str, f64)] = &[
-    ("log_peak_gflops", 4.0),
-    ("log_memory_bandwidth", 4.0),
     ("years_since", 2.0),
     ("log2_batch_size", 16.0),
     ("family_", 2.0),

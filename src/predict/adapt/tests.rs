@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::example::World;
 use super::evidence::{Evidence, OverProbes, OverWeights};
 use super::*;
-use crate::device::Device;
+use crate::device::{Device, catalogue};
 use crate::stats;
 
 fn similarity(world: &World) -> DeviceSimilarity {
@@ -230,5 +230,60 @@ fn the_same_seed_gives_the_same_device() {
         let once = adapted(&world, 1, probes, Seed(4));
         assert_eq!(once, adapted(&world, 1, probes, Seed(4)));
         assert_ne!(once, adapted(&world, 1, probes, Seed(5)));
+    }
+}
+
+/// The world's devices with datasheets of two GPUs, two server CPUs and three phones, and levels that follow from them.
+fn described() -> World {
+    let mut world = World::new();
+    let names = [
+        "1080ti_1",
+        "1080ti_256",
+        "gold_6240",
+        "silver_4114",
+        "samsung_a50",
+        "samsung_s7",
+        "essential_ph_1",
+    ];
+    for (known, name) in world.prior.known.iter_mut().zip(names) {
+        known.datasheet = catalogue::find(name).unwrap();
+    }
+    world
+}
+
+#[test]
+fn without_probes_every_architecture_is_monotone_where_physics_is() {
+    let world = described();
+    let means = |device: &Device| -> Vec<f32> {
+        let similarity = DeviceSimilarity::of(device, &world.prior);
+        let nothing = Measured::once(DMatrix::zeros(world.prior.rank(), 0), &[]);
+        let posterior = adapt(&world.prior, &similarity, None, nothing, Seed(1));
+        posterior.predict(&world.basis).iter().map(|one| one.mean).collect()
+    };
+    for name in ["pixel2", "titan_rtx_1", "esp32", "raspi4", "gold_6226"] {
+        let device = catalogue::find(name).unwrap();
+        let faster = |change: fn(&mut Device, f64), factors: [f64; 2]| {
+            let [before, after] = factors.map(|factor| {
+                let mut device = device.clone();
+                change(&mut device, factor);
+                means(&device)
+            });
+            let faster = before.iter().zip(&after).filter(|(before, after)| after < before);
+            faster.count() as f64 / before.len() as f64
+        };
+        let peak = |device: &mut Device, factor: f64| device.peak_gflops = device.peak_gflops.map(|peak| peak * factor);
+        let rate = |device: &mut Device, factor: f64| {
+            device.memory_bandwidth_gb_s = device.memory_bandwidth_gb_s.map(|rate| rate * factor);
+        };
+        let batch = |device: &mut Device, factor: f64| device.batch_size = Some(factor);
+        for factors in [[0.1, 1.0], [1.0, 10.0], [10.0, 100.0]] {
+            assert_eq!(
+                (faster(peak, factors), faster(rate, factors)),
+                (1.0, 1.0),
+                "{name} {factors:?}"
+            );
+        }
+        // Which networks are slow depends on the batch too, so where it hardly costs anything a few may seem faster.
+        assert!(faster(batch, [1.0, 256.0]) < 0.05, "{name}");
     }
 }
