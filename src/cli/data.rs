@@ -105,6 +105,9 @@ fn import(args: &ImportArgs, global: &Global) -> Result<()> {
     for note in &outcome.notes {
         global.say(format!("note: {note}"));
     }
+    for warning in &outcome.warnings {
+        global.say(format!("warning: {warning}"));
+    }
     report(outcome.added, &outcome.dataset, &args.out, global);
     Ok(())
 }

@@ -84,6 +84,8 @@ pub struct ImportOutcome {
     pub added: Added,
     /// What was noticed and left out, each in a sentence.
     pub notes: Vec<String>,
+    /// What should be put right before anything is learned from the dataset, each in a sentence.
+    pub warnings: Vec<String>,
 }
 
 /// Adds a source to the dataset in a folder, which is made if there is none.
@@ -104,7 +106,7 @@ pub fn import_into(folder: &Path, request: &ImportRequest<'_>, progress: &dyn Pr
     let Imported {
         manifest: additional,
         dataset: found,
-        mut notes,
+        notes,
     } = request.importer.import(request.path, request.space, progress)?;
     let found = match request.input {
         Some(input) => found.only_input(input)?,
@@ -119,10 +121,15 @@ pub fn import_into(folder: &Path, request: &ImportRequest<'_>, progress: &dyn Pr
         None => (additional, Dataset::new(request.space)),
     };
     let (dataset, added) = target.merged(found, folder)?;
-    // A note and no refusal: nothing is learned from the values yet.
-    notes.extend(implausible_devices(&dataset).iter().map(ToString::to_string));
     dataset.write_to(&locked, &manifest)?;
-    Ok(ImportOutcome { dataset, added, notes })
+    // No refusal: nothing is learned from the values yet.
+    let implausible = implausible_devices(&dataset);
+    Ok(ImportOutcome {
+        dataset,
+        added,
+        notes,
+        warnings: implausible.iter().map(ToString::to_string).collect(),
+    })
 }
 
 /// Tables that stand in a folder without a manifest are somebody's work, not ours to replace.

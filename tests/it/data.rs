@@ -764,6 +764,8 @@ fn latencies_in_seconds_are_noticed_and_not_learned_from() {
         "{}",
         run.stderr
     );
+    let run = edgefit(folder.path(), "data import csv {hand} --space nasbench201 --out {copy}").succeeded();
+    assert!(run.stderr.contains("warning: device phone"), "{}", run.stderr);
     let train = "train predictor --dataset {hand} --out {new}";
     edgefit(folder.path(), train).failed(1, &["device phone", "are they in seconds?"]);
 }
