@@ -188,6 +188,7 @@ mod tests {
             ("help", "HELP", "fbnet"),
             ("hw-nas-bench", "HW-NAS-Bench", "nasbench201"),
             ("hw-nas-bench", "HW-NAS-Bench", "fbnet"),
+            ("hw-nas-bench-360", "HW-NAS-Bench-360", "nasbench201"),
             ("oneproxy", "OneProxy", "nasbench201"),
         ] {
             let importer = by_name(source).unwrap();
@@ -202,8 +203,9 @@ mod tests {
                 scaled.inputs = dataset.inputs.clone();
                 scaled.measurements = dataset.measurements.clone();
                 for row in &mut scaled.measurements {
-                    let latency_ms = row.value(Metric::Latency).unwrap();
-                    row.values = DeviceValues::of(Metric::Latency, factor * latency_ms);
+                    if let Some(latency_ms) = row.value(Metric::Latency) {
+                        row.values.insert(Metric::Latency, factor * latency_ms);
+                    }
                 }
                 let found = implausible_devices(&scaled).len();
                 eprintln!("{source} {space} times {factor}: {found} of {devices} noticed");
