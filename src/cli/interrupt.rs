@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Exit status of a program that Ctrl-C ended, as shells have it: 128 and the number of the signal.
 const INTERRUPTED: i32 = 130;
 
-static ASKED: AtomicBool = AtomicBool::new(false);
+static REQUESTED: AtomicBool = AtomicBool::new(false);
 static STATE_IS_KEPT: AtomicBool = AtomicBool::new(false);
 
 /// Listens for Ctrl-C. `kept` says what is there after it, and how to go on, where no state is kept.
 pub(crate) fn handle(kept: &'static str) {
     // Without a handler Ctrl-C just ends the program: files are replaced as a whole or not at all.
     let _ = ctrlc::set_handler(move || {
-        let again = ASKED.swap(true, Ordering::SeqCst);
+        let again = REQUESTED.swap(true, Ordering::SeqCst);
         if STATE_IS_KEPT.load(Ordering::SeqCst) && !again {
             say("stopping at the next step, to keep the state; Ctrl-C again stops at once");
             return;
@@ -37,8 +37,8 @@ pub(crate) fn state_is_kept() {
 }
 
 /// Whether Ctrl-C was pressed.
-pub(crate) fn asked() -> bool {
-    ASKED.load(Ordering::Relaxed)
+pub(crate) fn requested() -> bool {
+    REQUESTED.load(Ordering::Relaxed)
 }
 
 fn say(message: &str) {

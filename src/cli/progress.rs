@@ -56,7 +56,7 @@ impl Progress for Bars {
     }
 
     fn stopped(&self) -> bool {
-        interrupt::asked()
+        interrupt::requested()
     }
 }
 
