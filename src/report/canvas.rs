@@ -42,7 +42,7 @@ pub(super) fn svg(title: &str, size: (u32, u32), draw: impl FnOnce(&Area) -> Dra
     drop(area);
     // What the backend spells out although it is SVG's default makes up a third of a large figure.
     let text = text.replace(" opacity=\"1\"", "").replace(" stroke=\"none\"", "");
-    let title = super::html::escaped(title);
+    let title = super::escape::escaped(title);
     Ok(text.replacen(
         "xmlns=\"http://www.w3.org/2000/svg\">",
         &format!("xmlns=\"http://www.w3.org/2000/svg\" role=\"img\">\n<title>{title}</title>"),

@@ -1,15 +1,11 @@
 //! Colours that people who see them differently, and printers without any, can tell apart.
 
-use plotters::style::{BLACK, RGBColor, WHITE};
-
-use super::calibration::DEVICE;
-use super::canvas::{GRID, MUTED};
-use super::scatter::shades;
+use plotters::style::RGBColor;
 
 /// Anchors of the cividis scale, dark to light: lightness rises evenly, and people with any kind of colour vision see the
 /// same scale (Nuñez, Anderton & Renslow, *Optimizing colormaps with consideration for color vision deficiency*, PLoS ONE
 /// 13(7), 2018; values as in the R package viridisLite, `cividis(5)`).
-const CIVIDIS: [RGBColor; 5] = [
+pub(super) const CIVIDIS: [RGBColor; 5] = [
     RGBColor(0x00, 0x20, 0x4D),
     RGBColor(0x41, 0x4D, 0x6B),
     RGBColor(0x7C, 0x7B, 0x78),
@@ -42,25 +38,6 @@ pub(super) fn mixed(from: RGBColor, to: RGBColor, share: f64) -> RGBColor {
     RGBColor(between(from.0, to.0), between(from.1, to.1), between(from.2, to.2))
 }
 
-/// The ground of pages and figures on dark screens.
-pub(super) const DARK_GROUND: RGBColor = RGBColor(0x16, 0x16, 0x16);
-
-/// Colours of figures on white, each with the one that takes its part on [`DARK_GROUND`]. Others serve on both.
-pub(super) fn dark_counterparts() -> Vec<(RGBColor, RGBColor)> {
-    // What is densest stands out most from the ground.
-    let light = [(0x4A, 0x5A, 0x78), (0x8F, 0xA6, 0xD0), (0xF0, 0xF4, 0xFF)]
-        .map(|(red, green, blue)| RGBColor(red, green, blue));
-    let mut pairs = vec![
-        (WHITE, DARK_GROUND),
-        (BLACK, RGBColor(0xE6, 0xE6, 0xE6)),
-        (MUTED, RGBColor(0xA8, 0xA8, 0xA8)),
-        (GRID, RGBColor(0x3A, 0x3A, 0x3A)),
-        (DEVICE, RGBColor(0x6A, 0x6A, 0x6A)),
-    ];
-    pairs.extend(shades().zip(light));
-    pairs
-}
-
 /// Black or white, whichever stands out more on `ground`; a shade off, so that dark screens leave it as it is.
 pub(super) fn text_on(ground: RGBColor) -> RGBColor {
     let (black, white) = (RGBColor(1, 1, 1), RGBColor(254, 254, 254));
@@ -72,7 +49,7 @@ pub(super) fn text_on(ground: RGBColor) -> RGBColor {
 }
 
 /// Contrast ratio, 1 to 21: Web Content Accessibility Guidelines 2.2, "contrast ratio".
-fn contrast(a: RGBColor, b: RGBColor) -> f64 {
+pub(super) fn contrast(a: RGBColor, b: RGBColor) -> f64 {
     let (a, b) = (luminance(a), luminance(b));
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
@@ -119,32 +96,6 @@ mod tests {
         let white = RGBColor(255, 255, 255);
         assert!((contrast(RGBColor(0, 0, 0), white) - 21.0).abs() < 1e-9);
         assert!((contrast(RGBColor(0x76, 0x76, 0x76), white) - 4.54).abs() < 0.005);
-    }
-
-    #[test]
-    fn what_is_drawn_stands_out_on_dark_screens_too() {
-        let pairs = dark_counterparts();
-        let on_dark = |colour: RGBColor| {
-            let pair = pairs.iter().find(|(light, _)| *light == colour);
-            contrast(pair.map_or(colour, |(_, dark)| *dark), DARK_GROUND)
-        };
-        for colour in LINES.into_iter().chain(shades()) {
-            assert!(on_dark(colour) >= 2.0, "{colour:?}: {}", on_dark(colour));
-        }
-        // Words.
-        assert!(on_dark(BLACK) >= 7.0 && on_dark(MUTED) >= 4.5);
-        // Words in cells keep their colour with their ground.
-        assert!(
-            pairs
-                .iter()
-                .all(|(light, _)| *light != text_on(CIVIDIS[0]) && *light != text_on(CIVIDIS[4]))
-        );
-        // And so do the grounds.
-        let scale = (0..=1000).map(|step| cividis(f64::from(step) / 1000.0));
-        let is_replaced = |colour: RGBColor| pairs.iter().any(|(light, _)| *light == colour);
-        assert!(!scale.into_iter().any(is_replaced));
-        let shades: Vec<f64> = shades().map(on_dark).collect();
-        assert!(shades.is_sorted(), "{shades:?}");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use plotters::style::RGBColor;
 
 use super::Panels;
-use super::colour::{DARK_GROUND, dark_counterparts};
+use super::dark::{DARK_GROUND, dark_counterparts};
+use super::escape::escaped;
 
 /// A report: what a reader should know first, sections, and where every number comes from.
 #[derive(Debug, Clone, Default)]
@@ -226,24 +227,6 @@ impl Table {
         let mut cells = self.rows.iter().filter_map(|row| row.get(column)).peekable();
         cells.peek().is_some() && cells.all(starts_like_number)
     }
-}
-
-/// Text with everything that HTML or XML would take for markup written as entities, less what neither can hold.
-pub(super) fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for one in text.chars() {
-        match one {
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '&' => safe.push_str("&amp;"),
-            '"' => safe.push_str("&quot;"),
-            '\'' => safe.push_str("&#39;"),
-            '\n' | '\t' => safe.push(one),
-            one if one.is_control() => {}
-            one => safe.push(one),
-        }
-    }
-    safe
 }
 
 #[cfg(test)]
