@@ -108,7 +108,7 @@ fn a_missing_file_is_named() {
         fs::write(&path, whole).unwrap();
     }
     fs::remove_dir_all(&checkpoint).unwrap();
-    damaged(folder.path()).failed(1, &["nb", "checkpoint.json"]);
+    damaged(folder.path()).failed(1, &["nb", "nothing of this name"]);
 }
 
 fn edit_manifest(folder: &Path, from: &str, to: &str) {
@@ -121,10 +121,10 @@ fn edit_manifest(folder: &Path, from: &str, to: &str) {
 #[test]
 fn another_format_or_space_or_id_is_refused() {
     let folder = trained();
-    edit_manifest(folder.path(), "\"format\": 2", "\"format\": 999");
+    edit_manifest(folder.path(), "\"format\": 3", "\"format\": 999");
     damaged(folder.path()).failed(
         1,
-        &["checkpoint.json", "format version 2", "version 999", "Train it again"],
+        &["checkpoint.json", "format version 3", "version 999", "Train it again"],
     );
 
     let folder = trained();
@@ -136,7 +136,7 @@ fn another_format_or_space_or_id_is_refused() {
     damaged(folder.path()).failed(1, &["checkpoint.json", "Restore the checkpoint from a copy"]);
 
     let folder = trained();
-    fs::write(folder.path().join("nb/checkpoint.json"), "{\"format\": 2").unwrap();
+    fs::write(folder.path().join("nb/checkpoint.json"), "{\"format\": 3").unwrap();
     damaged(folder.path()).failed(1, &["checkpoint.json", "a manifest"]);
 }
 
@@ -166,10 +166,10 @@ fn a_device_adapted_with_another_checkpoint_is_refused() {
     let parts = [
         "other.json",
         "0000000000000000",
-        "Adapt the device again with this checkpoint",
+        "Adapt to the device with this checkpoint",
     ];
     predict("other").failed(2, &parts);
-    predict("broken").failed(1, &["broken.json", "Adapt the device again"]);
+    predict("broken").failed(1, &["broken.json", "Adapt to the device again"]);
 }
 
 #[test]
