@@ -18,6 +18,9 @@ use crate::stats;
 const LEAST_PROBES: usize = 5;
 /// Most architectures that are each predicted from the others; of more, those are that the fit misses most.
 const MOST_LEFT_OUT: usize = 24;
+/// The same where adapting takes long.
+const MANY: usize = 1000;
+const FEW_LEFT_OUT: usize = 5;
 /// A probe is an outlier this many predicted standard deviations from what the others say, and by this factor.
 const OUTLIER_DEVIATIONS: f64 = 4.0;
 const OUTLIER_FACTOR: f64 = 3.0;
@@ -118,8 +121,14 @@ fn outliers(measured: &Measured, adapt: impl Fn(Measured) -> super::Posterior + 
     if suspects.len() > MOST_LEFT_OUT {
         let fitted = adapt(measured.clone()).predict(&measured.basis());
         let missed = |index: usize| (measured.log(index) - f64::from(fitted[index].mean)).abs();
+        // Among many probes one that is off hardly bends the fit.
+        suspects.retain(|&index| missed(index) > 0.5 * OUTLIER_FACTOR.ln());
         suspects.sort_by(|&a, &b| missed(b).total_cmp(&missed(a)));
-        suspects.truncate(MOST_LEFT_OUT);
+        suspects.truncate(if measured.len() > MANY {
+            FEW_LEFT_OUT
+        } else {
+            MOST_LEFT_OUT
+        });
         suspects.sort_unstable();
     }
     let odd = |&index: &usize| {
