@@ -288,7 +288,10 @@ fn predictor_scores_have_the_fields_of_the_contract() {
     let folder = trained();
     let line = "evaluate predictor --checkpoint {nb} --dataset {fleet} --probes 0,10 --repeats 3 --json";
     let report = json(&edgefit(folder.path(), line).succeeded());
-    has_keys(&report, "protocol metric probe_choice seed devices rows mean");
+    has_keys(
+        &report,
+        "checkpoint protocol metric probe_choice seed devices rows mean",
+    );
     assert_eq!(
         (&report["protocol"], &report["metric"]),
         (&"full".into(), &"latency".into())
@@ -386,7 +389,7 @@ fn design_scores_are_looked_up_in_the_table() {
     let report = json(&edgefit(folder.path(), line).succeeded());
     has_keys(
         &report,
-        "probes probe_choice confidence seed devices accuracies rows summary predicted_accuracies parts baselines",
+        "checkpoint probes probe_choice confidence seed devices accuracies rows summary predicted_accuracies parts baselines",
     );
     has_keys(&report["devices"][0], "device unit origin duplicate_of counted");
     assert_eq!(report["accuracies"]["scored_with"]["simulated"], 15625);
