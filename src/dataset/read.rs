@@ -29,6 +29,8 @@ pub(super) const MEASUREMENT_COLUMNS: &[&str] = &[
     "energy_mj",
     "origin",
 ];
+/// Where in [`MEASUREMENT_COLUMNS`] those of [`Metric::OF_DEVICE`] begin.
+const FIRST_VALUE: usize = 4;
 pub(super) const ACCURACY_COLUMNS: &[&str] = &["task", "architecture", "precision", "accuracy_percent", "origin"];
 
 /// Precision of rows that state none, on devices of which none is known.
@@ -180,8 +182,8 @@ fn measurement(row: &Row<'_>, defaults: &Defaults, builder: &mut Builder) -> Res
         }),
     };
     let mut values = DeviceValues::default();
-    for (column, metric) in [(4, Metric::Latency), (5, Metric::Energy)] {
-        if let Some(value) = row.positive(column)? {
+    for (place, metric) in Metric::OF_DEVICE.into_iter().enumerate() {
+        if let Some(value) = row.positive(FIRST_VALUE + place)? {
             values.insert(metric, value);
         }
     }
@@ -194,7 +196,7 @@ fn measurement(row: &Row<'_>, defaults: &Defaults, builder: &mut Builder) -> Res
         },
         input: input(row, 3, defaults, builder)?,
         values,
-        origin: origin(row, 6, defaults)?,
+        origin: origin(row, FIRST_VALUE + Metric::OF_DEVICE.len(), defaults)?,
     })
 }
 
@@ -322,4 +324,19 @@ fn deduplicate_lines<R: Keyed>(rows: &mut Vec<R>, path: &Path, lines: &[u32]) ->
             hint: "Both lines name the same thing: remove the wrong one.".into(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_of_a_device_has_its_column() {
+        let end = FIRST_VALUE + Metric::OF_DEVICE.len();
+        assert_eq!(
+            MEASUREMENT_COLUMNS[FIRST_VALUE..end],
+            Metric::OF_DEVICE.map(Metric::key)
+        );
+        assert_eq!(MEASUREMENT_COLUMNS[end..], ["origin"]);
+    }
 }

@@ -62,15 +62,15 @@ impl Dataset {
         let mut writer = csv::Writer::from_writer(out);
         writer.write_record(MEASUREMENT_COLUMNS)?;
         for row in &self.measurements {
-            writer.write_record([
-                self.devices[row.device as usize].id.as_str(),
-                &architectures[row.architecture as usize],
-                row.precision.name(),
-                &inputs[usize::from(row.input)],
-                &cell(row.value(Metric::Latency)),
-                &cell(row.value(Metric::Energy)),
-                row.origin.name(),
-            ])?;
+            writer.write_field(&self.devices[row.device as usize].id)?;
+            writer.write_field(&architectures[row.architecture as usize])?;
+            writer.write_field(row.precision.name())?;
+            writer.write_field(&inputs[usize::from(row.input)])?;
+            for metric in Metric::OF_DEVICE {
+                writer.write_field(cell(row.value(metric)))?;
+            }
+            writer.write_field(row.origin.name())?;
+            writer.write_record(None::<&[u8]>)?;
         }
         writer.flush()
     }
