@@ -116,7 +116,7 @@ impl Checkpoint {
         };
         let has_optimizer = optimizer::FILES.iter().all(|name| manifest.files.contains_key(*name));
         let holds = match predictor {
-            None if has_optimizer => "a checkpoint with an optimizer, which takes another training",
+            None if has_optimizer => "a checkpoint with an optimizer",
             Some(id) if id != manifest.predictor => "a checkpoint with another predictor",
             _ => return Ok(()),
         };
