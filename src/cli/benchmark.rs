@@ -103,11 +103,15 @@ fn requested(name: &str, args: &BenchmarkArgs) -> Result<Benchmark> {
 fn described(report: &BenchmarkReport, by_device: bool) -> String {
     let benchmark = &report.benchmark;
     let unseen = benchmark.unseen.len() - report.absent_unseen.len();
+    let about = if benchmark.about.is_empty() {
+        String::new()
+    } else {
+        format!("{}. ", benchmark.about)
+    };
     let mut text = format!(
-        "{} ({}): {}. {} with {} {}; {} of {}.",
+        "{} ({}): {about}{} with {} {}; {} of {}.",
         benchmark.name,
         benchmark.space,
-        benchmark.about,
         plural(benchmark.known.len() - report.absent_known.len(), "known device"),
         benchmark.samples_per_device,
         if benchmark.shared_architectures {

@@ -74,7 +74,7 @@ h1{line-height:1.2;margin-bottom:.3em}h2{margin-top:2em;border-bottom:1px solid 
 .lead{font-size:1.15em}\
 figure{margin:1.5em 0}figure svg{display:block;max-width:100%;height:auto}\
 .panels{display:flex;flex-wrap:wrap}\
-figcaption,caption{color:#333;font-size:.9em;text-align:left;margin-top:.4em;max-width:52em}\
+figcaption,caption{color:#333;font-size:.9em;text-align:left;margin-top:.4em;max-width:min(52em,92vw)}\
 caption{margin:0 0 .4em}\
 .wide{overflow-x:auto}\
 table{border-collapse:collapse;font-size:.88em;margin:1.2em 0;font-variant-numeric:tabular-nums}\
