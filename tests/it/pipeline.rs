@@ -38,8 +38,8 @@ fn number(value: &Value) -> f64 {
 }
 
 const DESIGN: &str = "design --checkpoint {nb} --device {phone.json} --format json";
-const DESIGN_FIELDS: &str = "architecture quantization accuracy accuracy_origin latency_ms energy_mj macs_m parameters_m \
-                             size_mib memory_kib feasible_probability";
+const DESIGN_FIELDS: &str = "checkpoint device seed limits feasible architecture quantization accuracy accuracy_origin \
+                             latency_ms energy_mj macs_m parameters_m size_mib memory_kib feasible_probability";
 
 #[test]
 fn probes_are_a_table_to_fill_in() {
