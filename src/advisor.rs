@@ -5,7 +5,6 @@ use std::sync::OnceLock;
 
 use crate::checkpoint::Checkpoint;
 use crate::compute::{Backend, ComputeDevice};
-use crate::device::features::coordinates;
 use crate::device::{self, Device, catalogue};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -137,17 +136,17 @@ impl Advisor {
             return self.predictor.adapt(datasheet, &[], self.seed);
         };
         let trained_with = self.predictor.known_datasheet(&datasheet.id);
-        match (coordinates(datasheet), trained_with.and_then(coordinates)) {
-            (Some(given), Some(trained_with)) if !same(&given, &trained_with) => Err(Error::Invalid {
+        match trained_with.and_then(|known| datasheet.contradiction(known)) {
+            Some(key) => Err(Error::Invalid {
                 what: format!("datasheet of device `{}`", datasheet.id),
                 expected: "the values that the checkpoint knows it with, or an id of its own".into(),
-                found: "other values".into(),
+                found: format!("another {key}"),
                 hint: format!(
                     "Name the device `{}` to use what was measured on it, or give the datasheet another id.",
                     datasheet.id
                 ),
             }),
-            _ => Ok(known),
+            None => Ok(known),
         }
     }
 
@@ -258,15 +257,6 @@ impl Advisor {
             other => other,
         }
     }
-}
-
-/// Whether two datasheets say the same, but for the digits that a file loses.
-fn same(one: &[f64], other: &[f64]) -> bool {
-    one.len() == other.len()
-        && one
-            .iter()
-            .zip(other)
-            .all(|(a, b)| (a - b).abs() <= 1e-6 * (1.0 + a.abs()))
 }
 
 #[cfg(test)]

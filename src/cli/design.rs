@@ -15,7 +15,7 @@ use crate::metric::{Metric, Source};
 use crate::optimize::{Proposal, Proposals, Request};
 use crate::predict::{DeviceModel, Knowledge, Predictor};
 use crate::report::{DesignRow, designs_csv};
-use crate::search::{Constraint, Limits, Miss, Objective};
+use crate::search::{Constraint, DEFAULT_CONFIDENCE, Limits, Miss, Objective};
 use crate::space::SearchSpace;
 use crate::stats::INTERVAL_SHARE;
 
@@ -77,7 +77,7 @@ pub(crate) struct ConstraintArgs {
     #[arg(long)]
     degenerate: bool,
     /// Probability with which all limits have to hold
-    #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = DEFAULT_CONFIDENCE, allow_negative_numbers = true)]
     confidence: f64,
 }
 

@@ -75,6 +75,37 @@ pub struct Device {
 }
 
 impl Device {
+    /// The key of the first value that both datasheets give, and differently; ids and hardware units are names, not values.
+    pub fn contradiction(&self, other: &Device) -> Option<&'static str> {
+        let differ = |one: Option<f64>, other: Option<f64>| {
+            one.zip(other)
+                .is_some_and(|(one, other)| (one - other).abs() > 1e-6 * other.abs())
+        };
+        let words = |one: &Option<String>, other: &Option<String>| one.is_some() && other.is_some() && one != other;
+        let precisions = self.precision.is_some() && other.precision.is_some() && self.precision != other.precision;
+        [
+            ("class", words(&self.class, &other.class)),
+            ("peak-gflops", differ(self.peak_gflops, other.peak_gflops)),
+            (
+                "memory-bandwidth-gb-s",
+                differ(self.memory_bandwidth_gb_s, other.memory_bandwidth_gb_s),
+            ),
+            (
+                "on-chip-memory-mib",
+                differ(self.on_chip_memory_mib, other.on_chip_memory_mib),
+            ),
+            ("cores", differ(self.cores, other.cores)),
+            ("clock-ghz", differ(self.clock_ghz, other.clock_ghz)),
+            ("tdp-w", differ(self.tdp_w, other.tdp_w)),
+            ("year", differ(self.year, other.year)),
+            ("precision", precisions),
+            ("batch-size", differ(self.batch_size, other.batch_size)),
+            ("runtime", words(&self.runtime, &other.runtime)),
+        ]
+        .into_iter()
+        .find_map(|(key, differs)| differs.then_some(key))
+    }
+
     /// A device of which nothing but the name is known.
     pub fn named(id: &str) -> Device {
         Device {

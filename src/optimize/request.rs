@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::search::{Constraint, Limits, Objective};
+use crate::search::{Constraint, DEFAULT_CONFIDENCE, Limits, Objective};
 use crate::space::{Architecture, SearchSpace};
 
 /// Largest numbers of designs, of samples and of designs judged in refinement.
@@ -56,7 +56,7 @@ impl Request {
     /// [`crate::error::Error::Invalid`] for a limit that is not positive.
     pub fn at_most(metric: Metric, limit: f64) -> Result<Request> {
         let constraint = Constraint::new(metric, limit)?;
-        Ok(Request::within(Limits::new(vec![constraint], 0.9)?))
+        Ok(Request::within(Limits::new(vec![constraint], DEFAULT_CONFIDENCE)?))
     }
 
     /// Refuses a request for no design, and efforts beyond what fits.

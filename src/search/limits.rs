@@ -89,6 +89,9 @@ impl fmt::Display for Miss {
     }
 }
 
+/// Probability that limits hold with, where nothing else is asked for.
+pub const DEFAULT_CONFIDENCE: f64 = 0.9;
+
 /// Limits that have to hold together, with at least some probability.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Limits {
@@ -120,7 +123,7 @@ impl Limits {
     pub fn none() -> Self {
         Limits {
             constraints: Vec::new(),
-            confidence: 1.0,
+            confidence: DEFAULT_CONFIDENCE,
         }
     }
 

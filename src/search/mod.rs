@@ -27,7 +27,7 @@ use crate::space::{Architecture, SearchSpace};
 
 pub use exhaustive::ExhaustiveSearch;
 pub use hypervolume::ReferencePoint;
-pub use limits::{Constraint, Limits, Miss};
+pub use limits::{Constraint, DEFAULT_CONFIDENCE, Limits, Miss};
 pub use nsga2::{Nsga2, Nsga2Parameters};
 pub use objective::Objective;
 pub use pareto::{dominates, non_dominated};
