@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use comfy_table::Cell;
 
 use super::device::resolve;
 use super::predict::Format;
@@ -199,31 +198,29 @@ fn closest(proposal: &Proposal, misses: &[Miss], limits: &Limits) -> String {
     }
 }
 
-/// The designs, with those computed metrics that are limited.
+/// The designs, with those computed metrics that are limited. What all rows share stands below, to keep the table narrow.
 fn table(rows: &[DesignRow], limits: &Limits) -> String {
     let limited = limits.constraints().iter().map(Constraint::metric);
     let computed: Vec<Metric> = limited.filter(|metric| metric.source() == Source::Computed).collect();
-    let mut header = vec![
-        "architecture".to_string(),
-        "quantization".into(),
-        "accuracy %".into(),
-        "accuracy is".into(),
-        "latency ms".into(),
-        "energy mJ".into(),
-        "P(limits hold)".into(),
-    ];
+    let (first, last) = (rows.first(), rows.last());
+    let quantization = first.filter(|first| rows.iter().all(|row| row.quantization == first.quantization));
+    let origin = last.filter(|last| rows.iter().all(|row| row.accuracy_origin == last.accuracy_origin));
+    let mut header = vec!["architecture".to_string()];
+    header.extend(quantization.is_none().then(|| "quantization".into()));
+    header.push(format!("accuracy {}", Metric::Accuracy.unit()));
+    header.extend(origin.is_none().then(|| "accuracy is".into()));
+    header.extend(Metric::OF_DEVICE.map(|metric| format!("{metric} {}", metric.unit())));
+    header.push("P(limits hold)".into());
     header.extend(computed.iter().map(|metric| format!("{metric}, {}", metric.unit())));
     let mut table = new_table(header);
     for row in rows {
-        let mut cells: Vec<Cell> = vec![
-            architecture(&row.architecture),
-            row.quantization.clone().into(),
-            interval(row.accuracy).into(),
-            row.accuracy_origin.name().into(),
-            interval(row.latency_ms).into(),
-            row.energy_mj.map_or_else(|| "-".into(), interval).into(),
-            format!("{:.2}", row.feasible_probability).into(),
-        ];
+        let mut cells = vec![architecture(&row.architecture)];
+        cells.extend(quantization.is_none().then(|| row.quantization.clone().into()));
+        cells.push(interval(row.accuracy).into());
+        cells.extend(origin.is_none().then(|| row.accuracy_origin.name().into()));
+        cells.push(interval(row.latency_ms).into());
+        cells.push(row.energy_mj.map_or_else(|| "-".into(), interval).into());
+        cells.push(format!("{:.2}", row.feasible_probability).into());
         let value = |metric: &Metric| row.computed(*metric).map(|value| format!("{value:.3}"));
         cells.extend(
             computed
@@ -232,8 +229,12 @@ fn table(rows: &[DesignRow], limits: &Limits) -> String {
         );
         table.add_row(cells);
     }
+    let quantization = quantization.map_or_else(String::new, |row| format!("all in {}; ", row.quantization));
+    let origin = origin.map_or_else(String::new, |row| {
+        format!("accuracies are {}, ", row.accuracy_origin.name())
+    });
     format!(
-        "{table}\nlatency and energy are predicted; intervals in brackets hold {:.0} %",
+        "{table}\n{quantization}{origin}latency and energy are predicted; intervals in brackets hold {:.0} %",
         100.0 * INTERVAL_SHARE
     )
 }

@@ -147,7 +147,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   edgefit design --checkpoint nasbench201 --device pixel3 --max-latency-ms 10
-  edgefit design --checkpoint nasbench201 --device phone.json --max-latency-ms 10 --min-accuracy 70 --format json
+  edgefit design --checkpoint nasbench201 --device phone.json --max-latency-ms 10 --min-accuracy 60 --format json
   edgefit design --checkpoint nasbench201 --device phone.json --latency-weight 0.5
 
 Without limits and weights the most accurate designs are chosen. Exit status 3: no design meets the limits; the closest is

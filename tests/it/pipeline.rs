@@ -86,7 +86,7 @@ fn designs_hold_their_limits_by_their_own_prediction() {
     for (row, design) in rows.as_array().unwrap().iter().zip(designs) {
         has_keys(
             row,
-            "architecture quantization accuracy accuracy_origin latency_ms energy_mj",
+            "architecture quantization accuracy accuracy_origin latency_ms energy_mj checkpoint device seed",
         );
         assert_eq!(row["architecture"], design["architecture"]);
         let (one, other) = (
