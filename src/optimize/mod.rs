@@ -2,7 +2,7 @@
 //!
 //! The amortized optimizer of Lu, Yang & Ren, *Scaling Up Deep Neural Network Optimization for Edge Inference* (2020): a
 //! network that maps a device and a request straight to a design. Here it writes the genes one after another
-//! ([`net`]), learned from search under the predictor over drawn devices ([`train`]), and nothing that it says is taken on
+//! ([`net`]), learned from search under the predictor for synthetic devices ([`train`]), and nothing that it says is taken on
 //! trust: [`decode`] draws several designs, the predictor judges each ([`verify`]), and the best are refined and proposed.
 
 mod config;

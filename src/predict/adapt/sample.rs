@@ -1,9 +1,9 @@
 //! Settings drawn in proportion to how well they explain the probes.
 //!
 //! Settings are drawn from the hyperprior, weighted by their evidence, and resampled systematically (Kitagawa, *Monte Carlo
-//! filter and smoother for non-Gaussian nonlinear state space models*, 1996), so that each is kept as often as its weight says. Where probes are many,
-//! few settings of the hyperprior explain them, and the evidence is brought in by powers of it rising to one, with moves between
-//! (Del Moral, Doucet & Jasra, *Sequential Monte Carlo samplers*, 2006).
+//! filter and smoother for non-Gaussian nonlinear state space models*, 1996), so that each is kept as often as its weight
+//! says. Where probes are many, few settings of the hyperprior explain them, and the evidence enters by powers of it rising
+//! to one, with moves between (Del Moral, Doucet & Jasra, *Sequential Monte Carlo samplers*, 2006).
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -15,7 +15,7 @@ use super::hyperprior::{CONTINUOUS, Hyperprior, Setting};
 
 /// Settings kept after resampling.
 const KEPT: usize = 150;
-/// Settings that the evidence has to be spread over at least (effective sample size), else it is brought in by a power.
+/// Settings that the evidence has to be spread over at least (effective sample size), else it enters by a power.
 const LEAST_EFFECTIVE: f64 = 20.0;
 /// The same among the settings kept, once they move.
 const LEAST_EFFECTIVE_KEPT: f64 = 0.3 * KEPT as f64;

@@ -20,8 +20,8 @@ use crate::stats;
 const CALIBRATED_PROBES: [usize; 7] = [0, 1, 3, 5, 10, 20, 50];
 const CALIBRATION_REPEATS: usize = 4;
 const CALIBRATION_VALUES: usize = 250;
-/// The known devices are few, and the next one may err more than any of them: this many more are made up, whose errors are
-/// normal and this much larger than predicted.
+/// The known devices are few, and the next one may err more than any of them: this many pseudo-observations are added, whose
+/// errors are normal and this much larger than predicted.
 const PSEUDO_OBSERVATIONS: usize = 2;
 const PSEUDO_OBSERVATION_ERRORS: f64 = 1.5;
 
