@@ -229,12 +229,16 @@ fn table(rows: &[DesignRow], limits: &Limits) -> String {
         );
         table.add_row(cells);
     }
-    let quantization = quantization.map_or_else(String::new, |row| format!("all in {}; ", row.quantization));
-    let origin = origin.map_or_else(String::new, |row| {
-        format!("accuracies are {}, ", row.accuracy_origin.name())
-    });
+    let mut shared: Vec<String> = Vec::new();
+    shared.extend(quantization.map(|row| format!("all in {}", row.quantization)));
+    shared.extend(origin.map(|row| format!("accuracies are {}", row.accuracy_origin.name())));
+    let shared = if shared.is_empty() {
+        String::new()
+    } else {
+        format!("{}\n", shared.join("; "))
+    };
     format!(
-        "{table}\n{quantization}{origin}latency and energy are predicted; intervals in brackets hold {:.0} %",
+        "{table}\n{shared}latency and energy are predicted; intervals in brackets hold {:.0} %",
         100.0 * INTERVAL_SHARE
     )
 }
