@@ -86,7 +86,7 @@ impl<'a> PredictorEvaluator<'a> {
     /// An evaluator for a device that this predictor made.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a device of another predictor and for a predictor without accuracies.
+    /// [`crate::error::Error::Invalid`] for a device of another predictor and for a predictor without accuracies.
     pub fn new(predictor: &'a Predictor, device: &'a DeviceModel) -> Result<Self> {
         let accuracy = needs_accuracy(predictor)?;
         predictor.check_device(device)?;
@@ -102,7 +102,7 @@ impl<'a> PredictorEvaluator<'a> {
     /// fits.
     ///
     /// # Errors
-    /// As [`PredictorEvaluator::new`], and [`Error::Invalid`] for such a request.
+    /// As [`PredictorEvaluator::new`], and [`crate::error::Error::Invalid`] for such a request.
     pub fn for_request(predictor: &'a Predictor, device: &'a DeviceModel, request: &Request) -> Result<Self> {
         request.check()?;
         let evaluator = PredictorEvaluator::new(predictor, device)?;

@@ -1,6 +1,6 @@
-//! From a few probes to a device: conjugate Bayesian linear regression on the basis of [`super::prior`], see [`evidence`],
-//! averaged over the mixture's centres and over scale, prior widths and noise, see [`hyperprior`], each as often as the probes
-//! say, see [`sample`]. It needs no gradient, takes milliseconds for 20 probes, and seconds for ten thousands.
+//! From a few probes to a device: conjugate Bayesian linear regression on the basis of [`super::prior`], see `evidence`,
+//! averaged over the mixture's centres and over scale, prior widths and noise, see `hyperprior`, each as often as the probes
+//! say, see `sample`. It needs no gradient, takes milliseconds for 20 probes, and seconds for ten thousands.
 
 mod evidence;
 mod hyperprior;
