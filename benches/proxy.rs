@@ -6,7 +6,7 @@ use divan::Bencher;
 use edgefit::metric::Metric;
 use edgefit::proxy::adaproxy::{Norm, adapt};
 use edgefit::proxy::linear::LinearModel;
-use edgefit::proxy::monotonicity::{LEAST_COMMON, monotonicity};
+use edgefit::proxy::monotonicity::{MIN_COMMON, monotonicity};
 use edgefit::proxy::{Column, ColumnKind, Fleet};
 use edgefit::search::ReferencePoint;
 use edgefit::seed::Seed;
@@ -51,7 +51,7 @@ fn fleet(gaps: bool) -> Fleet {
 #[divan::bench(args = [false, true], sample_count = 5)]
 fn matrix(bencher: Bencher, gaps: bool) {
     let fleet = fleet(gaps);
-    bencher.bench(|| monotonicity(&fleet, 0.9, LEAST_COMMON).unwrap());
+    bencher.bench(|| monotonicity(&fleet, 0.9, MIN_COMMON).unwrap());
 }
 
 #[divan::bench(args = [Norm::One, Norm::Two, Norm::Infinity], sample_count = 10)]

@@ -7,7 +7,7 @@ use super::Global;
 use crate::advisor::Advisor;
 use crate::error::{Error, Result};
 use crate::files::read_bounded;
-use crate::predict::{DeviceModel, Knowledge};
+use crate::predict::{DeviceModel, Knowledge, architecture_list};
 use crate::space::{Architecture, SearchSpace};
 
 /// Largest list of architectures that is read, in bytes.
@@ -46,36 +46,5 @@ pub(crate) fn read_architectures(from: &str, space: &dyn SearchSpace) -> Result<
         }
         _ => read_bounded(path, MAX_FILE_BYTES)?,
     };
-    let text = String::from_utf8_lossy(&bytes);
-    let header: Vec<&str> = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .collect();
-    let column = header.iter().position(|name| *name == "architecture");
-    let mut architectures = Vec::new();
-    for (number, line) in text.lines().enumerate().skip(usize::from(column.is_some())) {
-        let cell = line.split(',').nth(column.unwrap_or(0)).unwrap_or_default().trim();
-        if cell.is_empty() {
-            continue;
-        }
-        architectures.push(space.parse(cell).map_err(|error| {
-            let expected = format!("an architecture of {}", space.id());
-            malformed(path, Some(number as u64 + 1), &expected, &error.to_string())
-        })?);
-    }
-    Ok(architectures)
-}
-
-fn malformed(path: &Path, line: Option<u64>, expected: &str, found: &str) -> Error {
-    Error::Malformed {
-        path: path.to_path_buf(),
-        line,
-        column: None,
-        expected: expected.into(),
-        found: found.into(),
-        hint: "Correct the file; nothing was written.".into(),
-    }
+    architecture_list(&String::from_utf8_lossy(&bytes), path, space)
 }

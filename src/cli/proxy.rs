@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::files::FileKind;
 use crate::metric::Metric;
 use crate::proxy::Fleet;
-use crate::proxy::monotonicity::{LEAST_COMMON, Monotonicity, monotonicity};
+use crate::proxy::monotonicity::{MIN_COMMON, Monotonicity, monotonicity};
 use crate::proxy::select::{ChosenProxy, Selection, select};
 use crate::report::matrix_heatmap;
 use crate::space::InputSize;
@@ -80,7 +80,7 @@ pub(crate) struct FleetArgs {
     #[arg(long, default_value_t = 0.9, allow_negative_numbers = true)]
     threshold: f64,
     /// Pairs with fewer architectures in common never count as agreeing
-    #[arg(long, default_value_t = LEAST_COMMON)]
+    #[arg(long, default_value_t = MIN_COMMON)]
     least_common: usize,
 }
 

@@ -14,7 +14,7 @@ const SAME_SHARE: f64 = 0.99;
 /// come as near as 1.029 (for 99 % of FBNet's architectures in the data of HELP).
 const SAME_WITHIN: f64 = 1.025;
 /// Fewer shared architectures say nothing about two devices being the same.
-const LEAST_SHARED: usize = 20;
+const MIN_SHARED: usize = 20;
 
 /// Two devices that are one.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -93,7 +93,7 @@ fn agreement(first: &Series, second: &Series) -> Option<(usize, usize)> {
             right.next();
         }
     }
-    let same = shared >= LEAST_SHARED && identical as f64 >= SAME_SHARE * shared as f64;
+    let same = shared >= MIN_SHARED && identical as f64 >= SAME_SHARE * shared as f64;
     same.then_some((shared, identical))
 }
 

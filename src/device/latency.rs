@@ -12,7 +12,7 @@ use crate::space::Network;
 /// 3x3 convolution (Lavin and Gray, CVPR 2016), and boost clocks exceed those of datasheets.
 const BEYOND_PEAK: f64 = 4.0;
 /// The least share of its peak that a device reaches in the arithmetic itself.
-const LEAST_EFFICIENCY: f64 = 1e-3;
+const MIN_EFFICIENCY: f64 = 1e-3;
 /// How far a device may lie beyond those of its class in the catalogue.
 const BEYOND_CLASS: f64 = 4.0;
 /// Time between two kernels: at least that of a fused pipeline, at most that of an interpreter on a slow core, in ms.
@@ -33,7 +33,7 @@ impl Device {
         let launches_ms = |network: &Network, each: f64| network.kernel_launches() as f64 * each;
         let (least, most) = BETWEEN_KERNELS_MS;
         let shortest = arithmetic_ms(live, highest * BEYOND_PEAK).max(launches_ms(live, least));
-        let longest = arithmetic_ms(written, lowest * LEAST_EFFICIENCY) + launches_ms(written, most);
+        let longest = arithmetic_ms(written, lowest * MIN_EFFICIENCY) + launches_ms(written, most);
         shortest..=longest
     }
 

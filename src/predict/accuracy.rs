@@ -160,20 +160,24 @@ impl AccuracyScale {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_predicted_accuracy_is_above_a_limit_with_the_probability_of_its_error() {
-        // On the tower's scale one deviation of the error is 0.5 * 0.2 = 0.1. Accuracies of 90 % lie at -ln(10.5), so one
-        // deviation below is 100.5 - 10.5 exp(0.1) = 88.895705 %, two above 100.5 - 10.5 exp(-0.2) = 91.903327 %. The normal
-        // distribution has 0.8413447 above -1 and 0.0227501 above 2.
-        let scale = AccuracyScale {
-            task: "task".into(),
+    fn scale() -> AccuracyScale {
+        AccuracyScale {
+            task: "cifar100".into(),
             mean: -3.0,
             deviation: 0.5,
             noise: 0.2,
             calibration: Calibration::default(),
             validation_spearman: 1.0,
             chance_percent: 1.0,
-        };
+        }
+    }
+
+    #[test]
+    fn a_predicted_accuracy_is_above_a_limit_with_the_probability_of_its_error() {
+        // On the tower's scale one deviation of the error is 0.5 * 0.2 = 0.1. Accuracies of 90 % lie at -ln(10.5), so one
+        // deviation below is 100.5 - 10.5 exp(0.1) = 88.895705 %, two above 100.5 - 10.5 exp(-0.2) = 91.903327 %. The normal
+        // distribution has 0.8413447 above -1 and 0.0227501 above 2.
+        let scale = scale();
         for (limit, expected) in [(90.0, 0.5), (88.895705, 0.8413447), (91.903327, 0.0227501)] {
             let found = scale.probability_at_least(90.0, limit);
             assert!((found - expected).abs() < 1e-5, "{limit}: {found}");
@@ -184,15 +188,7 @@ mod tests {
     fn chance_is_what_was_measured_of_it_or_guessing() {
         assert_eq!(chance_percent(&[], 120), 100.0 / 120.0);
         assert_eq!(chance_percent(&[10.0, 9.8, 12.0], 100), 10.0);
-        let scale = AccuracyScale {
-            task: "cifar100".into(),
-            mean: -3.0,
-            deviation: 0.5,
-            noise: 0.2,
-            calibration: Calibration::default(),
-            validation_spearman: 1.0,
-            chance_percent: 1.0,
-        };
+        let scale = scale();
         // 1.644854 sqrt(0.01 x 0.99 / 10,000) = 0.1636607 %.
         let chance = scale.chance();
         assert!((chance.mean - chance.low - 0.1636607).abs() < 1e-6 && (chance.high - 1.1636607).abs() < 1e-6);

@@ -35,12 +35,12 @@ const SLOWEST_GFLOPS: f64 = 1e-4;
 const BEYOND_PEAK: f64 = 4.0;
 const WORST_USE: f64 = 1e-3;
 /// Least time of any network, and most that one launch takes, in ms.
-const LEAST_MS: f64 = 1e-4;
-const MOST_PER_LAUNCH_MS: f64 = 10.0;
+const MIN_MS: f64 = 1e-4;
+const MAX_PER_LAUNCH_MS: f64 = 10.0;
 /// Least and most power in W; the most relative to a thermal design power.
-const LEAST_W: f64 = 1e-4;
-const MOST_W: f64 = 1e4;
-const MOST_OF_DESIGN_POWER: f64 = 10.0;
+const MIN_W: f64 = 1e-4;
+const MAX_W: f64 = 1e4;
+const MAX_OF_DESIGN_POWER: f64 = 10.0;
 
 /// Refuses what was measured of a metric where it is hardly possible.
 ///
@@ -173,11 +173,11 @@ fn bounds(predictor: &Predictor, device: &Device, architecture: &Architecture, m
         (peak * BEYOND_PEAK, peak * WORST_USE)
     });
     let ms = |macs: u64, gflops: f64| batch * 2.0 * macs as f64 / (gflops * 1e6);
-    let low = ms(live.macs(), fastest).max(LEAST_MS);
-    let high = ms(written.macs(), slowest) + written.kernel_launches() as f64 * MOST_PER_LAUNCH_MS;
+    let low = ms(live.macs(), fastest).max(MIN_MS);
+    let high = ms(written.macs(), slowest) + written.kernel_launches() as f64 * MAX_PER_LAUNCH_MS;
     if metric == Metric::Energy {
-        let most = device.tdp_w.map_or(MOST_W, |power| power * MOST_OF_DESIGN_POWER);
-        (low * LEAST_W, high * most)
+        let most = device.tdp_w.map_or(MAX_W, |power| power * MAX_OF_DESIGN_POWER);
+        (low * MIN_W, high * most)
     } else {
         (low, high)
     }

@@ -91,6 +91,34 @@ fn check_columns(path: &Path, reader: &mut csv::Reader<&[u8]>) -> Result<()> {
     }
 }
 
+/// Architectures, one per line, from the text of the file at `path`. Empty lines are passed over; of a CSV file with a column
+/// `architecture` that column is taken.
+///
+/// # Errors
+/// [`Error::Malformed`] with the line of what is no architecture of the space.
+pub fn architecture_list(text: &str, path: &Path, space: &dyn SearchSpace) -> Result<Vec<Architecture>> {
+    let header: Vec<&str> = text
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+        .collect();
+    let column = header.iter().position(|name| *name == "architecture");
+    let mut architectures = Vec::new();
+    for (number, line) in text.lines().enumerate().skip(usize::from(column.is_some())) {
+        let cell = line.split(',').nth(column.unwrap_or(0)).unwrap_or_default().trim();
+        if cell.is_empty() {
+            continue;
+        }
+        architectures.push(space.parse(cell).map_err(|error| {
+            let expected = format!("an architecture of {}", space.id());
+            malformed(path, Some(number as u64 + 1), &expected, &error.to_string())
+        })?);
+    }
+    Ok(architectures)
+}
+
 fn malformed(path: &Path, line: Option<u64>, expected: &str, found: &str) -> Error {
     Error::Malformed {
         path: path.to_path_buf(),

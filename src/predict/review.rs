@@ -15,9 +15,9 @@ use crate::seed::Seed;
 use crate::stats;
 
 /// Fewest architectures that can be told to contradict known devices, or each other.
-const LEAST_PROBES: usize = 5;
+const MIN_PROBES: usize = 5;
 /// Most architectures that are each predicted from the others; of more, those are that the fit misses most.
-const MOST_LEFT_OUT: usize = 24;
+const MAX_LEFT_OUT: usize = 24;
 /// The same where adapting takes long.
 const MANY: usize = 1000;
 const FEW_LEFT_OUT: usize = 5;
@@ -83,7 +83,7 @@ impl Predictor {
         for (metric, learned) in self.metrics.iter() {
             let prior = &learned.prior;
             let rows: Vec<(usize, f64, usize)> = probed.logs(metric).collect();
-            if rows.len() < LEAST_PROBES {
+            if rows.len() < MIN_PROBES {
                 continue;
             }
             let positions: Vec<usize> = rows.iter().map(|row| row.0).collect();
@@ -118,7 +118,7 @@ impl Predictor {
 /// Positions of the architectures that are far from what the others say, and the logarithm of that.
 fn outliers(measured: &Measured, adapt: impl Fn(Measured) -> super::Posterior + Sync) -> Vec<(usize, f64)> {
     let mut suspects: Vec<usize> = (0..measured.len()).collect();
-    if suspects.len() > MOST_LEFT_OUT {
+    if suspects.len() > MAX_LEFT_OUT {
         let fitted = adapt(measured.clone()).predict(&measured.basis());
         let missed = |index: usize| (measured.log(index) - f64::from(fitted[index].mean)).abs();
         // Among many probes one that is off hardly bends the fit.
@@ -127,7 +127,7 @@ fn outliers(measured: &Measured, adapt: impl Fn(Measured) -> super::Posterior + 
         suspects.truncate(if measured.len() > MANY {
             FEW_LEFT_OUT
         } else {
-            MOST_LEFT_OUT
+            MAX_LEFT_OUT
         });
         suspects.sort_unstable();
     }

@@ -32,7 +32,7 @@ const SLOPES: (f64, f64) = (0.3, 1.5);
 const SLOPE_WORTH: f64 = 0.05;
 const SLOPE_DEVIATION: f64 = 0.15;
 /// Least standard deviation of the logarithm of the level, and what is added to it where no known device is of the same class.
-const LEAST_LEVEL_DEVIATION: f64 = 0.25;
+const MIN_LEVEL_DEVIATION: f64 = 0.25;
 const UNLIKE_LEVEL_DEVIATION: f64 = 1.0;
 /// Its standard deviation where the datasheet says nothing, and the most that it can be.
 const UNKNOWN_LEVEL_DEVIATION: f64 = 2.0;
@@ -159,7 +159,7 @@ fn level(device: &Device, prior: &Prior) -> (f64, f64) {
         average(&weights, &missed) + unlike * unlike + expected.deviation.powi(2) + (SLOPE_DEVIATION * away).powi(2);
     (
         level + slope * away,
-        variance.sqrt().clamp(LEAST_LEVEL_DEVIATION, UNKNOWN_LEVEL_DEVIATION),
+        variance.sqrt().clamp(MIN_LEVEL_DEVIATION, UNKNOWN_LEVEL_DEVIATION),
     )
 }
 

@@ -12,7 +12,7 @@ use crate::stats::{self, INTERVAL_SHARE};
 /// differ from each other.
 const DUPLICATE_SPREAD: f64 = 0.01;
 /// Fewer common architectures say little about how devices agree, and nothing about their being the same.
-pub const LEAST_COMMON: usize = 20;
+pub const MIN_COMMON: usize = 20;
 
 /// Rank correlations between all pairs of a fleet, its clusters and its duplicates.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -154,7 +154,7 @@ pub fn monotonicity(fleet: &Fleet, threshold: f64, least_common: usize) -> Resul
         .iter()
         .zip(&found)
         .filter(|((first, second), one)| {
-            devices.contains(first) && devices.contains(second) && one.architectures >= LEAST_COMMON
+            devices.contains(first) && devices.contains(second) && one.architectures >= MIN_COMMON
         })
         .filter_map(|(&(first, second), one)| {
             let spread = one.spread.filter(|spread| *spread < DUPLICATE_SPREAD)?;

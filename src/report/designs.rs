@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
+use super::predictions::{PredictionRow, csv_text};
 use super::{Context, LimitsRow};
 use crate::dataset::Origin;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::optimize::{Proposal, Proposals};
 use crate::predict::Estimate;
@@ -106,19 +107,8 @@ impl DesignRow {
     }
 }
 
-const HEADER: [&str; 17] = [
-    "architecture",
-    "quantization",
-    "accuracy_origin",
-    "accuracy_percent",
-    "accuracy_percent_low",
-    "accuracy_percent_high",
-    "latency_ms",
-    "latency_ms_low",
-    "latency_ms_high",
-    "energy_mj",
-    "energy_mj_low",
-    "energy_mj_high",
+/// The columns behind those of a prediction.
+const FURTHER_COLUMNS: [&str; 5] = [
     "feasible_probability",
     "macs_m",
     "parameters_m",
@@ -126,21 +116,16 @@ const HEADER: [&str; 17] = [
     "memory_kib",
 ];
 
+fn columns() -> impl Iterator<Item = &'static str> {
+    PredictionRow::COLUMNS.into_iter().chain(FURTHER_COLUMNS)
+}
+
 /// The rows as CSV with a header; what is not known is empty.
 ///
 /// # Errors
 /// [`Error::Io`] when the text cannot be made.
 pub fn designs_csv(rows: &[DesignRow]) -> Result<String> {
-    let failed = |error: csv::Error| Error::io("write", "designs")(error.into());
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(HEADER).map_err(failed)?;
-    for row in rows {
-        writer.write_record(row.cells()).map_err(failed)?;
-    }
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| Error::io("write", "designs")(error.into_error()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    csv_text("designs", columns(), rows.iter().map(DesignRow::cells))
 }
 
 /// Designs for many limits on latency as CSV: the limit, whether it holds surely enough, and what [`designs_csv`] says.
@@ -148,20 +133,12 @@ pub fn designs_csv(rows: &[DesignRow]) -> Result<String> {
 /// # Errors
 /// [`Error::Io`] when the text cannot be made.
 pub fn pareto_csv(limits_ms: &[f64], rows: &[DesignRow]) -> Result<String> {
-    let failed = |error: csv::Error| Error::io("write", "designs")(error.into());
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    let header = ["max_latency_ms", "feasible"].into_iter().chain(HEADER);
-    writer.write_record(header).map_err(failed)?;
-    for (limit_ms, row) in limits_ms.iter().zip(rows) {
+    let header = ["max_latency_ms", "feasible"].into_iter().chain(columns());
+    let cells = limits_ms.iter().zip(rows).map(|(limit_ms, row)| {
         let limit = [number(Some(*limit_ms)), row.feasible.to_string()];
-        writer
-            .write_record(limit.into_iter().chain(row.cells()))
-            .map_err(failed)?;
-    }
-    let bytes = writer
-        .into_inner()
-        .map_err(|error| Error::io("write", "designs")(error.into_error()))?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+        limit.into_iter().chain(row.cells())
+    });
+    csv_text("designs", header, cells)
 }
 
 fn number(value: Option<f64>) -> String {

@@ -90,14 +90,27 @@ impl PredictionRow {
 /// # Errors
 /// [`Error::Io`].
 pub fn predictions_csv(rows: &[PredictionRow]) -> Result<String> {
-    let failed = |error: csv::Error| Error::io("write", "predictions")(error.into());
+    csv_text(
+        "predictions",
+        PredictionRow::COLUMNS,
+        rows.iter().map(|row| row.cells(6)),
+    )
+}
+
+/// Rows of cells as comma-separated values below a header; `what` they are, for messages.
+pub(super) fn csv_text<R: IntoIterator<Item = String>>(
+    what: &str,
+    header: impl IntoIterator<Item = &'static str>,
+    rows: impl Iterator<Item = R>,
+) -> Result<String> {
+    let failed = |error: csv::Error| Error::io("write", what)(error.into());
     let mut writer = csv::Writer::from_writer(Vec::new());
-    writer.write_record(PredictionRow::COLUMNS).map_err(failed)?;
+    writer.write_record(header).map_err(failed)?;
     for row in rows {
-        writer.write_record(row.cells(6)).map_err(failed)?;
+        writer.write_record(row).map_err(failed)?;
     }
     let bytes = writer
         .into_inner()
-        .map_err(|error| Error::io("write", "predictions")(error.into_error()))?;
+        .map_err(|error| Error::io("write", what)(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod conformance;
 mod design;
+mod excerpt;
 pub(crate) mod fbnet;
 mod nasbench201;
 mod neighbourhood;

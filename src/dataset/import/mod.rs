@@ -123,6 +123,15 @@ fn locate(path: &Path, places: &[&str], file: &str) -> Result<PathBuf> {
     })
 }
 
+/// The file itself, or `file` in the folder that `path` names.
+fn file_at(path: &Path, file: &str) -> Result<PathBuf> {
+    if path.is_file() {
+        Ok(path.to_path_buf())
+    } else {
+        Ok(locate(path, &["."], file)?.join(file))
+    }
+}
+
 /// The files of a folder with a file for every device, sorted by name so that devices come in the same order everywhere.
 fn files_with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();

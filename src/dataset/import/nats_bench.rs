@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use super::{Imported, Importer, locate, only_spaces};
+use super::{Imported, Importer, file_at, only_spaces};
 use crate::dataset::build::Builder;
 use crate::dataset::deduplicate::deduplicate;
 use crate::dataset::read::{percent, refuse_fractions};
@@ -44,11 +44,7 @@ impl Importer for NatsBench {
 
     fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
         only_spaces(self, &["nasbench201"], space)?;
-        let path = if path.is_file() {
-            path.to_path_buf()
-        } else {
-            locate(path, &["."], FILE)?.join(FILE)
-        };
+        let path = file_at(path, FILE)?;
         let bytes = path.metadata().map_or(0, |found| found.len());
         progress.start("importing nats-bench", Unit::Bytes, Some(bytes));
         let mut builder = Builder::new(space);

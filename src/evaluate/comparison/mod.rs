@@ -28,7 +28,7 @@ use crate::progress::{Progress, Unit};
 use crate::proxy::adaproxy::{Norm, adapt};
 use crate::proxy::flow::{FrontPoint, linear_model};
 use crate::proxy::linear::LinearModel;
-use crate::proxy::monotonicity::{LEAST_COMMON, monotonicity};
+use crate::proxy::monotonicity::{MIN_COMMON, monotonicity};
 use crate::proxy::{Column, Fleet};
 use crate::search::{Constraint, Limits, Tradeoff};
 use crate::seed::Seed;
@@ -119,7 +119,7 @@ pub fn compare(
         .par_iter()
         .map(|column| linear_model(&fleet, column))
         .collect::<Result<_>>()?;
-    let agreement = monotonicity(&fleet, 1.0, LEAST_COMMON)?;
+    let agreement = monotonicity(&fleet, 1.0, MIN_COMMON)?;
     let row_of: HashMap<&str, usize> = agreement
         .rows
         .iter()

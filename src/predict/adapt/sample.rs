@@ -16,9 +16,9 @@ use super::hyperprior::{CONTINUOUS, Hyperprior, Setting};
 /// Settings kept after resampling.
 const KEPT: usize = 150;
 /// Settings that the evidence has to be spread over at least (effective sample size), else it enters by a power.
-const LEAST_EFFECTIVE: f64 = 20.0;
+const MIN_EFFECTIVE: f64 = 20.0;
 /// The same among the settings kept, once they move.
-const LEAST_EFFECTIVE_KEPT: f64 = 0.3 * KEPT as f64;
+const MIN_EFFECTIVE_KEPT: f64 = 0.3 * KEPT as f64;
 /// Powers at most; a device that needs more is unlike all that was believed of devices.
 const MAX_POWERS: usize = 20;
 
@@ -38,7 +38,7 @@ pub(super) fn posterior(
     let mut logs = log_evidence(&drawn, evidence);
     let mut settings = drawn;
     let mut power = 0.0;
-    let mut least = LEAST_EFFECTIVE;
+    let mut least = MIN_EFFECTIVE;
     for round in 1.. {
         let next = if round == MAX_POWERS {
             1.0
@@ -52,7 +52,7 @@ pub(super) fn posterior(
         settings = kept.iter().map(|&index| settings[index]).collect();
         logs = kept.iter().map(|&index| logs[index]).collect();
         power = next;
-        least = LEAST_EFFECTIVE_KEPT;
+        least = MIN_EFFECTIVE_KEPT;
         let steps = step_sizes(&settings);
         step(&mut settings, &mut logs, evidence, power, rng, |setting, rng| {
             let mut deviations = setting.deviations;

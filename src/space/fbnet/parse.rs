@@ -1,13 +1,12 @@
 //! Reads the strings and lists that stand for an FBNet architecture.
 
 use super::super::Architecture;
+use super::super::excerpt::{SHOWN_CHARACTERS, quoted};
 use super::{BLOCKS, CANDIDATES};
 use crate::error::{Error, Result};
 
 /// The forms of an architecture, for messages.
 const FORMS: &str = "22 names joined by `-`, as in k3_e6-skip-..., or a list of 22 indices, as in [3, 8, ...]";
-/// Most characters of a fault that are shown.
-const SHOWN_CHARACTERS: usize = 40;
 
 /// Reads one architecture.
 pub(super) fn architecture(text: &str) -> Result<Architecture> {
@@ -82,17 +81,6 @@ fn nearest(word: &str) -> String {
             || format!("The form is {FORMS}."),
             |(_, name)| format!("Did you mean `{name}`?"),
         )
-}
-
-/// The text as it stands in a message: short, whatever was given.
-fn quoted(text: &str) -> String {
-    let mut shown = text.chars();
-    let start: String = shown.by_ref().take(SHOWN_CHARACTERS).collect();
-    match (start.is_empty(), shown.next()) {
-        (true, _) => "nothing".into(),
-        (false, None) => format!("`{}`", start.escape_debug()),
-        (false, Some(_)) => format!("`{}...`", start.escape_debug()),
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod isomorphism;
 mod lowering;
 mod published_order;
 
+use super::excerpt::{SHOWN_CHARACTERS, quoted};
 use super::neighbourhood::Neighbourhood;
 use super::{Architecture, Enumerable, InputSize, Network, SearchSpace};
 use crate::error::{Error, Result};
@@ -212,19 +213,6 @@ fn nearest_operation(operation: &str) -> String {
             || format!("The form is {FORM}."),
             |(_, known)| format!("Did you mean `{known}`?"),
         )
-}
-
-const SHOWN_CHARACTERS: usize = 40;
-
-/// The text as it stands in a message: short, whatever was given.
-fn quoted(text: &str) -> String {
-    let mut shown = text.chars();
-    let start: String = shown.by_ref().take(SHOWN_CHARACTERS).collect();
-    match (start.is_empty(), shown.next()) {
-        (true, _) => "nothing".into(),
-        (false, None) => format!("`{}`", start.escape_debug()),
-        (false, Some(_)) => format!("`{}...`", start.escape_debug()),
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::io::{BufReader, Read};
 use std::path::Path;
 
-use super::super::{Imported, locate};
+use super::super::{Imported, file_at};
 use super::{QUANTITIES, device, manifest};
 use crate::dataset::build::Builder;
 use crate::dataset::{DeviceValues, Measurement, Origin};
@@ -36,11 +36,7 @@ struct Tables<'a> {
 }
 
 pub(super) fn import(path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
-    let file = if path.is_file() {
-        path.to_path_buf()
-    } else {
-        locate(path, &["."], FILE)?.join(FILE)
-    };
+    let file = file_at(path, FILE)?;
     let tables = Tables::read(&file)?;
     let mut builder = Builder::new(space);
     let mut rng = SEED.stream("hw-nas-bench/fbnet");

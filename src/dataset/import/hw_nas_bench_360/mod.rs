@@ -10,7 +10,7 @@ use std::path::Path;
 
 use self::table::{Line, Lines};
 use super::latencies::degenerate_note;
-use super::{Imported, Importer, described_device, locate, only_spaces};
+use super::{Imported, Importer, described_device, file_at, only_spaces};
 use crate::dataset::build::Builder;
 use crate::dataset::deduplicate::deduplicate;
 use crate::dataset::{AccuracyRow, DeviceValues, Manifest, Measurement, Origin, Source};
@@ -69,11 +69,7 @@ impl Importer for HwNasBench360 {
 
     fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
         only_spaces(self, &["nasbench201"], space)?;
-        let file = if path.is_file() {
-            path.to_path_buf()
-        } else {
-            locate(path, &["."], FILE)?.join(FILE)
-        };
+        let file = file_at(path, FILE)?;
         let mut reading = Reading {
             file: &file,
             builder: Builder::new(space),
