@@ -123,7 +123,7 @@ fn columns() -> impl Iterator<Item = &'static str> {
 /// The rows as CSV with a header; what is not known is empty.
 ///
 /// # Errors
-/// [`Error::Io`] when the text cannot be made.
+/// [`crate::error::Error::Io`] when the text cannot be made.
 pub fn designs_csv(rows: &[DesignRow]) -> Result<String> {
     csv_text("designs", columns(), rows.iter().map(DesignRow::cells))
 }
@@ -131,7 +131,7 @@ pub fn designs_csv(rows: &[DesignRow]) -> Result<String> {
 /// Designs for many limits on latency as CSV: the limit, whether it holds surely enough, and what [`designs_csv`] says.
 ///
 /// # Errors
-/// [`Error::Io`] when the text cannot be made.
+/// [`crate::error::Error::Io`] when the text cannot be made.
 pub fn pareto_csv(limits_ms: &[f64], rows: &[DesignRow]) -> Result<String> {
     let header = ["max_latency_ms", "feasible"].into_iter().chain(columns());
     let cells = limits_ms.iter().zip(rows).map(|(limit_ms, row)| {
