@@ -13,10 +13,12 @@ pub mod datasheet;
 mod device_file;
 pub mod device_metrics;
 pub mod device_model;
+mod directions;
 #[cfg(test)]
 mod example;
 pub mod fit;
 mod measured;
+mod metric_prior;
 pub mod net;
 mod plausible;
 pub mod power;
@@ -36,7 +38,6 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use nalgebra::DMatrix;
-use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use crate::compute::ComputeDevice;
@@ -52,6 +53,7 @@ pub use calibrate::Calibration;
 pub use device_metrics::DeviceMetrics;
 pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};
 pub use measured::Probe;
+pub use metric_prior::MetricPrior;
 pub use net::Ensemble;
 pub use power::KnownPower;
 pub use prediction::Prediction;
@@ -66,55 +68,6 @@ use power::energy_from_latency;
 
 /// Largest search space whose architectures are all encoded once and kept.
 const MAX_TABLE: usize = 200_000;
-/// Architectures drawn as candidates for probes and as targets of their information.
-const PROBE_CANDIDATES: usize = 20_000;
-const PROBE_TARGETS: usize = 2_000;
-
-/// Prior and calibrations of one metric of devices.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MetricPrior {
-    /// Basis and mixture.
-    pub prior: Prior,
-    /// Calibrations by number of probes, rising.
-    pub calibrations: Vec<(usize, Calibration)>,
-    /// Calibration of the known devices themselves.
-    pub known_calibration: Calibration,
-}
-
-impl MetricPrior {
-    /// Calibration for a number of probes, interpolated in its logarithm.
-    pub(crate) fn calibration(&self, probes: usize) -> Calibration {
-        let at = |count: usize| ((1 + count) as f64).ln();
-        let above = self.calibrations.partition_point(|(count, _)| *count < probes);
-        match (
-            above.checked_sub(1).and_then(|below| self.calibrations.get(below)),
-            self.calibrations.get(above),
-        ) {
-            (_, Some((count, calibration))) if *count == probes => calibration.clone(),
-            (Some((low, a)), Some((high, b))) => a.between(b, (at(probes) - at(*low)) / (at(*high) - at(*low))),
-            (Some((_, only)), None) | (None, Some((_, only))) => only.clone(),
-            (None, None) => Calibration::default(),
-        }
-    }
-
-    /// The basis at encoded architectures: `[rank, architectures]`.
-    pub fn basis(&self, encoded: &Encoded) -> DMatrix<f32> {
-        self.prior.basis(&encoded.outputs, &encoded.features)
-    }
-
-    fn known(&self, id: &str) -> Option<MetricModel> {
-        let index = self.prior.known.iter().position(|device| device.id == id)?;
-        let device = &self.prior.known[index];
-        let mut mean = self.prior.known_centres.column(index) * device.scale;
-        mean[0] += device.level;
-        let covariance = DMatrix::zeros(self.prior.rank(), self.prior.rank());
-        let posterior = Posterior::new(mean, covariance, (device.noise * device.scale).powi(2));
-        Some(MetricModel {
-            posterior,
-            calibration: self.known_calibration.clone(),
-        })
-    }
-}
 
 /// How to adapt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -412,58 +365,5 @@ impl Predictor {
             precision,
             metrics,
         })
-    }
-
-    /// The architectures to measure on a new device, best first; see [`probes`]. Networks whose output does not depend on their
-    /// input are never among them: on some devices they take no time at all.
-    pub fn choose_probes(&self, count: usize, among: Option<&[Architecture]>, seed: Seed) -> Vec<Architecture> {
-        let mut rng = seed.stream("probes");
-        let targets = self.samples(PROBE_TARGETS, &mut rng);
-        let basis = |architectures: &[Architecture]| match self.table() {
-            Some(table) => {
-                let positions: Vec<usize> = architectures.iter().map(|one| table.position(one)).collect();
-                table.bases.latency().select_columns(&positions)
-            }
-            None => self.metrics.latency().basis(&self.encode(architectures)),
-        };
-        let targets = basis(&targets);
-        let choose = |architectures: &[Architecture], candidates: &DMatrix<f32>| {
-            let usable = (0..architectures.len())
-                .filter(|&position| self.space.output_depends_on_input(&architectures[position]))
-                .collect();
-            let chosen = probes::choose(&self.metrics.latency().prior, candidates, usable, &targets, count);
-            chosen
-                .into_iter()
-                .map(|position| architectures[position].clone())
-                .collect()
-        };
-        match (among, self.table()) {
-            (Some(among), _) => choose(among, &basis(among)),
-            (None, Some(table)) if table.architectures.len() <= PROBE_CANDIDATES => {
-                choose(&table.architectures, table.bases.latency())
-            }
-            (None, _) => {
-                let sampled = self.samples(PROBE_CANDIDATES, &mut rng);
-                choose(&sampled, &basis(&sampled))
-            }
-        }
-    }
-
-    /// How far predictions are expected to be off, as a factor less one (0.1 is about 10 %), before the first of these probes
-    /// and after each; see [`probes::uncertainty`].
-    pub fn expected_error(&self, probes: &[Architecture], seed: Seed) -> Vec<f64> {
-        let targets = self.samples(PROBE_TARGETS, &mut seed.stream("probes"));
-        let prior = &self.metrics.latency().prior;
-        let basis = |architectures: &[Architecture]| self.metrics.latency().basis(&self.encode(architectures));
-        let deviations = probes::uncertainty(prior, &basis(probes), &basis(&targets));
-        let scale = DeviceSimilarity::of(&Device::named(""), prior).typical_scale(prior);
-        deviations
-            .iter()
-            .map(|deviation| (scale * deviation).exp_m1())
-            .collect()
-    }
-
-    fn samples(&self, count: usize, rng: &mut StdRng) -> Vec<Architecture> {
-        (0..count).map(|_| self.space.sample(rng)).collect()
     }
 }

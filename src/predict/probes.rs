@@ -5,8 +5,14 @@
 //! The variances do not depend on what is measured, so all probes can be chosen before the first measurement.
 
 use nalgebra::DMatrix;
+use rand::rngs::StdRng;
 
+use super::Predictor;
 use super::prior::{Coordinate, Prior};
+use super::similarity::DeviceSimilarity;
+use crate::device::Device;
+use crate::seed::Seed;
+use crate::space::Architecture;
 
 /// Prior standard deviations that probes are chosen under, in units of the scale. Directions of synthetic devices count less
 /// than those of known ones; the means stand for the uncertain scale.
@@ -15,6 +21,9 @@ const KNOWN_WIDTH: f64 = 1.0;
 const SYNTHETIC_WIDTH: f64 = 0.25;
 const FEATURE_WIDTH: f64 = 0.05;
 const MEAN_WIDTH: f64 = 0.5;
+/// Architectures drawn as candidates for probes and as targets of their information.
+const CANDIDATES: usize = 20_000;
+const TARGETS: usize = 2_000;
 /// Noise of one measurement, chosen pessimistic so that no single probe is relied upon.
 const NOISE: f64 = 0.2;
 
@@ -105,6 +114,61 @@ fn degenerate_rows(prior: &Prior) -> Vec<usize> {
     (0..prior.rank())
         .filter(|&row| prior.coordinates[row] == Coordinate::Degenerate)
         .collect()
+}
+
+impl Predictor {
+    /// The architectures to measure on a new device, best first; see the module. Networks whose output does not depend on their
+    /// input are never among them: on some devices they take no time at all.
+    pub fn choose_probes(&self, count: usize, among: Option<&[Architecture]>, seed: Seed) -> Vec<Architecture> {
+        let mut rng = seed.stream("probes");
+        let targets = self.samples(TARGETS, &mut rng);
+        let basis = |architectures: &[Architecture]| match self.table() {
+            Some(table) => {
+                let positions: Vec<usize> = architectures.iter().map(|one| table.position(one)).collect();
+                table.bases.latency().select_columns(&positions)
+            }
+            None => self.metrics.latency().basis(&self.encode(architectures)),
+        };
+        let targets = basis(&targets);
+        let best = |architectures: &[Architecture], candidates: &DMatrix<f32>| {
+            let usable = (0..architectures.len())
+                .filter(|&position| self.space.output_depends_on_input(&architectures[position]))
+                .collect();
+            let chosen = choose(&self.metrics.latency().prior, candidates, usable, &targets, count);
+            chosen
+                .into_iter()
+                .map(|position| architectures[position].clone())
+                .collect()
+        };
+        match (among, self.table()) {
+            (Some(among), _) => best(among, &basis(among)),
+            (None, Some(table)) if table.architectures.len() <= CANDIDATES => {
+                best(&table.architectures, table.bases.latency())
+            }
+            (None, _) => {
+                let sampled = self.samples(CANDIDATES, &mut rng);
+                best(&sampled, &basis(&sampled))
+            }
+        }
+    }
+
+    /// How far predictions are expected to be off, as a factor less one (0.1 is about 10 %), before the first of these probes
+    /// and after each; see [`uncertainty`].
+    pub fn expected_error(&self, probes: &[Architecture], seed: Seed) -> Vec<f64> {
+        let targets = self.samples(TARGETS, &mut seed.stream("probes"));
+        let prior = &self.metrics.latency().prior;
+        let basis = |architectures: &[Architecture]| self.metrics.latency().basis(&self.encode(architectures));
+        let deviations = uncertainty(prior, &basis(probes), &basis(&targets));
+        let scale = DeviceSimilarity::of(&Device::named(""), prior).typical_scale(prior);
+        deviations
+            .iter()
+            .map(|deviation| (scale * deviation).exp_m1())
+            .collect()
+    }
+
+    fn samples(&self, count: usize, rng: &mut StdRng) -> Vec<Architecture> {
+        (0..count).map(|_| self.space.sample(rng)).collect()
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,56 @@
+//! What is believed of one metric of devices before they are measured, and how far off that turned out to be.
+
+use nalgebra::DMatrix;
+use serde::{Deserialize, Serialize};
+
+use super::Encoded;
+use super::calibrate::Calibration;
+use super::device_model::{MetricModel, Posterior};
+use super::prior::Prior;
+
+/// Prior and calibrations of one metric of devices.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MetricPrior {
+    /// Basis and mixture.
+    pub prior: Prior,
+    /// Calibrations by number of probes, rising.
+    pub calibrations: Vec<(usize, Calibration)>,
+    /// Calibration of the known devices themselves.
+    pub known_calibration: Calibration,
+}
+
+impl MetricPrior {
+    /// Calibration for a number of probes, interpolated in its logarithm.
+    pub(crate) fn calibration(&self, probes: usize) -> Calibration {
+        let at = |count: usize| ((1 + count) as f64).ln();
+        let above = self.calibrations.partition_point(|(count, _)| *count < probes);
+        match (
+            above.checked_sub(1).and_then(|below| self.calibrations.get(below)),
+            self.calibrations.get(above),
+        ) {
+            (_, Some((count, calibration))) if *count == probes => calibration.clone(),
+            (Some((low, a)), Some((high, b))) => a.between(b, (at(probes) - at(*low)) / (at(*high) - at(*low))),
+            (Some((_, only)), None) | (None, Some((_, only))) => only.clone(),
+            (None, None) => Calibration::default(),
+        }
+    }
+
+    /// The basis at encoded architectures: `[rank, architectures]`.
+    pub fn basis(&self, encoded: &Encoded) -> DMatrix<f32> {
+        self.prior.basis(&encoded.outputs, &encoded.features)
+    }
+
+    /// A device that was trained on.
+    pub(super) fn known(&self, id: &str) -> Option<MetricModel> {
+        let index = self.prior.known.iter().position(|device| device.id == id)?;
+        let device = &self.prior.known[index];
+        let mut mean = self.prior.known_centres.column(index) * device.scale;
+        mean[0] += device.level;
+        let covariance = DMatrix::zeros(self.prior.rank(), self.prior.rank());
+        let posterior = Posterior::new(mean, covariance, (device.noise * device.scale).powi(2));
+        Some(MetricModel {
+            posterior,
+            calibration: self.known_calibration.clone(),
+        })
+    }
+}
