@@ -480,9 +480,10 @@ fn interrupted(folder: &Path, more: &[&str]) -> Run {
         .spawn()
         .unwrap();
     let began = Instant::now();
-    let earlier = fs::metadata(&state).and_then(|one| one.modified()).ok();
-    // The state is written every few seconds.
-    while fs::metadata(&state).and_then(|one| one.modified()).ok() == earlier {
+    let written = || fs::metadata(&state).and_then(|one| one.modified()).ok();
+    let earlier = written();
+    // The state is written every few seconds; a run that starts over first removes the one it finds.
+    while written().is_none() || written() == earlier {
         assert!(began.elapsed() < Duration::from_secs(60), "no state is written");
         std::thread::sleep(Duration::from_millis(50));
     }
