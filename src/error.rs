@@ -120,11 +120,72 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A runtime that cannot be used as it was asked for: its library or its program is missing or does not fit.
+    #[error("{runtime}: expected {expected}, found {found}. {hint}")]
+    Runtime {
+        /// The runtime.
+        runtime: String,
+        /// What it needs.
+        expected: String,
+        /// What there is.
+        found: String,
+        /// What to do next.
+        hint: String,
+    },
+    /// A model that a runtime did not run. Others it may run, so that this one can be left out.
+    #[error("{runtime} did not run {model}: {failure}{stderr}", model = model.display(), stderr = last_words(stderr))]
+    Run {
+        /// The runtime, or the program that was to run the model.
+        runtime: String,
+        /// The model's file.
+        model: PathBuf,
+        /// What went wrong.
+        failure: RunFailure,
+        /// The last lines that a program wrote to its standard error; empty where there are none.
+        stderr: String,
+    },
     /// Long work was stopped from outside.
     #[error("interrupted; {}", kept(.state.as_deref()))]
     Interrupted {
         /// Where the state is kept that the work can be resumed from, if it is kept.
         state: Option<PathBuf>,
+    },
+}
+
+/// Why a model was not run, or what was told of its runs is no measurement.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunFailure {
+    /// The runtime does not take the model, or failed while running it.
+    #[error("{0}")]
+    Refused(String),
+    /// The program ended with a failure.
+    #[error("it ended with {0}. Run it by hand on this model to see why.")]
+    Exit(String),
+    /// The program ended well and printed nothing.
+    #[error("it printed nothing. Its standard output has to end with a line of results.")]
+    NothingPrinted,
+    /// The program printed something that is no result.
+    #[error("expected {expected} at the end of its standard output, found `{found}`")]
+    Unreadable {
+        /// What can be read.
+        expected: String,
+        /// What stood there, abridged.
+        found: String,
+    },
+    /// A latency or energy that nothing can have taken.
+    #[error("expected {what} above 0, found {found}. Look at how the program computes it.")]
+    NoMeasurement {
+        /// The quantity.
+        what: &'static str,
+        /// The value.
+        found: String,
+    },
+    /// The program did not end in time, and was ended.
+    #[error("it had not ended after {seconds} s and was stopped. Raise the time limit, or see what it waits for.")]
+    TimeLimit {
+        /// The time limit.
+        seconds: f64,
     },
 }
 
@@ -148,7 +209,7 @@ impl Error {
     /// | Status | Meaning |
     /// |---|---|
     /// | 0 | done; also when whoever reads the results wants no more of them |
-    /// | 1 | failed: a file that is missing, broken or in use, data that lack what is needed, a training that diverged or was stopped |
+    /// | 1 | failed: a file that is missing, broken or in use, data that lack what is needed, a training that diverged or was stopped, a runtime that cannot be used or does not run a model |
     /// | 2 | the request or its configuration cannot be met as it stands: an unknown name, a value out of range, a result that would replace something else |
     /// | 3 | no design meets the limits; the closest one is printed. Not an error of this type |
     pub fn exit_code(&self) -> u8 {
@@ -164,6 +225,8 @@ impl Error {
             | Error::Diverged { .. }
             | Error::Checkpoint { .. }
             | Error::Locked { .. }
+            | Error::Runtime { .. }
+            | Error::Run { .. }
             | Error::Interrupted { .. } => 1,
         }
     }
@@ -177,6 +240,15 @@ fn remedy(kind: io::ErrorKind) -> &'static str {
         io::ErrorKind::IsADirectory => ". Name a file, not a folder.",
         _ => "",
     }
+}
+
+/// What a program wrote last to its standard error, indented below the message.
+fn last_words(stderr: &str) -> String {
+    if stderr.is_empty() {
+        return String::new();
+    }
+    let lines: Vec<String> = stderr.lines().map(|line| format!("  {line}")).collect();
+    format!("\nIts standard error ended with:\n{}", lines.join("\n"))
 }
 
 /// What is left of work that was interrupted, and how it goes on.

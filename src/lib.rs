@@ -30,6 +30,7 @@
 //! | what designs are judged by; ranks, intervals, quantiles | [`metric`], [`stats`] |
 //! | where tensors are computed, the only place that names a Burn backend; what all trainings share | [`compute`], [`training`] |
 //! | search spaces, architectures, the layers they lower to | [`space`] |
+//! | what runs a model and times it: in this process, by ONNX Runtime, by any command | [`runtime`] |
 //! | devices and the catalogue of those known by name | [`device`] |
 //! | measurements on disk, importers, the simulator | [`dataset`] |
 //! | per-device search, fronts, hypervolume | [`search`] |
@@ -62,6 +63,7 @@ pub mod predict;
 pub mod progress;
 pub mod proxy;
 pub mod report;
+pub mod runtime;
 pub mod search;
 pub mod seed;
 pub mod space;
