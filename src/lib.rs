@@ -31,6 +31,7 @@
 //! | where tensors are computed, the only place that names a Burn backend; what all trainings share | [`compute`], [`training`] |
 //! | search spaces, architectures, the layers they lower to | [`space`] |
 //! | what runs a model and times it: in this process, by ONNX Runtime, by any command | [`runtime`] |
+//! | networks as ONNX files, with random or trained weights | [`export`] |
 //! | devices and the catalogue of those known by name | [`device`] |
 //! | measurements on disk, importers, the simulator | [`dataset`] |
 //! | per-device search, fronts, hypervolume | [`search`] |
@@ -56,6 +57,7 @@ pub mod device;
 pub mod encode;
 pub mod error;
 pub mod evaluate;
+pub mod export;
 pub mod files;
 pub mod metric;
 pub mod optimize;

@@ -1,0 +1,76 @@
+//! A network as a file that others run: ONNX (<https://onnx.ai>), from the same graph that costs are computed from.
+//!
+//! Dead nodes are gone, zeros are carried on to where they end, and batch normalisation is folded into the convolution before
+//! it; on its own it is a depthwise 1x1 convolution, which every runtime has a kernel for. The input is called `input`,
+//! `[batch, channels, height, width]`, the output `output`, `[batch, classes]`; both are 32-bit floating point, whatever is
+//! computed with between them.
+//!
+//! | Precision | In the file | Operators |
+//! |---|---|---|
+//! | fp32 | as it is | opset 17 |
+//! | fp16 | weights and feature maps are halves, with a `Cast` behind the input and before the output | opset 17 |
+
+mod graph;
+mod lower;
+mod message;
+mod parameters;
+mod plan;
+mod scheme;
+mod seeded;
+mod weights;
+
+use self::plan::Plan;
+use self::scheme::{Half, Scheme, Single};
+use crate::error::{Error, Result};
+use crate::space::{Network, Precision, QuantPolicy};
+
+pub use parameters::{Normalization, Parameters};
+pub use weights::Weights;
+
+/// The ONNX file of a network for a batch of one.
+///
+/// ```
+/// use edgefit::export::{Weights, onnx};
+/// use edgefit::space::{NasBench201, Precision, SearchSpace};
+///
+/// let cell = NasBench201.parse("|nor_conv_3x3~0|+|none~0|none~1|+|skip_connect~0|none~1|nor_conv_1x1~2|")?;
+/// let network = NasBench201.lower(&cell, NasBench201.default_input(), 10);
+/// let file = onnx(&network, Precision::Fp32.into(), &Weights::seeded(0))?;
+/// assert!(file.len() as u64 > 4 * network.weight_elements());
+/// # Ok::<(), edgefit::error::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Invalid`] for a policy that files cannot be written in.
+pub fn onnx(network: &Network, policy: QuantPolicy, weights: &Weights) -> Result<Vec<u8>> {
+    onnx_for_batch(network, policy, weights, 1)
+}
+
+/// The ONNX file of a network for batches of this size, which is fixed.
+///
+/// # Errors
+/// [`Error::Invalid`] for a policy that files cannot be written in.
+pub fn onnx_for_batch(network: &Network, policy: QuantPolicy, weights: &Weights, batch: u32) -> Result<Vec<u8>> {
+    let scheme: Box<dyn Scheme> = match policy {
+        QuantPolicy::Uniform(Precision::Fp32) => Box::new(Single),
+        QuantPolicy::Uniform(Precision::Fp16) => Box::new(Half),
+        QuantPolicy::Uniform(Precision::Bf16 | Precision::Int16 | Precision::Int8 | Precision::Int4) => {
+            return Err(unsupported(policy));
+        }
+    };
+    let network = network.without_dead_nodes();
+    let plan = Plan::new(&network, &weights.of(&network)?);
+    Ok(lower::file(&plan, scheme.as_ref(), batch))
+}
+
+/// The precisions that files can be written in.
+pub const PRECISIONS: [Precision; 2] = [Precision::Fp32, Precision::Fp16];
+
+fn unsupported(policy: QuantPolicy) -> Error {
+    Error::Invalid {
+        what: "precision of an exported network".into(),
+        expected: PRECISIONS.map(Precision::name).join(", "),
+        found: policy.to_string(),
+        hint: "Choose one of these, for the design or for the export.".into(),
+    }
+}
