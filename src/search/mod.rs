@@ -8,6 +8,7 @@
 mod archive;
 mod exhaustive;
 mod hypervolume;
+mod improvement;
 mod limits;
 mod nsga2;
 mod nsga2_selection;
@@ -27,6 +28,7 @@ use crate::space::{Architecture, SearchSpace};
 
 pub use exhaustive::ExhaustiveSearch;
 pub use hypervolume::ReferencePoint;
+pub use improvement::most_improving;
 pub use limits::{Constraint, DEFAULT_CONFIDENCE, Limits, Miss};
 pub use nsga2::{Nsga2, Nsga2Parameters};
 pub use objective::Objective;

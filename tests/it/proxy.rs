@@ -221,7 +221,7 @@ fn every_way_is_compared_at_equal_numbers_of_measurements() {
     );
     let runs = report["runs"].as_array().unwrap();
     // The fleet knows too few cells to look the amortized optimizer's designs up.
-    assert_eq!(runs.len(), 2 * 2 * 4);
+    assert_eq!(runs.len(), 2 * 2 * 5);
     for run in runs {
         let designs = run["designs"].as_array().unwrap();
         assert_eq!(designs.len(), 4);
@@ -232,7 +232,7 @@ fn every_way_is_compared_at_equal_numbers_of_measurements() {
     }
     // The target is never its own proxy.
     assert!(runs.iter().all(|run| run["proxy"] != run["target"]), "{report:#}");
-    assert_eq!(report["means"].as_array().unwrap().len(), 8);
+    assert_eq!(report["means"].as_array().unwrap().len(), 10);
     assert_eq!(report["adaptation"]["samples"], 12);
     assert_eq!(report["adaptation"]["devices"].as_array().unwrap().len(), 3);
     for fronts in report["fronts"].as_array().unwrap() {
@@ -275,7 +275,14 @@ fn the_optimizer_is_compared_where_every_cell_was_measured() {
     let methods: Vec<&str> = runs.iter().map(|run| run["method"].as_str().unwrap()).collect();
     assert_eq!(
         methods,
-        ["per-device", "proxy-front", "ada-proxy", "few-shot", "amortized"]
+        [
+            "per-device",
+            "proxy-front",
+            "ada-proxy",
+            "few-shot",
+            "verified",
+            "amortized"
+        ]
     );
     for run in runs {
         let designs = run["designs"].as_array().unwrap();
@@ -296,6 +303,7 @@ fn the_optimizer_is_compared_where_every_cell_was_measured() {
         "proxy front",
         "AdaProxy",
         "few-shot predictor",
+        "few-shot, verified",
         "amortized optimizer",
     ] {
         assert!(text.contains(method), "{text}");

@@ -48,9 +48,9 @@ pub(super) struct Searched {
 }
 
 /// What a method answers: one position in the truth per limit, and the front that it believes in.
-struct Answer {
-    picks: Vec<usize>,
-    front: Vec<usize>,
+pub(super) struct Answer {
+    pub(super) picks: Vec<usize>,
+    pub(super) front: Vec<usize>,
 }
 
 impl Searched {
@@ -94,6 +94,7 @@ impl Case<'_> {
                         (Method::ProxyFront, _) => self.proxy_front(measurements),
                         (Method::AdaProxy, _) => self.adaproxy(measurements, seed)?,
                         (Method::FewShot, _) => self.few_shot(measurements, seed)?,
+                        (Method::Verified, _) => self.verified(measurements, seed)?,
                         (Method::Amortized, Some(optimizer)) => self.amortized(optimizer, measurements, seed)?,
                         (Method::Amortized, None) => continue,
                     };
@@ -217,8 +218,12 @@ impl Case<'_> {
     }
 
     fn probes(&self, count: usize, seed: Seed) -> Vec<Probe> {
-        let probed = self.truth.probes(self.predictor, self.options.choice, count, seed);
+        let probed = self.probe_positions(count, seed);
         probed.into_iter().map(|position| self.truth.probe(position)).collect()
+    }
+
+    pub(super) fn probe_positions(&self, count: usize, seed: Seed) -> Vec<usize> {
+        self.truth.probes(self.predictor, self.options.choice, count, seed)
     }
 
     fn random(&self, count: usize, seed: Seed) -> Vec<usize> {
@@ -253,7 +258,7 @@ impl Case<'_> {
     }
 
     /// The most accurate of the measured ones within each limit, or the fastest of them.
-    fn best_measured(&self, measured: &[usize]) -> Vec<usize> {
+    pub(super) fn best_measured(&self, measured: &[usize]) -> Vec<usize> {
         let (latencies, accuracies) = (&self.truth.latencies, &self.searched.accuracies);
         let fastest = measured
             .iter()
@@ -269,7 +274,7 @@ impl Case<'_> {
     }
 
     /// The front of the known accuracies and some latencies, fastest first.
-    fn front(&self, latency: impl Fn(usize) -> Option<f64>) -> Vec<usize> {
+    pub(super) fn front(&self, latency: impl Fn(usize) -> Option<f64>) -> Vec<usize> {
         let known: Vec<(usize, f64)> = (0..self.truth.architectures.len())
             .filter_map(|position| Some((position, latency(position)?)))
             .collect();

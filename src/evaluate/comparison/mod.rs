@@ -7,6 +7,7 @@ mod adaptation;
 mod case;
 mod means;
 mod results;
+mod verified;
 
 use std::collections::HashMap;
 

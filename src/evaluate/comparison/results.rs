@@ -23,17 +23,21 @@ pub enum Method {
     AdaProxy,
     /// This crate's predictor adapted with all measurements, searched exhaustively.
     FewShot,
-    /// The same predictor, and the amortized optimizer instead of the search: its policy's designs, refined.
+    /// The same predictor adapted with a third of the measurements, ten at most; the others go to its designs, and the answers
+    /// are among what was measured.
+    Verified,
+    /// The predictor adapted with all measurements, and the amortized optimizer instead of the search: its policy's designs, refined.
     Amortized,
 }
 
 impl Method {
     /// Every method.
-    pub const ALL: [Method; 5] = [
+    pub const ALL: [Method; 6] = [
         Method::PerDevice,
         Method::ProxyFront,
         Method::AdaProxy,
         Method::FewShot,
+        Method::Verified,
         Method::Amortized,
     ];
 
@@ -44,6 +48,7 @@ impl Method {
             Method::ProxyFront => "proxy front",
             Method::AdaProxy => "AdaProxy",
             Method::FewShot => "few-shot predictor",
+            Method::Verified => "few-shot, verified",
             Method::Amortized => "amortized optimizer",
         }
     }
