@@ -34,6 +34,7 @@
 //! | networks as ONNX files, with random or trained weights | [`export`] |
 //! | devices and the catalogue of those known by name | [`device`] |
 //! | measurements on disk, importers, the simulator | [`dataset`] |
+//! | how designs are measured on a device | [`measure`] |
 //! | per-device search, fronts, hypervolume | [`search`] |
 //! | what networks see of an architecture | [`encode`] |
 //! | agreement between devices, proxies and their adaptation | [`proxy`] |
@@ -59,6 +60,7 @@ pub mod error;
 pub mod evaluate;
 pub mod export;
 pub mod files;
+pub mod measure;
 pub mod metric;
 pub mod optimize;
 pub mod predict;

@@ -133,7 +133,7 @@ pub fn import_into(folder: &Path, request: &ImportRequest<'_>, progress: &dyn Pr
 }
 
 /// Tables that stand in a folder without a manifest are somebody's work, not ours to replace.
-fn refuse_stray_tables(folder: &Path) -> Result<()> {
+pub(crate) fn refuse_stray_tables(folder: &Path) -> Result<()> {
     let tables = [DEVICES_FILE, MEASUREMENTS_FILE, ACCURACY_FILE];
     match tables.into_iter().find(|name| folder.join(name).exists()) {
         None => Ok(()),

@@ -41,6 +41,7 @@ use crate::space::{Architecture, Design, InputSize, Precision, SearchSpace};
 
 pub use devices::DEVICES_FILE;
 pub use duplicates::DuplicatedDevices;
+pub(crate) use folder::refuse_stray_tables;
 pub use folder::{ImportOutcome, ImportRequest, Reading, import_into, simulate_into};
 pub use manifest::{MANIFEST_FILE, Manifest, Source};
 pub use merge::Added;

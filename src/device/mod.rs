@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod features;
 mod file;
 mod latency;
+pub mod machine;
 mod plausible;
 
 use serde::{Deserialize, Serialize};

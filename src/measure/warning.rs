@@ -1,0 +1,481 @@
+//! What may be wrong with measurements, and what to do about it. Nothing is left out of a result for any of these reasons: who
+//! reads it decides.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::host::HostState;
+use super::log::RoundEntry;
+use super::summary::LatencySummary;
+
+/// Share of the time that tasks may wait for a core, and that a hypervisor may take, in percent.
+const MAX_WAITING_PERCENT: f64 = 5.0;
+const MAX_STOLEN_PERCENT: f64 = 1.0;
+/// How far a round may lie from the others in the mean over the designs, in percent.
+const MAX_DRIFT_PERCENT: f64 = 3.0;
+/// Fewest designs that show that the machine changed.
+const DESIGNS_THAT_DRIFT: usize = 3;
+/// Half-width of the interval of a median from which on a design counts as unsteady, in percent.
+const MAX_UNCERTAINTY_PERCENT: f64 = 5.0;
+/// Share of the runs of a design that may be outliers, in percent.
+const MAX_OUTLIERS_PERCENT: f64 = 5.0;
+/// A latency has to be so many steps of the clock long to be known to one percent.
+const STEPS_OF_THE_CLOCK: f64 = 100.0;
+
+/// Something that may have changed latencies.
+#[derive(Debug, Clone, PartialEq)]
+pub enum MeasureWarning {
+    /// Other programs left too few cores when measuring began.
+    Loaded {
+        /// Tasks that ran or waited to, in the mean over the last minute.
+        load: f64,
+        /// Cores of the machine.
+        cores: usize,
+        /// Cores that the models are run on.
+        threads: usize,
+    },
+    /// Tasks had to wait for a core.
+    Waiting {
+        /// Most of the time that they did in one round of one design, in percent.
+        worst_percent: f64,
+        /// How many rounds of designs that is true of.
+        rounds: usize,
+        /// Of so many.
+        of: usize,
+    },
+    /// A hypervisor gave time to others.
+    Stolen {
+        /// Most of the time in one round of one design, in percent.
+        worst_percent: f64,
+        /// How many rounds of designs that is true of.
+        rounds: usize,
+        /// Of so many.
+        of: usize,
+    },
+    /// Clocks follow the load.
+    Scaling {
+        /// How they are chosen.
+        governors: Vec<String>,
+    },
+    /// Clocks may exceed the nominal one, as long as heat and power allow.
+    Turbo,
+    /// What cannot be known on this machine.
+    Unknown {
+        /// Each of it.
+        what: Vec<&'static str>,
+    },
+    /// A round in which all designs together were slower or faster than in the others.
+    Drift {
+        /// Its number, from 1.
+        round: usize,
+        /// How much longer they took than in the mean of the rounds, in percent.
+        percent: f64,
+    },
+    /// A median that is not well known.
+    Unsteady {
+        /// The design.
+        design: String,
+        /// Half the width of its interval, in percent.
+        percent: f64,
+    },
+    /// Many runs that took far longer than the others.
+    Outliers {
+        /// The design.
+        design: String,
+        /// How many.
+        outliers: usize,
+        /// Of so many.
+        runs: usize,
+    },
+    /// A latency of hardly more than the clock can tell.
+    CoarseClock {
+        /// The design.
+        design: String,
+        /// Its median, in ms.
+        median_ms: f64,
+        /// The smallest step of the clock, in ns.
+        resolution_ns: f64,
+    },
+    /// Fewer runs than were asked for.
+    FewRuns {
+        /// The design.
+        design: String,
+        /// How many.
+        runs: usize,
+        /// Of so many.
+        of: usize,
+    },
+    /// What the runtime had to say.
+    Runtime {
+        /// Its words.
+        text: String,
+        /// In how many rounds of designs it said so.
+        rounds: usize,
+    },
+    /// A datasheet that differs from that in the dataset, which stays.
+    DatasheetKept {
+        /// Id of the device.
+        device: String,
+        /// The first key in which they differ.
+        key: &'static str,
+    },
+    /// Counters of energy that are there and cannot be read.
+    EnergyUnreadable {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl fmt::Display for MeasureWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            MeasureWarning::Loaded { load, cores, threads } => write!(
+                f,
+                "the machine was busy before measuring began: load {load:.1} on {cores} cores, of which {threads} are measured on. \
+                 Stop other programs and measure again."
+            ),
+            MeasureWarning::Waiting {
+                worst_percent,
+                rounds,
+                of,
+            } => write!(
+                f,
+                "tasks waited for a core in up to {worst_percent:.0} % of the time (in {rounds} of {of} rounds of designs): other \
+                 programs ran. Stop them and measure again, or use fewer threads."
+            ),
+            MeasureWarning::Stolen {
+                worst_percent,
+                rounds,
+                of,
+            } => write!(
+                f,
+                "the hypervisor gave up to {worst_percent:.0} % of the time to other machines (in {rounds} of {of} rounds of \
+                 designs). Measure on a machine of your own, or at another time."
+            ),
+            MeasureWarning::Scaling { governors } => write!(
+                f,
+                "clocks follow the load (governor {}): latencies depend on what ran before. Set them to `performance`, for example \
+                 by `cpupower frequency-set -g performance`.",
+                governors.join(", ")
+            ),
+            MeasureWarning::Turbo => write!(
+                f,
+                "clocks may exceed the nominal one as long as heat allows. For latencies that repeat, switch turbo off (in \
+                 /sys/devices/system/cpu/intel_pstate/no_turbo or cpufreq/boost); for those of a cool machine, leave it."
+            ),
+            MeasureWarning::Unknown { what } => write!(
+                f,
+                "unknown on this machine: {}. Measure twice to see how far latencies repeat.",
+                what.join("; ")
+            ),
+            MeasureWarning::Drift { round, percent } => write!(
+                f,
+                "in round {round} all designs together took {} than in the mean of the rounds: the machine changed. Every round \
+                 has every design, so their order hardly suffers, but the level does. Let it cool down or warm up, and measure again.",
+                if *percent > 0.0 {
+                    format!("{percent:.0} % longer")
+                } else {
+                    format!("{:.0} % less", -percent)
+                }
+            ),
+            MeasureWarning::Unsteady { design, percent } => write!(
+                f,
+                "{design}: the median is only known to {percent:.0} %. Measure it in more rounds, or for longer."
+            ),
+            MeasureWarning::Outliers { design, outliers, runs } => write!(
+                f,
+                "{design}: {outliers} of {runs} runs took far longer than the others. Something else ran now and then; the median \
+                 hardly suffers, the 90th percentile does."
+            ),
+            MeasureWarning::CoarseClock {
+                design,
+                median_ms,
+                resolution_ns,
+            } => write!(
+                f,
+                "{design}: {median_ms:.2e} ms is hardly more than the {resolution_ns:.0} ns that the clock can tell. Measure larger \
+                 inputs."
+            ),
+            MeasureWarning::FewRuns { design, runs, of } => write!(
+                f,
+                "{design}: {runs} runs of the {of} that were asked for. Look at how the command passes on their number."
+            ),
+            MeasureWarning::Runtime { text, rounds } => match rounds {
+                1 => write!(f, "the runtime says: {text}"),
+                _ => write!(f, "the runtime says (in {rounds} rounds of designs): {text}"),
+            },
+            MeasureWarning::DatasheetKept { device, key } => write!(
+                f,
+                "the dataset has another {key} for {device}, which stays. If this is another machine, measure into a folder of its \
+                 own, or give its datasheet another unit."
+            ),
+            MeasureWarning::EnergyUnreadable { reason } => write!(
+                f,
+                "energy is not measured: {reason} The counters are there, but only the system may read them: run as root, or let \
+                 your user read energy_uj."
+            ),
+        }
+    }
+}
+
+/// What the state of the machine says about what is measured on it with so many threads.
+pub(super) fn of_host(host: &HostState, threads: usize) -> Vec<MeasureWarning> {
+    let mut warnings = Vec::new();
+    if let (Some(load), Some(cores)) = (host.load, host.cores)
+        && load + threads as f64 > cores as f64 + 0.5
+    {
+        warnings.push(MeasureWarning::Loaded { load, cores, threads });
+    }
+    match &host.governors {
+        Some(governors) if governors.iter().any(|one| one != "performance") => {
+            warnings.push(MeasureWarning::Scaling {
+                governors: governors.clone(),
+            });
+        }
+        _ => {}
+    }
+    if host.turbo == Some(true) {
+        warnings.push(MeasureWarning::Turbo);
+    }
+    let unknown = host.unknown();
+    if !unknown.is_empty() {
+        warnings.push(MeasureWarning::Unknown { what: unknown });
+    }
+    warnings
+}
+
+/// What rounds of designs say about the machine: each is its number, the design's latency in it relative to its own in all, and
+/// what was noted.
+pub(super) fn of_rounds(entries: &[&RoundEntry], relative: &[(usize, f64)]) -> Vec<MeasureWarning> {
+    let mut warnings = Vec::new();
+    let beyond = |share: fn(&RoundEntry) -> Option<f64>, most: f64| -> Option<(f64, usize)> {
+        let found: Vec<f64> = entries
+            .iter()
+            .filter_map(|entry| share(entry))
+            .filter(|&share| share > most)
+            .collect();
+        let worst = found.iter().copied().fold(0.0, f64::max);
+        (!found.is_empty()).then_some((worst, found.len()))
+    };
+    let of = entries.len();
+    if let Some((worst_percent, rounds)) = beyond(|entry| entry.busy.waiting_percent, MAX_WAITING_PERCENT) {
+        warnings.push(MeasureWarning::Waiting {
+            worst_percent,
+            rounds,
+            of,
+        });
+    }
+    if let Some((worst_percent, rounds)) = beyond(|entry| entry.busy.stolen_percent, MAX_STOLEN_PERCENT) {
+        warnings.push(MeasureWarning::Stolen {
+            worst_percent,
+            rounds,
+            of,
+        });
+    }
+    let mut said: BTreeMap<&str, usize> = BTreeMap::new();
+    for text in entries.iter().flat_map(|entry| &entry.warnings) {
+        *said.entry(text).or_default() += 1;
+    }
+    warnings.extend(said.into_iter().map(|(text, rounds)| MeasureWarning::Runtime {
+        text: text.into(),
+        rounds,
+    }));
+    warnings.extend(drift(relative));
+    warnings
+}
+
+/// Rounds whose geometric mean over the designs differs from that of all rounds. Of a few designs it would say what each of them
+/// did by itself.
+fn drift(relative: &[(usize, f64)]) -> Vec<MeasureWarning> {
+    let mut logs: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for (round, value) in relative {
+        logs.entry(*round).or_default().push(value.ln());
+    }
+    logs.retain(|_, logs| logs.len() >= DESIGNS_THAT_DRIFT);
+    let mean = |logs: &[f64]| logs.iter().sum::<f64>() / logs.len().max(1) as f64;
+    let rounds: Vec<(usize, f64)> = logs.iter().map(|(round, logs)| (*round, mean(logs))).collect();
+    let all = mean(&rounds.iter().map(|(_, log)| *log).collect::<Vec<f64>>());
+    let percent = |log: f64| 100.0 * (log - all).exp_m1();
+    rounds
+        .iter()
+        .map(|&(round, log)| (round, percent(log)))
+        .filter(|(_, percent)| percent.abs() > MAX_DRIFT_PERCENT)
+        .map(|(round, percent)| MeasureWarning::Drift {
+            round: round + 1,
+            percent,
+        })
+        .collect()
+}
+
+/// What the samples of one design say about it. `runs` were asked for; `resolution_ns` is that of the clock they were timed by.
+pub(super) fn of_design(
+    design: &str,
+    summary: &LatencySummary,
+    runs: usize,
+    resolution_ns: Option<f64>,
+) -> Vec<MeasureWarning> {
+    let mut warnings = Vec::new();
+    let design = || design.to_string();
+    let percent = summary.uncertainty_percent();
+    if percent > MAX_UNCERTAINTY_PERCENT {
+        warnings.push(MeasureWarning::Unsteady {
+            design: design(),
+            percent,
+        });
+    }
+    if 100.0 * summary.outliers as f64 > MAX_OUTLIERS_PERCENT * summary.runs as f64 {
+        warnings.push(MeasureWarning::Outliers {
+            design: design(),
+            outliers: summary.outliers,
+            runs: summary.runs,
+        });
+    }
+    if let Some(resolution_ns) = resolution_ns.filter(|ns| summary.median_ms * 1e6 < ns * STEPS_OF_THE_CLOCK) {
+        warnings.push(MeasureWarning::CoarseClock {
+            design: design(),
+            median_ms: summary.median_ms,
+            resolution_ns,
+        });
+    }
+    if summary.runs < runs {
+        warnings.push(MeasureWarning::FewRuns {
+            design: design(),
+            runs: summary.runs,
+            of: runs,
+        });
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::host::Busy;
+    use crate::seed::Seed;
+
+    fn quiet() -> HostState {
+        HostState {
+            cores: Some(4),
+            load: Some(0.2),
+            governors: Some(vec!["performance".into()]),
+            turbo: Some(false),
+            is_virtual: Some(false),
+            has_pressure: true,
+            timer_resolution_ns: Some(30.0),
+        }
+    }
+
+    #[test]
+    fn a_quiet_machine_gives_no_warning_and_each_fault_its_own() {
+        assert_eq!(of_host(&quiet(), 4), []);
+        // One busy core of four leaves three: enough for three threads, not for four.
+        let loaded = HostState {
+            load: Some(1.0),
+            ..quiet()
+        };
+        assert_eq!(of_host(&loaded, 3), []);
+        let said = of_host(&loaded, 4)[0].to_string();
+        assert!(
+            said.contains("load 1.0 on 4 cores") && said.contains("Stop other programs"),
+            "{said}"
+        );
+        let scaled = HostState {
+            governors: Some(vec!["performance".into(), "schedutil".into()]),
+            turbo: Some(true),
+            load: None,
+            ..quiet()
+        };
+        let said: Vec<String> = of_host(&scaled, 1).iter().map(ToString::to_string).collect();
+        assert!(
+            said[0].contains("schedutil") && said[0].contains("cpupower"),
+            "{said:?}"
+        );
+        assert!(
+            said[1].contains("turbo off") && said[2].contains("unknown on this machine: the load"),
+            "{said:?}"
+        );
+        assert_eq!(said.len(), 3);
+    }
+
+    fn noted(waiting: f64, stolen: f64, warnings: &[&str]) -> RoundEntry {
+        RoundEntry {
+            busy: Busy {
+                waiting_percent: Some(waiting),
+                stolen_percent: Some(stolen),
+            },
+            warnings: warnings.iter().map(ToString::to_string).collect(),
+            ..RoundEntry::default()
+        }
+    }
+
+    #[test]
+    fn rounds_on_a_busy_machine_are_counted() {
+        let entries = [
+            noted(1.0, 0.0, &["slow"]),
+            noted(30.0, 2.0, &[]),
+            noted(12.0, 0.5, &["slow"]),
+        ];
+        let entries: Vec<&RoundEntry> = entries.iter().collect();
+        let found = of_rounds(&entries, &[]);
+        let expected = [
+            MeasureWarning::Waiting {
+                worst_percent: 30.0,
+                rounds: 2,
+                of: 3,
+            },
+            MeasureWarning::Stolen {
+                worst_percent: 2.0,
+                rounds: 1,
+                of: 3,
+            },
+            MeasureWarning::Runtime {
+                text: "slow".into(),
+                rounds: 2,
+            },
+        ];
+        assert_eq!(found, expected);
+    }
+
+    /// Three designs in three rounds, all 10 % slower in the third: relative to the geometric mean of the rounds, 1.1^(1/3) =
+    /// 1.0323, it took 1.1 / 1.0323 = 1.0656, 6.6 % longer, and the others 1 / 1.0323 = 0.9687, 3.1 % less. What one design alone
+    /// does is no drift.
+    #[test]
+    fn a_round_in_which_all_are_slower_is_drift() {
+        let relative = [(0, 1.0), (1, 1.0), (2, 1.1)];
+        assert_eq!(drift(&relative), []);
+        let found = drift(&relative.repeat(3));
+        assert_eq!(found.len(), 3, "{found:?}");
+        let MeasureWarning::Drift { round, percent } = found[2] else {
+            panic!("{found:?}")
+        };
+        assert_eq!(round, 3);
+        assert!((percent - 6.56).abs() < 0.01, "{percent}");
+        assert!(
+            found[2]
+                .to_string()
+                .contains("round 3 all designs together took 7 % longer")
+        );
+        assert!(found[0].to_string().contains("took 3 % less"), "{}", found[0]);
+        let mut alone: Vec<(usize, f64)> = (0..30).map(|place| (place % 3, 1.0)).collect();
+        alone[2].1 = 1.2;
+        assert_eq!(drift(&alone), []);
+    }
+
+    #[test]
+    fn designs_are_told_by_name() {
+        // Two rounds apart by a half, a tenth of the runs far out, of a microsecond each.
+        let mut slow = vec![1.5e-3; 50];
+        slow[..10].fill(0.1);
+        let summary = LatencySummary::of(&[&[1e-3; 50], &slow], Seed(1)).unwrap();
+        let found = of_design("a cell", &summary, 120, Some(30.0));
+        let said: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert_eq!(found.len(), 4, "{said:?}");
+        assert!(said.iter().all(|one| one.starts_with("a cell: ")), "{said:?}");
+        assert!(
+            said[1].contains("10 of 100 runs") && said[3].contains("100 runs of the 120"),
+            "{said:?}"
+        );
+        let steady = LatencySummary::of(&[&[1.0; 50], &[1.01; 50]], Seed(1)).unwrap();
+        assert_eq!(of_design("a cell", &steady, 100, Some(30.0)), []);
+    }
+}
