@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use crate::checkpoint::Checkpoint;
 use crate::compute::{Backend, ComputeDevice};
+use crate::dataset::Dataset;
 use crate::device::{self, Device, catalogue};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -156,6 +157,59 @@ impl Advisor {
     /// As [`Predictor::adapt`].
     pub fn adapt(&self, datasheet: &Device, probes: &[Probe]) -> Result<DeviceModel> {
         self.predictor.adapt(datasheet, probes, self.seed)
+    }
+
+    /// A device of a dataset folder with what was measured on it, at the input of the checkpoint: the one called `device`, or the
+    /// only one. A `device` that the dataset does not have is taken as a datasheet, see [`Advisor::datasheet`], of its only one.
+    ///
+    /// # Errors
+    /// [`Error::Insufficient`] for a dataset without measurements at this input; [`Error::Unknown`] where several devices were
+    /// measured and none of them is named; [`Error::Invalid`] for a dataset of another search space; whatever is wrong with the
+    /// files.
+    pub fn measured(&self, dataset: &Path, device: Option<&str>) -> Result<(Device, Vec<Probe>)> {
+        let mut found = Dataset::read(dataset)?;
+        let encoder = &self.predictor.encoder;
+        if found.space.id() != self.space().id() {
+            return Err(Error::Invalid {
+                what: format!("dataset {}", dataset.display()),
+                expected: format!("one of the search space {}", self.space().id()),
+                found: found.space.id().into(),
+                hint: "Name a checkpoint of that space.".into(),
+            });
+        }
+        found = found.only_input(encoder.input_size())?;
+        let on = |position: usize| {
+            found
+                .measurements
+                .iter()
+                .filter(move |row| row.device as usize == position)
+        };
+        let measured: Vec<usize> = (0..found.devices.len())
+            .filter(|&position| on(position).next().is_some())
+            .collect();
+        let named = measured
+            .iter()
+            .find(|&&position| Some(found.devices[position].id.as_str()) == device);
+        let (position, datasheet) = match (named, device, measured.as_slice()) {
+            (Some(&position), ..) => (position, found.devices[position].clone()),
+            (None, None, &[only]) => (only, found.devices[only].clone()),
+            (None, Some(name), &[only]) => (only, self.datasheet(name)?),
+            (None, _, several) => {
+                return Err(Error::Unknown {
+                    kind: "device measured in the dataset",
+                    name: device.unwrap_or_default().into(),
+                    known: several
+                        .iter()
+                        .map(|&position| found.devices[position].id.clone())
+                        .collect(),
+                });
+            }
+        };
+        let probes = on(position).map(|row| Probe {
+            design: found.design(row.architecture, row.precision),
+            values: row.values.iter().collect(),
+        });
+        Ok((datasheet, probes.collect()))
     }
 
     /// The architectures whose measurement on a new device tells most.

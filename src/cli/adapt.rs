@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::{Global, STDOUT, print};
+use crate::advisor::Advisor;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::files::FileKind;
@@ -30,10 +31,12 @@ pub(crate) struct AdaptArgs {
     /// Checkpoint: a folder, or the name of a shipped one, such as nasbench201
     #[arg(long)]
     checkpoint: PathBuf,
-    /// What was measured: CSV with the columns architecture, latency_ms and, optionally, energy_mj
+    /// What was measured: CSV with the columns architecture, latency_ms and, optionally, energy_mj; or a dataset folder, such as
+    /// `edgefit measure` writes
     #[arg(long)]
     probes: PathBuf,
-    /// The device's datasheet, from which fewer probes are needed: a TOML file or an id of the catalogue
+    /// The device's datasheet, from which fewer probes are needed: a TOML file or an id of the catalogue; or which device of the
+    /// dataset [default: its only one]
     #[arg(long)]
     device: Option<String>,
     /// Take values that are hardly possible as they are
@@ -75,17 +78,13 @@ pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
 pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
     global.check_out(&args.out, FileKind::Device)?;
     let advisor = global.advisor(&args.checkpoint)?;
-    let device = match &args.device {
-        Some(name) => advisor.datasheet(name)?,
-        None => Device::named(
-            &args
-                .out
-                .file_stem()
-                .filter(|stem| *stem != STDOUT)
-                .map_or("device".into(), |stem| stem.to_string_lossy()),
-        ),
+    let (device, probes) = if args.probes.is_dir() {
+        advisor.measured(&args.probes, args.device.as_deref())?
+    } else {
+        let device = args.datasheet(&advisor)?;
+        let probes = read_probes(&args.probes, advisor.space(), device.runs_at())?;
+        (device, probes)
     };
-    let probes = read_probes(&args.probes, advisor.space(), device.runs_at())?;
     let seed = Seed(global.seed);
     let options = AdaptOptions {
         seed,
@@ -119,4 +118,19 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
     );
     global.write_out(&args.out, &model.to_json()?, &written)?;
     Ok(ExitCode::SUCCESS)
+}
+
+impl AdaptArgs {
+    /// The datasheet named, or a device named as the file that is written.
+    fn datasheet(&self, advisor: &Advisor) -> Result<Device> {
+        match &self.device {
+            Some(name) => advisor.datasheet(name),
+            None => {
+                let stem = self.out.file_stem().filter(|stem| *stem != STDOUT);
+                Ok(Device::named(
+                    &stem.map_or("device".into(), |stem| stem.to_string_lossy()),
+                ))
+            }
+        }
+    }
 }

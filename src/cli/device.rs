@@ -7,8 +7,8 @@ use super::Global;
 use crate::advisor::Advisor;
 use crate::error::{Error, Result};
 use crate::files::read_bounded;
-use crate::predict::{DeviceModel, Knowledge, architecture_list};
-use crate::space::{Architecture, SearchSpace};
+use crate::predict::{DeviceModel, Knowledge, architecture_list, design_list};
+use crate::space::{Architecture, Design, QuantPolicy, SearchSpace};
 
 /// Largest list of architectures that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -33,6 +33,15 @@ pub(crate) fn resolve(name: &str, advisor: &Advisor, global: &Global) -> Result<
 /// Reads architectures, one per line, from a file or, for `-`, from stdin. Empty lines are passed over; of a CSV file with
 /// a column `architecture` that column is taken.
 pub(crate) fn read_architectures(from: &str, space: &dyn SearchSpace) -> Result<Vec<Architecture>> {
+    architecture_list(&read_text(from)?, Path::new(from), space)
+}
+
+/// As [`read_architectures`], of designs: architectures with or without a policy, or the JSON that designs are printed as.
+pub(crate) fn read_designs(from: &str, space: &dyn SearchSpace, default: QuantPolicy) -> Result<Vec<Design>> {
+    design_list(&read_text(from)?, Path::new(from), space, default)
+}
+
+fn read_text(from: &str) -> Result<String> {
     let path = Path::new(from);
     let bytes = match from {
         "-" => {
@@ -46,5 +55,5 @@ pub(crate) fn read_architectures(from: &str, space: &dyn SearchSpace) -> Result<
         }
         _ => read_bounded(path, MAX_FILE_BYTES)?,
     };
-    architecture_list(&String::from_utf8_lossy(&bytes), path, space)
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -5,11 +5,13 @@ mod benchmark;
 mod choices;
 mod completions;
 mod data;
+mod describe;
 mod design;
 mod device;
 mod devices;
 mod evaluate;
 mod interrupt;
+mod measure;
 mod pareto;
 mod predict;
 mod printable;
@@ -19,6 +21,7 @@ mod proxy_adapt;
 mod proxy_compare;
 mod quickstart;
 mod report;
+mod runtime;
 mod search;
 mod table;
 mod train;
@@ -173,6 +176,19 @@ Examples:
 A benchmark names known and unseen devices; examples/benchmark.toml is one to copy from. Published figures belong to measured
 devices: import those first, as in `edgefit data import help HELP --space nasbench201 --out nb201`.")]
     Benchmark(benchmark::BenchmarkArgs),
+    /// Measure architectures on this machine, or by any tool on another, as a dataset
+    #[command(after_help = "\
+Examples:
+  edgefit measure --checkpoint nasbench201 --probes 10 --out mine
+  edgefit adapt --checkpoint nasbench201 --probes mine --out mine.json
+  edgefit measure --space nasbench201 --architectures examples/cells.txt --runtime onnxruntime --library python --out mine
+
+Ctrl-C keeps what was measured; the same command with --resume continues. docs/MEASURING.md says how it is measured, and how on
+phones and other devices.")]
+    Measure(measure::MeasureArgs),
+    /// Describe this machine
+    #[command(subcommand)]
+    Device(describe::DeviceVerb),
     /// List the devices known by name, or show the datasheet of one
     #[command(after_help = "\
 Examples:
@@ -212,6 +228,8 @@ impl Cli {
             Verb::Search(args) => search::run(args, &self.global),
             Verb::Pareto(args) => pareto::run(args, &self.global),
             Verb::Benchmark(args) => benchmark::run(args, &self.global),
+            Verb::Measure(args) => measure::run(args, &self.global),
+            Verb::Device(verb) => describe::run(verb, &self.global),
             Verb::Devices(args) => devices::run(args, &self.global),
             Verb::Proxy(verb) => proxy::run(verb, &self.global),
             Verb::Evaluate(verb) => evaluate::run(verb, &self.global),
@@ -229,6 +247,7 @@ impl Verb {
             Verb::Benchmark(_) => "what was printed is complete; run the other benchmarks again by their names",
             Verb::Report(_) => "no report was written; run the command again",
             Verb::Data(_) => "datasets are as they were; run the command again",
+            Verb::Measure(_) => "measuring had not begun; run the command again",
             Verb::Train(_) => "training had not begun; run the command again",
             _ => "files are as they were; run the command again",
         }

@@ -78,6 +78,31 @@ pub fn find(name: &str) -> Result<Device> {
     })
 }
 
+/// The device whose hardware is called so, in its first setting: the one all words of whose name, past its maker's, are in `name`.
+///
+/// # Errors
+/// As [`all`].
+pub(super) fn named(name: &str) -> Result<Option<Device>> {
+    let words = |text: &str| -> Vec<String> {
+        let text = text.to_lowercase();
+        let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
+        words.filter(|word| !word.is_empty()).map(String::from).collect()
+    };
+    let given = words(name);
+    for file in files()? {
+        // What stands in brackets explains.
+        let own = file
+            .name()
+            .and_then(|name| name.split('(').next())
+            .map(words)
+            .unwrap_or_default();
+        if own.len() > 1 && own.iter().all(|word| given.contains(word)) {
+            return Ok(file.devices()?.into_iter().next());
+        }
+    }
+    Ok(None)
+}
+
 /// Where the values of a hardware unit come from: datasheets, pages, papers.
 ///
 /// # Errors
@@ -166,6 +191,21 @@ mod tests {
         assert!(several.contains("1080ti_1, 1080ti_32"), "{several}");
         let misspelt = find("pixle3").unwrap_err().to_string();
         assert!(misspelt.contains("did you mean `pixel3`?"), "{misspelt}");
+    }
+
+    #[test]
+    fn processors_are_found_by_the_names_that_systems_give_them() {
+        let unit = |name: &str| named(name).unwrap().map(|device| device.unit);
+        assert_eq!(
+            unit("Intel(R) Xeon(R) Silver 4114 CPU @ 2.20GHz").as_deref(),
+            Some("silver_4114")
+        );
+        assert_eq!(
+            unit("Intel(R) Core(TM) i7-8700K CPU @ 3.70GHz").as_deref(),
+            Some("i7_8700k")
+        );
+        assert_eq!(unit("Raspberry Pi 4 Model B Rev 1.4").as_deref(), Some("raspi4"));
+        assert_eq!(unit("AMD EPYC"), None);
     }
 
     /// NVIDIA states 11.3 TFLOP/s for the 1080 Ti at boost (3584 lanes x 2 x 1.582 GHz = 11.34) and 484 GB/s: the roofline's

@@ -36,7 +36,15 @@ const RUNTIMES: &[(&str, &[&str])] = &[
     ("eager", &["pytorch", "pytorch-mobile"]),
     (
         "interpreter",
-        &["tensorflow", "tflite", "tflite-micro", "onnxruntime", "ncnn", "mnn"],
+        &[
+            "tensorflow",
+            "tflite",
+            "tflite-micro",
+            "onnxruntime",
+            "ncnn",
+            "mnn",
+            "rten",
+        ],
     ),
     (
         "compiler",

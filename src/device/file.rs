@@ -17,11 +17,25 @@ use crate::space::Precision;
 /// [`Error::Io`]; [`Error::Configuration`] for broken TOML, more than one setting, or a key that does not exist, with the
 /// nearest one; [`Error::Invalid`] for a value that no device has.
 pub fn read_toml(path: &Path) -> Result<Device> {
-    read_setting(path).map_err(Error::in_configuration)
+    read_setting(path, None).map_err(Error::in_configuration)
 }
 
-fn read_setting(path: &Path) -> Result<Device> {
-    let unit = read(path)?;
+/// As [`read_toml`], at a precision that the file need not name, with the peak that it gives for that precision.
+///
+/// # Errors
+/// As [`read_toml`], and for a file with peaks of other precisions alone.
+pub fn read_toml_at(path: &Path, precision: Precision) -> Result<Device> {
+    read_setting(path, Some(precision)).map_err(Error::in_configuration)
+}
+
+fn read_setting(path: &Path, precision: Option<Precision>) -> Result<Device> {
+    let mut unit: RawUnit = read(path)?;
+    if precision.is_some() {
+        unit.precision = precision;
+        unit.setting
+            .iter_mut()
+            .for_each(|setting| setting.precision = precision);
+    }
     let file = UnitFile {
         path: path.into(),
         unit,
@@ -50,8 +64,7 @@ pub(super) struct UnitFile {
 struct RawUnit {
     id: Option<String>,
     unit: Option<String>,
-    #[serde(rename = "name")]
-    _name: Option<String>,
+    name: Option<String>,
     class: Option<String>,
     peak_gflops: Option<Peak>,
     memory_bandwidth_gb_s: Option<f64>,
@@ -103,6 +116,11 @@ impl UnitFile {
     /// The name of the hardware, where the file gives one.
     pub(super) fn unit(&self) -> Option<&str> {
         self.unit.unit.as_deref()
+    }
+
+    /// The name of the hardware for people, where the file gives one.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.unit.name.as_deref()
     }
 
     /// Where the values come from.

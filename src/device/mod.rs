@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::space::Precision;
 
-pub use file::read_toml;
+pub use file::{read_toml, read_toml_at};
 
 /// The classes of devices.
 pub const CLASSES: &[&str] = &[

@@ -23,6 +23,8 @@ pub enum FileKind {
     Probes,
     /// A device that was adapted to.
     Device,
+    /// The datasheet of a device.
+    Datasheet,
     /// A page of HTML.
     Report,
     /// A figure as SVG.
@@ -47,6 +49,7 @@ impl fmt::Display for Content {
             Content::Measurements => "measurements",
             Content::Known(FileKind::Probes) => "architectures to be measured",
             Content::Known(FileKind::Device) => "a device that was adapted to",
+            Content::Known(FileKind::Datasheet) => "the datasheet of a device",
             Content::Known(FileKind::Report) => "a report",
             Content::Known(FileKind::Figure) => "a figure",
             Content::Known(FileKind::Correlations) => "correlations between devices",
@@ -91,6 +94,8 @@ fn content(text: &str) -> Content {
         Content::Known(FileKind::Report)
     } else if starts_with("<svg") {
         Content::Known(FileKind::Figure)
+    } else if starts_with("unit = ") && text.contains("[[setting]]") {
+        Content::Known(FileKind::Datasheet)
     } else if is_device(start) {
         Content::Known(FileKind::Device)
     } else if start.starts_with(['{', '[']) {
@@ -164,6 +169,10 @@ mod tests {
                 Content::Known(FileKind::Device),
             ),
             ("{\"format\": 3, \"files\": {}}", Content::Other),
+            (
+                "unit = \"a\"\ncores = 2\n[[setting]]\nid = \"a\"\n",
+                Content::Known(FileKind::Datasheet),
+            ),
             ("<!DOCTYPE html>\n<html>", Content::Known(FileKind::Report)),
             ("<svg width=\"1\">", Content::Known(FileKind::Figure)),
             (

@@ -8,7 +8,7 @@ use super::Probe;
 use crate::error::{Error, Result, did_you_mean};
 use crate::files::read_bounded;
 use crate::metric::{Metric, PerMetric};
-use crate::space::{Architecture, Design, Precision, SearchSpace};
+use crate::space::{Architecture, Design, Precision, QuantPolicy, SearchSpace};
 
 /// Largest probe file that is read.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -30,6 +30,17 @@ pub fn probe_table(architectures: &[Architecture], space: &dyn SearchSpace) -> S
     let mut text = format!("{}\n", COLUMNS.join(","));
     for architecture in architectures {
         text += &format!("{},,\n", space.print(architecture));
+    }
+    text
+}
+
+/// A probe file that holds these probes, each with its policy.
+pub fn measured_table(probes: &[Probe], space: &dyn SearchSpace) -> String {
+    let mut text = format!("{}\n", COLUMNS.join(","));
+    for probe in probes {
+        let cell = |metric| probe.values.get(metric).map_or(String::new(), ToString::to_string);
+        let (latency, energy) = (cell(Metric::Latency), cell(Metric::Energy));
+        text += &format!("{},{latency},{energy}\n", probe.design.print(space));
     }
     text
 }
@@ -97,6 +108,46 @@ fn check_columns(path: &Path, reader: &mut csv::Reader<&[u8]>) -> Result<()> {
 /// # Errors
 /// [`Error::Malformed`] with the line of what is no architecture of the space.
 pub fn architecture_list(text: &str, path: &Path, space: &dyn SearchSpace) -> Result<Vec<Architecture>> {
+    listed(text, path, space, |cell| space.parse(cell))
+}
+
+/// As [`architecture_list`], of designs: architectures alone, which then have the policy `default`, or `architecture@policy`. JSON
+/// is taken for designs as they are printed: objects, or one alone, with `architecture` and `quantization`.
+///
+/// # Errors
+/// [`Error::Malformed`] with the line of what is no design of the space.
+pub fn design_list(text: &str, path: &Path, space: &dyn SearchSpace, default: QuantPolicy) -> Result<Vec<Design>> {
+    if !text.trim_start().starts_with(['[', '{']) {
+        return listed(text, path, space, |cell| Design::parse(cell, space, default));
+    }
+    let printed = match serde_json::from_str(text) {
+        Ok(PrintedDesigns::List(designs)) => designs,
+        Ok(PrintedDesigns::One(design)) => vec![design],
+        Err(error) => {
+            let expected = "designs with `architecture` and `quantization`";
+            return Err(malformed(path, None, expected, &error.to_string()));
+        }
+    };
+    let design = |one: &Printed| Design::parse(&format!("{}@{}", one.architecture, one.quantization), space, default);
+    let designs: Result<Vec<Design>> = printed.iter().map(design).collect();
+    designs.map_err(|error| malformed(path, None, &format!("designs of {}", space.id()), &error.to_string()))
+}
+
+/// A design as it is printed; other keys say what is expected of it.
+#[derive(Debug, Deserialize)]
+struct Printed {
+    architecture: String,
+    quantization: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum PrintedDesigns {
+    List(Vec<Printed>),
+    One(Printed),
+}
+
+fn listed<T>(text: &str, path: &Path, space: &dyn SearchSpace, parse: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
     let header: Vec<&str> = text
         .lines()
         .next()
@@ -105,18 +156,18 @@ pub fn architecture_list(text: &str, path: &Path, space: &dyn SearchSpace) -> Re
         .map(str::trim)
         .collect();
     let column = header.iter().position(|name| *name == "architecture");
-    let mut architectures = Vec::new();
+    let mut found = Vec::new();
     for (number, line) in text.lines().enumerate().skip(usize::from(column.is_some())) {
         let cell = line.split(',').nth(column.unwrap_or(0)).unwrap_or_default().trim();
         if cell.is_empty() {
             continue;
         }
-        architectures.push(space.parse(cell).map_err(|error| {
+        found.push(parse(cell).map_err(|error| {
             let expected = format!("an architecture of {}", space.id());
             malformed(path, Some(number as u64 + 1), &expected, &error.to_string())
         })?);
     }
-    Ok(architectures)
+    Ok(found)
 }
 
 fn malformed(path: &Path, line: Option<u64>, expected: &str, found: &str) -> Error {
@@ -158,5 +209,51 @@ mod tests {
             assert_eq!(probe.values, PerMetric::from([value]));
         }
         assert_eq!(probes.len(), 2);
+    }
+    #[test]
+    fn probes_that_were_measured_read_back() {
+        let mut rng = Seed(4).stream("cells");
+        let probe = |precision, values: &[(Metric, f64)], rng: &mut rand::rngs::StdRng| Probe {
+            design: Design::uniform(NasBench201.sample(rng), precision),
+            values: values.iter().copied().collect(),
+        };
+        let probes = [
+            probe(Precision::Int8, &[(Metric::Latency, 1.25)], &mut rng),
+            probe(
+                Precision::Int8,
+                &[(Metric::Latency, 2.5), (Metric::Energy, 30.0)],
+                &mut rng,
+            ),
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("probes.csv");
+        std::fs::write(&path, measured_table(&probes, &NasBench201)).unwrap();
+        assert_eq!(read_probes(&path, &NasBench201, Precision::Fp32).unwrap(), probes);
+    }
+
+    #[test]
+    fn designs_are_listed_as_lines_or_as_they_are_printed() {
+        let mut rng = Seed(5).stream("cells");
+        let cells: Vec<Architecture> = (0..2).map(|_| NasBench201.sample(&mut rng)).collect();
+        let [one, two] = [0, 1].map(|position| NasBench201.print(&cells[position]));
+        let read = |text: &str| design_list(text, Path::new("list"), &NasBench201, Precision::Fp16.into());
+        let expected = vec![
+            Design::uniform(cells[0].clone(), Precision::Fp16),
+            Design::uniform(cells[1].clone(), Precision::Int8),
+        ];
+        assert_eq!(read(&format!("{one}\n\n{two}@int8\n")).unwrap(), expected);
+        assert_eq!(
+            read(&format!("rank,architecture\n1,{one}\n2,{two}@int8\n")).unwrap(),
+            expected
+        );
+        let object = |cell: &str, policy: &str| {
+            format!("{{\"architecture\": \"{cell}\", \"quantization\": \"{policy}\", \"latency_ms\": {{}}}}")
+        };
+        let list = format!("[{}, {}]", object(&one, "fp16"), object(&two, "int8"));
+        assert_eq!(read(&list).unwrap(), expected);
+        assert_eq!(read(&object(&one, "fp16")).unwrap(), expected[..1]);
+        let message = read(&format!("{one}\n{two}@int9\n")).unwrap_err().to_string();
+        assert!(message.contains("list:2") && message.contains("int9"), "{message}");
+        assert!(read("[{\"architecture\": 1}]").is_err());
     }
 }

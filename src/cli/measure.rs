@@ -1,0 +1,401 @@
+//! `edgefit measure`: how long architectures really take, as a dataset.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{ArgGroup, Args, ValueEnum};
+
+use super::device::read_designs;
+use super::predict::Format;
+use super::runtime::RuntimeArgs;
+use super::table::{architecture, new_table};
+use super::{Global, interrupt, print, print_json};
+use crate::advisor::Advisor;
+use crate::device::machine::{MachineSheet, System};
+use crate::device::{Device, catalogue, read_toml_at};
+use crate::error::{Error, Result};
+use crate::export::{Weights, onnx};
+use crate::files::FileKind;
+use crate::measure::{Measured, Outcome, Protocol, Request, Unfinished, measure, setting};
+use crate::metric::{Metric, PerMetric};
+use crate::predict::{AdaptOptions, Probe, measured_table};
+use crate::report::{MeasuredRow, measured_csv};
+use crate::seed::Seed;
+use crate::space::{Design, InputSize, Precision, QuantPolicy, SearchSpace, by_id};
+use crate::stats::INTERVAL_SHARE;
+
+/// Classes of the networks unless a checkpoint says otherwise.
+const CLASSES: u32 = 10;
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["architectures", "designs", "probes"]))]
+pub(crate) struct MeasureArgs {
+    /// Checkpoint: a folder, or the name of a shipped one, such as nasbench201; chooses probes, and tells latencies that are
+    /// hardly possible
+    #[arg(long)]
+    checkpoint: Option<PathBuf>,
+    /// Search space, where there is no checkpoint: nasbench201, fbnet
+    #[arg(long, required_unless_present = "checkpoint", conflicts_with = "checkpoint")]
+    space: Option<String>,
+    /// File with one architecture or architecture@precision per line, CSV with a column architecture, or what `edgefit design
+    /// --format json` printed; - for stdin
+    #[arg(long)]
+    architectures: Option<String>,
+    /// A design: an architecture, or architecture@precision
+    #[arg(long = "design")]
+    designs: Vec<String>,
+    /// So many architectures, chosen as `edgefit probes` does
+    #[arg(long, requires = "checkpoint")]
+    probes: Option<usize>,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+    /// Device that is measured: a datasheet (.toml) or an id of the catalogue [default: this machine, unless the runtime is a
+    /// command]
+    #[arg(long)]
+    device: Option<String>,
+    /// Precision of designs that state none
+    #[arg(long, default_value_t = Precision::Fp32)]
+    precision: Precision,
+    /// Size of the input, such as 32x32 [default: that of the checkpoint, or of the space]
+    #[arg(long)]
+    input: Option<InputSize>,
+    #[command(flatten)]
+    protocol: ProtocolArgs,
+    /// Unit of the latencies that a command prints
+    #[arg(long, value_enum, default_value = "ms")]
+    unit: TimeUnit,
+    /// Take latencies that are hardly possible as they are
+    #[arg(long)]
+    yes: bool,
+    /// Go on with what was stopped
+    #[arg(long)]
+    resume: bool,
+    /// Dataset folder to write to, or to add to
+    #[arg(long)]
+    out: PathBuf,
+    /// File to write what was measured to, for `edgefit adapt`
+    #[arg(long)]
+    probes_out: Option<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value = "table")]
+    format: Format,
+}
+
+/// How often and how long.
+#[derive(Debug, Args)]
+pub(crate) struct ProtocolArgs {
+    /// Runs that count of each design, at least
+    #[arg(long, default_value_t = Protocol::default().runs)]
+    runs: usize,
+    /// Seconds of runs that count of each design, at least
+    #[arg(long, default_value_t = Protocol::default().seconds)]
+    seconds: f64,
+    /// Rounds, each of which has every design once, in another order
+    #[arg(long, default_value_t = Protocol::default().rounds)]
+    rounds: usize,
+    /// Runs in every round before those that count, at least
+    #[arg(long, default_value_t = Protocol::default().warmup_runs)]
+    warmup_runs: usize,
+    /// Seconds in every round before the runs that count, at least
+    #[arg(long, default_value_t = Protocol::default().warmup_seconds)]
+    warmup_seconds: f64,
+}
+
+impl ProtocolArgs {
+    /// The protocol in the library's terms.
+    pub(crate) fn protocol(&self) -> Protocol {
+        Protocol {
+            warmup_runs: self.warmup_runs,
+            warmup_seconds: self.warmup_seconds,
+            runs: self.runs,
+            seconds: self.seconds,
+            rounds: self.rounds,
+        }
+    }
+}
+
+/// Units of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TimeUnit {
+    /// Seconds
+    S,
+    /// Milliseconds
+    Ms,
+    /// Microseconds
+    Us,
+}
+
+impl TimeUnit {
+    fn in_ms(self) -> f64 {
+        match self {
+            TimeUnit::S => 1e3,
+            TimeUnit::Ms => 1.0,
+            TimeUnit::Us => 1e-3,
+        }
+    }
+}
+
+pub(crate) fn run(args: &MeasureArgs, global: &Global) -> Result<ExitCode> {
+    let protocol = args.protocol.protocol();
+    protocol.check()?;
+    if let Some(path) = &args.probes_out {
+        global.check_out(path, FileKind::Probes)?;
+    }
+    let advisor = args.checkpoint.as_ref().map(|path| global.advisor(path)).transpose()?;
+    let space = args.space(advisor.as_ref())?;
+    let designs = args.designs(advisor.as_ref(), space, global)?;
+    let devices = args.devices(&designs)?;
+    let runtime = args.runtime.open()?;
+    let (input, classes) = args.lowered_for(advisor.as_ref(), space);
+    let export = |design: &Design| {
+        let network = space.lower(&design.architecture, input, classes);
+        onnx(&network, design.policy, &Weights::seeded(global.seed))
+    };
+    let judge = |measured: &[(Design, f64)]| match &advisor {
+        Some(advisor) => judged(advisor, &devices, measured, Seed(global.seed)),
+        None => Ok(()),
+    };
+    interrupt::state_is_kept();
+    let request = Request {
+        folder: &args.out,
+        space,
+        designs: &designs,
+        input,
+        devices: &devices,
+        threads: args.runtime.threads(),
+        export: &export,
+        protocol,
+        seed: Seed(global.seed),
+        unfinished: match (args.resume, global.force) {
+            (true, _) => Unfinished::Resume,
+            (false, true) => Unfinished::Discard,
+            (false, false) => Unfinished::Refuse,
+        },
+        unit_ms: args.unit.in_ms(),
+        accept_implausible: args.yes,
+        judge: Some(&judge),
+        is_local: args.runtime.is_local(),
+        system: &System::default(),
+    };
+    let outcome = measure(&request, runtime.as_ref(), &global.progress()).map_err(with_options)?;
+    tell(&outcome, space, global);
+    global.say(format!(
+        "measured with {}; {} new rows in {}",
+        runtime.describe(),
+        outcome.added,
+        args.out.display()
+    ));
+    if let Some(path) = &args.probes_out {
+        let table = measured_table(&probes(&outcome.measured), space);
+        let written = format!("wrote {} probes to {}", outcome.measured.len(), path.display());
+        global.write_out(path, table.as_bytes(), &written)?;
+    }
+    show(&outcome.measured, space, args.format)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl MeasureArgs {
+    fn space(&self, advisor: Option<&Advisor>) -> Result<&'static dyn SearchSpace> {
+        match (advisor, &self.space) {
+            (Some(advisor), _) => Ok(advisor.space()),
+            (None, Some(id)) => by_id(id),
+            // The parser asks for one of them.
+            (None, None) => by_id(""),
+        }
+    }
+
+    fn designs(
+        &self,
+        advisor: Option<&Advisor>,
+        space: &'static dyn SearchSpace,
+        global: &Global,
+    ) -> Result<Vec<Design>> {
+        let default: QuantPolicy = self.precision.into();
+        if let Some(from) = &self.architectures {
+            return read_designs(from, space, default);
+        }
+        if let (Some(count), Some(advisor)) = (self.probes, advisor) {
+            let chosen = advisor.choose_probes(count)?.architectures;
+            if chosen.len() < count {
+                global.say(format!("note: only {} architectures are worth measuring", chosen.len()));
+            }
+            return Ok(chosen
+                .into_iter()
+                .map(|one| Design::uniform(one, self.precision))
+                .collect());
+        }
+        self.designs
+            .iter()
+            .map(|text| Design::parse(text, space, default))
+            .collect()
+    }
+
+    fn lowered_for(&self, advisor: Option<&Advisor>, space: &dyn SearchSpace) -> (InputSize, u32) {
+        let encoder = advisor.map(|advisor| &advisor.predictor().encoder);
+        let input = encoder.map_or_else(|| space.default_input(), |encoder| encoder.input_size());
+        (
+            self.input.unwrap_or(input),
+            encoder.map_or(CLASSES, |encoder| encoder.classes),
+        )
+    }
+
+    /// What is measured on, for each precision among the designs.
+    fn devices(&self, designs: &[Design]) -> Result<BTreeMap<Precision, Device>> {
+        let precisions: BTreeSet<Precision> = designs
+            .iter()
+            .map(|design| match design.policy {
+                QuantPolicy::Uniform(precision) => precision,
+            })
+            .collect();
+        let threads = self.runtime.threads();
+        let this_machine = || MachineSheet::of(&System::default(), Some(threads));
+        let device = |precision| -> Result<Device> {
+            let mut unit = match &self.device {
+                Some(path) if path.ends_with(".toml") => read_toml_at(path.as_ref(), precision)?,
+                Some(id) => catalogue::find(id)?,
+                None if self.runtime.is_local() => this_machine()?.device(precision),
+                None => {
+                    return Err(Error::Invalid {
+                        what: "device that the command measures".into(),
+                        expected: "--device with a datasheet (.toml) or an id of the catalogue".into(),
+                        found: "none".into(),
+                        hint: "`edgefit device describe` writes a datasheet where it runs; one line, id = \"my-phone\", is enough."
+                            .into(),
+                    });
+                }
+            };
+            if let Some(name) = self.runtime.name() {
+                unit.runtime = Some(name.into());
+            }
+            let name = unit.runtime.clone().unwrap_or_else(|| "command".into());
+            Ok(setting(&unit, &name, precision, threads))
+        };
+        precisions
+            .into_iter()
+            .map(|precision| Ok((precision, device(precision)?)))
+            .collect()
+    }
+}
+
+/// What the checkpoint says of the first latencies, all of one precision at a time.
+fn judged(
+    advisor: &Advisor,
+    devices: &BTreeMap<Precision, Device>,
+    measured: &[(Design, f64)],
+    seed: Seed,
+) -> Result<()> {
+    let options = AdaptOptions {
+        seed,
+        accept_implausible: false,
+    };
+    for (precision, device) in devices {
+        let probes: Vec<Probe> = measured
+            .iter()
+            .filter(|(design, _)| design.policy == (*precision).into())
+            .map(|(design, latency_ms)| Probe {
+                design: design.clone(),
+                values: PerMetric::from([(Metric::Latency, *latency_ms)]),
+            })
+            .collect();
+        if probes.is_empty() {
+            continue;
+        }
+        // Whatever else may be wrong with a few first values is no reason not to measure.
+        match advisor.predictor().adapt_with(device, &probes, &options) {
+            Err(implausible @ Error::Implausible { .. }) => return Err(implausible),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// How the options of the command help.
+fn with_options(error: Error) -> Error {
+    match error {
+        Error::Implausible {
+            what,
+            expected,
+            found,
+            hint,
+        } => Error::Implausible {
+            what,
+            expected,
+            found,
+            hint: format!("{hint} Repeat the command with --unit, or with --yes if they are meant."),
+        },
+        other => other,
+    }
+}
+
+fn tell(outcome: &Outcome, space: &dyn SearchSpace, global: &Global) {
+    for refused in &outcome.refused {
+        global.say(format!(
+            "warning: {} was kept out: {}",
+            refused.design.print(space),
+            refused.reason
+        ));
+    }
+    for warning in &outcome.warnings {
+        global.say(format!("warning: {warning}"));
+    }
+    if outcome.known > 0 {
+        global.say(format!(
+            "note: {} designs were there already and were not measured again",
+            outcome.known
+        ));
+    }
+}
+
+fn probes(measured: &[Measured]) -> Vec<Probe> {
+    let values = |one: &Measured| -> PerMetric<f64> { one.values().iter().collect() };
+    measured
+        .iter()
+        .map(|one| Probe {
+            design: one.design.clone(),
+            values: values(one),
+        })
+        .collect()
+}
+
+fn show(measured: &[Measured], space: &dyn SearchSpace, format: Format) -> Result<()> {
+    let rows: Vec<MeasuredRow> = measured.iter().map(|one| MeasuredRow::of(one, space)).collect();
+    match format {
+        Format::Json => print_json(&rows),
+        Format::Csv => print(&measured_csv(&rows)?),
+        Format::Table => print(&table(&rows)),
+    }
+}
+
+fn table(rows: &[MeasuredRow]) -> String {
+    let mut table = new_table([
+        "architecture",
+        "precision",
+        "latency ms",
+        "p90 ms",
+        "spread %",
+        "runs",
+        "energy mJ",
+    ]);
+    for row in rows {
+        table.add_row([
+            architecture(&row.architecture),
+            row.quantization.clone().into(),
+            format!(
+                "{:.3} [{:.3}, {:.3}]",
+                row.latency_ms, row.latency_ms_low, row.latency_ms_high
+            )
+            .into(),
+            format!("{:.3}", row.latency_ms_p90).into(),
+            format!("{:.1}", row.spread_percent).into(),
+            row.runs.into(),
+            row.energy_mj.map_or("-".into(), |energy| format!("{energy:.2}")).into(),
+        ]);
+    }
+    let devices: BTreeSet<&str> = rows.iter().map(|row| row.device.as_str()).collect();
+    format!(
+        "{table}\nmedians on {}; intervals in brackets hold {:.0} % of such medians",
+        devices.into_iter().collect::<Vec<&str>>().join(", "),
+        100.0 * INTERVAL_SHARE
+    )
+}
