@@ -302,9 +302,9 @@ fn judged(
             continue;
         }
         // Whatever else may be wrong with a few first values is no reason not to measure.
-        match advisor.predictor().adapt_with(device, &probes, &options) {
-            Err(implausible @ Error::Implausible { .. }) => return Err(implausible),
-            _ => {}
+        let adapted = advisor.predictor().adapt_with(device, &probes, &options);
+        if let Err(implausible @ Error::Implausible { .. }) = adapted {
+            return Err(implausible);
         }
     }
     Ok(())
