@@ -9,13 +9,16 @@
 //! The first two run in this process and share one loop around a monotonic clock, [`time`]. How many rounds are measured, in which
 //! order, and what is made of the samples is no matter of a runtime.
 
+mod embedded;
 mod timing;
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, RunFailure};
 
+pub use embedded::Embedded;
 pub use timing::time;
 
 /// Something that runs models.
@@ -105,18 +108,35 @@ pub enum OnnxLibrary {
 /// # Errors
 /// [`Error::Runtime`] if it cannot be used on this machine or with these options.
 pub fn open(options: &RuntimeOptions) -> Result<Box<dyn Runtime>> {
-    Err(Error::Runtime {
-        runtime: format!("{options:?}"),
-        expected: "a runtime of this build".into(),
-        found: "none".into(),
-        hint: "Use a later version.".into(),
-    })
+    match options {
+        RuntimeOptions::Embedded => Ok(Box::new(Embedded)),
+        RuntimeOptions::OnnxRuntime { .. } | RuntimeOptions::Command { .. } => Err(Error::Runtime {
+            runtime: format!("{options:?}"),
+            expected: "a runtime of this build".into(),
+            found: "none".into(),
+            hint: "Use a later version.".into(),
+        }),
+    }
+}
+
+/// The input that models are run on in this process: values over [-1, 1] that do not repeat soon, always the same.
+fn input(elements: usize) -> Vec<f32> {
+    (0..elements).map(|index| (index as f32).sin()).collect()
+}
+
+/// A model that a runtime in this process does not take, or does not get through.
+fn refused(runtime: &str, model: &Path, error: &dyn Display) -> Error {
+    Error::Run {
+        runtime: runtime.into(),
+        model: model.into(),
+        failure: RunFailure::Refused(error.to_string()),
+        stderr: String::new(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::RunFailure;
 
     /// A runtime whose models take as long as their file name says, in milliseconds.
     struct Fake;
