@@ -9,7 +9,9 @@
 //! The first two run in this process and share one loop around a monotonic clock, [`time`]. How many rounds are measured, in which
 //! order, and what is made of the samples is no matter of a runtime.
 
+mod command;
 mod embedded;
+mod onnxruntime;
 mod timing;
 
 use std::fmt::Display;
@@ -18,7 +20,9 @@ use std::time::Duration;
 
 use crate::error::{Error, Result, RunFailure};
 
+pub use command::Command;
 pub use embedded::Embedded;
+pub use onnxruntime::OnnxRuntime;
 pub use timing::time;
 
 /// Something that runs models.
@@ -83,10 +87,11 @@ pub enum RuntimeOptions {
     },
     /// Any tool.
     Command {
-        /// The command with its arguments, in which `{model}`, `{threads}`, `{warmup}` and `{runs}` are replaced. No shell
-        /// sees it; quotes hold words together as in a shell.
+        /// The command with its arguments, in which `{model}`, `{threads}`, `{warmup}` and `{runs}` are replaced, and
+        /// `{warmup_seconds}` and `{seconds}` for tools that can run that long. No shell sees it; quotes hold words together
+        /// as in a shell.
         template: String,
-        /// How long one call may take before it is ended.
+        /// How long one call, that is, one round, may take before it is ended.
         time_limit: Duration,
     },
 }
@@ -110,12 +115,8 @@ pub enum OnnxLibrary {
 pub fn open(options: &RuntimeOptions) -> Result<Box<dyn Runtime>> {
     match options {
         RuntimeOptions::Embedded => Ok(Box::new(Embedded)),
-        RuntimeOptions::OnnxRuntime { .. } | RuntimeOptions::Command { .. } => Err(Error::Runtime {
-            runtime: format!("{options:?}"),
-            expected: "a runtime of this build".into(),
-            found: "none".into(),
-            hint: "Use a later version.".into(),
-        }),
+        RuntimeOptions::OnnxRuntime { library } => Ok(Box::new(OnnxRuntime::open(library)?)),
+        RuntimeOptions::Command { template, time_limit } => Ok(Box::new(Command::new(template, *time_limit)?)),
     }
 }
 
