@@ -21,6 +21,7 @@ use crate::measure::{Measured, Outcome, Protocol, Request, Unfinished, measure, 
 use crate::metric::{Metric, PerMetric};
 use crate::predict::{AdaptOptions, Probe, measured_table};
 use crate::report::{MeasuredRow, measured_csv};
+use crate::runtime;
 use crate::seed::Seed;
 use crate::space::{Design, InputSize, Precision, QuantPolicy, SearchSpace, by_id};
 use crate::stats::INTERVAL_SHARE;
@@ -145,8 +146,9 @@ pub(crate) fn run(args: &MeasureArgs, global: &Global) -> Result<ExitCode> {
     let advisor = args.checkpoint.as_ref().map(|path| global.advisor(path)).transpose()?;
     let space = args.space(advisor.as_ref())?;
     let designs = args.designs(advisor.as_ref(), space, global)?;
+    let options = args.runtime.options()?;
     let devices = args.devices(&designs)?;
-    let runtime = args.runtime.open()?;
+    let runtime = runtime::open(&options)?;
     let (input, classes) = args.lowered_for(advisor.as_ref(), space);
     let export = |design: &Design| {
         let network = space.lower(&design.architecture, input, classes);

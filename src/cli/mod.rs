@@ -181,7 +181,7 @@ devices: import those first, as in `edgefit data import help HELP --space nasben
 Examples:
   edgefit measure --checkpoint nasbench201 --probes 10 --out mine
   edgefit adapt --checkpoint nasbench201 --probes mine --out mine.json
-  edgefit measure --space nasbench201 --architectures examples/cells.txt --runtime onnxruntime --library python --out mine
+  edgefit measure --space nasbench201 --architectures examples/cells.txt --precision fp16 --threads 2 --out mine
 
 Ctrl-C keeps what was measured; the same command with --resume continues. docs/MEASURING.md says how it is measured, and how on
 phones and other devices.")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::error::{Error, Result};
-use crate::runtime::{self, OnnxLibrary, Runtime, RuntimeOptions};
+use crate::runtime::{OnnxLibrary, RuntimeOptions};
 
 /// What stands for the package of Python in place of a library.
 const PYTHON: &str = "python";
@@ -43,12 +43,8 @@ enum RuntimeKind {
 }
 
 impl RuntimeArgs {
-    /// Opens it.
-    pub(crate) fn open(&self) -> Result<Box<dyn Runtime>> {
-        runtime::open(&self.options()?)
-    }
-
-    fn options(&self) -> Result<RuntimeOptions> {
+    /// The runtime in the library's terms.
+    pub(crate) fn options(&self) -> Result<RuntimeOptions> {
         let is_command = self.runtime == RuntimeKind::Command;
         let misplaced = [
             ("--command", self.command.is_some() && !is_command, "--runtime command"),

@@ -31,7 +31,7 @@ fn clone() -> tempfile::TempDir {
     folder
 }
 
-/// One after the other, as they build on each other; trainings are cut short, which changes nothing else.
+/// One after the other, as they build on each other; trainings and measurements are cut short, which changes nothing else.
 #[cfg(unix)]
 #[test]
 fn examples_run_in_a_clone() {
@@ -43,6 +43,7 @@ fn examples_run_in_a_clone() {
         let short = match example.split(' ').take(2).collect::<Vec<_>>()[..] {
             ["train", "predictor"] => " --config tiny.toml",
             ["train", "optimizer"] => " --config few-steps.toml",
+            ["measure", _] => " --seconds 0.01 --warmup-seconds 0.01",
             _ => "",
         };
         let line = format!("'{}' {example}{short}", program().display());

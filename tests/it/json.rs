@@ -122,6 +122,9 @@ fn designs_and_predictions() {
     ] {
         assert_eq!(designs[0][key], expected, "{key}");
     }
+    let short = "--seconds 0.01 --warmup-seconds 0.01 --rounds 2 --out {mine} --format json";
+    let measure = format!("measure --checkpoint {{nb}} --architectures {{cells.txt}} {short}");
+    documented(&folder, "edgefit measure", &measure);
     documented(&folder, "edgefit search", &format!("search random {about} {limits}"));
     documented(&folder, "edgefit pareto", &format!("pareto {about} --limits 3"));
     documented(&folder, "edgefit devices", "devices pixel --format json");

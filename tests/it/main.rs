@@ -15,6 +15,7 @@ mod interrupt;
 mod json;
 mod layering;
 mod lost_work;
+mod measure;
 mod output;
 mod parquet_fixture;
 mod pipeline;
