@@ -131,14 +131,29 @@ impl Checkpoint {
     ///
     /// # Errors
     /// [`Error::Io`]; the checkpoint that was there before is then untouched.
-    pub fn save_predictor(
+    pub fn save_predictor(folder: &LockedFolder, predictor: Predictor, notes: &[(&str, &[u8])]) -> Result<Predictor> {
+        Checkpoint::save_extended(folder, predictor, None, notes)
+    }
+
+    /// As [`Checkpoint::save_predictor`], with the optimizer of the predictor that this one extends, see
+    /// [`crate::predict::fit::extend`]: it depends on basis and accuracies, which are the same.
+    ///
+    /// # Errors
+    /// As [`Checkpoint::save_predictor`].
+    pub fn save_extended(
         folder: &LockedFolder,
         mut predictor: Predictor,
+        optimizer: Option<Optimizer>,
         notes: &[(&str, &[u8])],
     ) -> Result<Predictor> {
-        let files = predictor::files(&predictor, folder.path())?;
-        let manifest = Manifest::of(predictor.space.id(), &files);
+        let mut files = predictor::files(&predictor, folder.path())?;
+        let mut manifest = Manifest::of(predictor.space.id(), &files);
         predictor.id.clone_from(&manifest.predictor);
+        if let Some(mut optimizer) = optimizer {
+            optimizer.predictor.clone_from(&predictor.id);
+            files.extend(optimizer::files(&optimizer)?);
+            manifest = Manifest::of(predictor.space.id(), &files);
+        }
         write(folder, &manifest, &files, notes)?;
         Ok(predictor)
     }

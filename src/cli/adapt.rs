@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Global, STDOUT, print};
+use super::{Global, STDOUT, print, unless_meant};
 use crate::advisor::Advisor;
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::FileKind;
 use crate::predict::{AdaptOptions, probe_table, read_probes};
 use crate::seed::Seed;
@@ -93,20 +93,7 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
     let predictor = advisor.predictor();
     let model = predictor
         .adapt_with(&device, &probes, &options)
-        .map_err(|error| match error {
-            Error::Implausible {
-                what,
-                expected,
-                found,
-                hint,
-            } => Error::Implausible {
-                what,
-                expected,
-                found,
-                hint: format!("{hint} Repeat the command with --yes if they are meant."),
-            },
-            other => other,
-        })?;
+        .map_err(|error| unless_meant(error, "--yes"))?;
     for warning in predictor.review(&device, &probes, seed)? {
         global.say(format!("warning: {warning}"));
     }

@@ -1,5 +1,6 @@
 //! `edgefit devices`: which devices are known by name, and what their datasheets say.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -18,6 +19,9 @@ pub(crate) struct DevicesArgs {
     /// Devices of this class only, such as mobile-cpu
     #[arg(long)]
     class: Option<String>,
+    /// Devices that this checkpoint was trained on, or that were added to it, instead of the catalogue's
+    #[arg(long)]
+    checkpoint: Option<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
@@ -25,11 +29,15 @@ pub(crate) struct DevicesArgs {
 
 pub(crate) fn run(args: &DevicesArgs, global: &Global) -> Result<ExitCode> {
     let text = args.text.as_deref().unwrap_or_default();
-    let found = catalogue::search(text, args.class.as_deref())?;
+    let devices = match &args.checkpoint {
+        Some(checkpoint) => global.advisor(checkpoint)?.predictor().known_datasheets(),
+        None => catalogue::all()?,
+    };
+    let found = catalogue::search(devices, text, args.class.as_deref())?;
     // A name that nothing holds may still be an alias; if not, the nearest names are told.
     let exact = match found.iter().find(|device| device.id == text) {
         Some(device) => Some(device.clone()),
-        None if found.is_empty() && args.class.is_none() => Some(catalogue::find(text)?),
+        None if found.is_empty() && args.class.is_none() && args.checkpoint.is_none() => Some(catalogue::find(text)?),
         None => None,
     };
     let rows: Vec<DeviceRow> = match &exact {
@@ -37,7 +45,7 @@ pub(crate) fn run(args: &DevicesArgs, global: &Global) -> Result<ExitCode> {
         None => found.iter().map(DeviceRow::from).collect(),
     };
     if rows.is_empty() {
-        global.say("no device is like that; `edgefit devices` lists all");
+        global.say("no device is like that; without a text and a class all are listed");
     }
     match (args.format, &exact) {
         (Format::Json, _) => print_json(&rows)?,

@@ -194,6 +194,7 @@ phones and other devices.")]
 Examples:
   edgefit devices
   edgefit devices pytorch --class gpu
+  edgefit devices --checkpoint nasbench201
   edgefit devices pixel3")]
     Devices(devices::DevicesArgs),
     /// Find out which devices stand for others, and adapt them (One Proxy Device Is Enough)
@@ -308,6 +309,24 @@ impl Global {
         write_bytes(path, bytes)?;
         self.say(written);
         Ok(())
+    }
+}
+
+/// Adds to an error about values that are hardly possible which option says that they are meant.
+pub(crate) fn unless_meant(error: Error, option: &str) -> Error {
+    match error {
+        Error::Implausible {
+            what,
+            expected,
+            found,
+            hint,
+        } => Error::Implausible {
+            what,
+            expected,
+            found,
+            hint: format!("{hint} Repeat the command with {option} if they are meant."),
+        },
+        other => other,
     }
 }
 

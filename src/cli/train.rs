@@ -1,19 +1,20 @@
 //! `edgefit train`: learn a predictor from datasets.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use super::{DatasetArgs, Global, interrupt};
+use super::{DatasetArgs, Global, interrupt, unless_meant};
 use crate::checkpoint::Checkpoint;
 use crate::compute::ComputeDevice;
 use crate::dataset::Dataset;
 use crate::error::{Error, Result};
 use crate::files::{LockedFolder, read_configuration};
 use crate::optimize::{self, OptimizerConfig};
-use crate::predict::fit::{FitOptions, fit};
+use crate::predict::Predictor;
+use crate::predict::fit::{FitOptions, extend, fit};
 use crate::seed::Seed;
 use crate::training::{Run, Session, Start};
 
@@ -24,8 +25,9 @@ pub(crate) enum TrainVerb {
 Examples:
   edgefit train predictor --dataset datasets/nasbench201-fleet --out fleet
   edgefit train predictor --dataset datasets/nasbench201-fleet --devices 1080ti,pixel3,edgetpu --samples-per-device 200 --out few
+  edgefit train predictor --from few --dataset datasets/nasbench201-fleet --devices raspi4,jetson_nano --out more
 
-Ctrl-C keeps what was done; the same command with --resume continues.")]
+Ctrl-C keeps what was done; the same command with --resume continues. --from adds devices to a checkpoint in seconds.")]
     Predictor(PredictorArgs),
     /// Learn to answer at once what a search under the predictor would find
     #[command(after_help = "\
@@ -52,10 +54,23 @@ pub(crate) struct OptimizerArgs {
     out: PathBuf,
 }
 
+/// Options of a training, which an extension does without.
+const TRAINING: [&str; 6] = [
+    "task",
+    "samples_per_device",
+    "accuracy_samples",
+    "forget_accuracies",
+    "config",
+    "resume",
+];
+
 #[derive(Debug, Args)]
 pub(crate) struct PredictorArgs {
     #[command(flatten)]
     datasets: DatasetArgs,
+    /// Checkpoint to add the dataset's devices to, which keeps all else: a folder, or the name of a shipped one
+    #[arg(long, conflicts_with_all = TRAINING)]
+    from: Option<PathBuf>,
     /// Task whose accuracy is learned, and at whose input size latencies are taken [default: the dataset's only one]
     #[arg(long)]
     task: Option<String>,
@@ -89,6 +104,9 @@ pub(crate) struct PredictorArgs {
 #[derive(Serialize)]
 struct RunFile {
     edgefit: &'static str,
+    /// The predictor that was extended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
     seed: u64,
     backend: String,
     datasets: Vec<String>,
@@ -116,12 +134,15 @@ pub(crate) fn run(verb: &TrainVerb, global: &Global) -> Result<ExitCode> {
 fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
     let options = options(args)?;
     let compute = global.backend.device()?;
+    if let Some(from) = &args.from {
+        return extension(args, from, &options, &compute, global);
+    }
     let dataset = args.datasets.read(global)?;
     let out = LockedFolder::open(&args.out)?;
     if !global.force {
         Checkpoint::check_replaceable(&args.out, None)?;
     }
-    let run_file = run_file(args, &dataset, &options, global)?;
+    let run_file = run_file(args, None, &dataset, &options, global)?;
     let session = Session::begin(&args.out, "run.toml", &run_file, start(args.resume, global))?;
     let (predictor, session) = trained(session, &compute, global, |run| fit(&dataset, &options, run))?;
     let predictor = Checkpoint::save_predictor(&out, predictor, &[("run.toml", run_file.as_bytes())])?;
@@ -136,7 +157,56 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
         predictor.id,
         args.out.display()
     ));
+    say_shortcomings(&predictor, global);
     Ok(ExitCode::SUCCESS)
+}
+
+/// Adds the devices of a dataset to a checkpoint.
+fn extension(
+    args: &PredictorArgs,
+    from: &Path,
+    options: &FitOptions,
+    compute: &ComputeDevice,
+    global: &Global,
+) -> Result<ExitCode> {
+    let checkpoint = Checkpoint::resolve(from)?;
+    let before = checkpoint.predictor(compute)?;
+    let optimizer = checkpoint
+        .has_optimizer()
+        .then(|| checkpoint.optimizer(compute))
+        .transpose()?;
+    let dataset = args.datasets.read_without_accuracies(global)?;
+    let out = LockedFolder::open(&args.out)?;
+    if !global.force {
+        Checkpoint::check_replaceable(&args.out, Some(checkpoint.id()))?;
+    }
+    let run_file = run_file(args, Some(checkpoint.id()), &dataset, options, global)?;
+    let extended =
+        extend(&before, &dataset, options, Seed(global.seed)).map_err(|error| unless_meant(error, "--trust-units"))?;
+    let keeps_optimizer = optimizer.is_some();
+    let after = Checkpoint::save_extended(&out, extended, optimizer, &[("run.toml", run_file.as_bytes())])?;
+    let (known, earlier) = (after.known_devices(), before.known_devices().len());
+    global.say(format!(
+        "added {} to the {earlier} devices of {}; checkpoint {} in {}",
+        known[earlier..].join(", "),
+        from.display(),
+        after.id,
+        args.out.display()
+    ));
+    global.say(if keeps_optimizer {
+        "towers, accuracies, calibrations and the optimizer are as they were; devices adapted before are to be adapted again"
+    } else {
+        "towers, accuracies and calibrations are as they were; devices adapted before are to be adapted again"
+    });
+    say_shortcomings(&after, global);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is missing for what comes later.
+fn say_shortcomings(predictor: &Predictor, global: &Global) {
+    for shortcoming in predictor.shortcomings() {
+        global.say(format!("note: {shortcoming}"));
+    }
 }
 
 fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
@@ -221,13 +291,20 @@ fn options(args: &PredictorArgs) -> Result<FitOptions> {
     Ok(options)
 }
 
-fn run_file(args: &PredictorArgs, dataset: &Dataset, options: &FitOptions, global: &Global) -> Result<String> {
+fn run_file(
+    args: &PredictorArgs,
+    from: Option<&str>,
+    dataset: &Dataset,
+    options: &FitOptions,
+    global: &Global,
+) -> Result<String> {
     let name = |path: &PathBuf| {
         path.file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     };
     let run = RunFile {
         edgefit: env!("CARGO_PKG_VERSION"),
+        from: from.map(str::to_string),
         seed: global.seed,
         backend: backend(global),
         datasets: args.datasets.folders.iter().map(name).collect(),

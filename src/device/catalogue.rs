@@ -21,11 +21,12 @@ pub fn all() -> Result<Vec<Device>> {
     Ok(devices)
 }
 
-/// The devices whose id, unit, class or runtime holds `text`, whatever its case, and that are of this class, if one is given.
+/// Those of the `devices` whose id, unit, class or runtime holds `text`, whatever its case, and that are of this class, if one is
+/// given.
 ///
 /// # Errors
 /// [`Error::Unknown`] with the nearest name for a class that does not exist.
-pub fn search(text: &str, class: Option<&str>) -> Result<Vec<Device>> {
+pub fn search(mut devices: Vec<Device>, text: &str, class: Option<&str>) -> Result<Vec<Device>> {
     if let Some(class) = class.filter(|class| !CLASSES.contains(class)) {
         return Err(Error::Unknown {
             kind: "class",
@@ -35,7 +36,6 @@ pub fn search(text: &str, class: Option<&str>) -> Result<Vec<Device>> {
     }
     let text = text.to_lowercase();
     let holds = |value: &str| value.to_lowercase().contains(&text);
-    let mut devices = all()?;
     devices.retain(|device| {
         let named = [
             Some(&device.id),

@@ -105,7 +105,7 @@ fn known(device: usize, logs: &DMatrix<f64>) -> KnownDevice {
         id: format!("device-{device}"),
         unit: format!("unit-{device}"),
         precision: Precision::Fp32,
-        output: device,
+        output: Some(device),
         level,
         scale: 1.4826 * stats::quantile(&away, 0.5).unwrap(),
         noise: 0.05,

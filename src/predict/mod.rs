@@ -28,6 +28,7 @@ mod probe_file;
 pub mod probes;
 mod review;
 pub mod roofline;
+mod shortcoming;
 pub mod similarity;
 pub(crate) mod sound;
 #[cfg(test)]
@@ -60,6 +61,7 @@ pub use prediction::Prediction;
 pub use prior::{KnownDevice, Prior};
 pub use probe_file::{architecture_list, design_list, measured_table, probe_table, read_probes};
 pub use review::ProbeWarning;
+pub use shortcoming::Shortcoming;
 pub use similarity::DeviceSimilarity;
 
 use computed::ComputedMetrics;
@@ -269,6 +271,12 @@ impl Predictor {
     /// The datasheet of a device that was trained on.
     pub fn known_datasheet(&self, id: &str) -> Option<&Device> {
         self.known_device(id).map(|known| &known.datasheet)
+    }
+
+    /// The datasheets of the devices that were trained on, or added later.
+    pub fn known_datasheets(&self) -> Vec<Device> {
+        let known = self.metrics.latency().prior.known.iter();
+        known.map(|device| device.datasheet.clone()).collect()
     }
 
     fn known_device(&self, id: &str) -> Option<&KnownDevice> {

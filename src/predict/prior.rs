@@ -36,8 +36,8 @@ pub struct KnownDevice {
     pub unit: String,
     /// The precision that its values were measured at.
     pub precision: Precision,
-    /// Row of the tower's outputs.
-    pub output: usize,
+    /// Row of the towers' outputs; none for a device that was added when they were learned already.
+    pub output: Option<usize>,
     /// Median of the logarithm over the training architectures.
     pub level: f64,
     /// Spread of the logarithm (1.4826 times the median absolute deviation); the unit of what the tower predicts.
@@ -173,7 +173,9 @@ impl Prior {
             if device.physics_share > 0.0 {
                 row += device.physics.transpose() * &explained * device.physics_share;
             }
-            row[device.output] += 1.0 - device.physics_share;
+            if let Some(output) = device.output {
+                row[output] += 1.0 - device.physics_share;
+            }
         }
         let functions = &rows * stacked(reference);
         let known_part = Directions::of(&functions, &rows, &weights, KNOWN_DIRECTIONS);
@@ -213,6 +215,14 @@ impl Prior {
     /// The mean of the known devices as weights.
     pub fn mean_centre(&self) -> DVector<f64> {
         &self.known_centres * self.unit_weights()
+    }
+
+    /// Adds a device that the basis was not made for, as weights over it in standardised units. The basis stays.
+    pub(super) fn add_known(&mut self, device: KnownDevice, centre: &DVector<f64>) {
+        let column = self.known_centres.ncols();
+        self.known_centres = std::mem::take(&mut self.known_centres).insert_column(column, 0.0);
+        self.known_centres.set_column(column, centre);
+        self.known.push(device);
     }
 
     /// Number of coordinates of the basis.

@@ -231,12 +231,8 @@ impl Prior {
 impl KnownDevice {
     fn check(&self, outputs: usize) -> Checked {
         let of = |part: &str| format!("{part} of device {}", self.id);
-        if self.output >= outputs {
-            return flaw(
-                &of("output"),
-                format!("a position among {outputs} outputs"),
-                self.output,
-            );
+        if let Some(output) = self.output.filter(|&output| output >= outputs) {
+            return flaw(&of("output"), format!("a position among {outputs} outputs"), output);
         }
         finite(&of("level"), &[self.level])?;
         spread(&of("scale"), self.scale, true)?;

@@ -9,6 +9,7 @@ mod data;
 mod devices;
 mod driver;
 mod exit_status;
+mod extend;
 mod help;
 mod help_fixture;
 mod interrupt;

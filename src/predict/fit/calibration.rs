@@ -6,11 +6,13 @@ use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
+use super::target;
 use crate::device::Device;
 use crate::metric::Metric;
 use crate::predict::adapt::{self, Measured};
 use crate::predict::calibrate::Calibration;
 use crate::predict::prior::{KnownDevice, Prior, Reference, SyntheticDevices};
+use crate::predict::shortcoming::MIN_CALIBRATION_UNITS;
 use crate::predict::train::Table;
 use crate::predict::{DeviceSimilarity, MetricPrior};
 use crate::seed::Seed;
@@ -54,7 +56,7 @@ impl Rows<'_> {
             .cast();
         let functions = prior.known_centres.tr_mul(&basis);
         let errors = |index: usize, device: &KnownDevice| -> Vec<f64> {
-            let target = |column: usize| f64::from(self.table.targets[(device.output, column)]);
+            let target = |column: usize| target(self.table, device, column);
             (validation.iter().zip(functions.row(index).iter()))
                 .map(|(&column, predicted)| (target(column) - predicted) / device.noise)
                 .filter(|error| !error.is_nan())
@@ -67,7 +69,7 @@ impl Rows<'_> {
     /// Leaves every hardware unit out in turn; see [`crate::predict::calibrate`].
     fn calibrations(&self, prior: &Prior, metric: Metric) -> Vec<(usize, Calibration)> {
         let units: BTreeSet<&str> = prior.known.iter().map(|device| device.unit.as_str()).collect();
-        if units.len() < 3 {
+        if units.len() < MIN_CALIBRATION_UNITS {
             return Vec::new();
         }
         let mut errors: Vec<(usize, Vec<f64>)> = Vec::new();
@@ -105,9 +107,9 @@ impl Rows<'_> {
         device: &KnownDevice,
         probes: usize,
     ) -> Vec<f64> {
-        let log = |column: usize| device.level + device.scale * f64::from(self.table.targets[(device.output, column)]);
+        let log = |column: usize| device.level + device.scale * target(self.table, device, column);
         let mut measured: Vec<usize> = (0..self.table.targets.ncols())
-            .filter(|&column| !self.table.targets[(device.output, column)].is_nan())
+            .filter(|&column| !target(self.table, device, column).is_nan())
             .collect();
         let named = Device::named(&device.id);
         let datasheet = self.devices.iter().find(|one| one.id == device.id).unwrap_or(&named);

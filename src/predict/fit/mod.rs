@@ -4,6 +4,7 @@
 mod accuracy;
 mod calibration;
 mod columns;
+mod extend;
 mod options;
 
 use std::collections::{BTreeSet, HashMap};
@@ -30,6 +31,7 @@ use accuracy::fit_accuracy;
 use calibration::Rows;
 use columns::{Column, columns};
 
+pub use extend::extend;
 pub use options::FitOptions;
 
 /// Architectures drawn from the space that inner products between functions are taken over.
@@ -145,22 +147,25 @@ fn known_powers(known: &[(Metric, KnownDevice)], table: &Table) -> Vec<KnownPowe
     let of = |metric| known.iter().filter(move |one| one.0 == metric).map(|one| &one.1);
     let both = of(Metric::Energy).enumerate().filter_map(|(position, energy)| {
         let latency = of(Metric::Latency).find(|device| device.id == energy.id)?;
-        let log = |device: &KnownDevice, column: usize| {
-            device.level + device.scale * f64::from(table.targets[(device.output, column)])
-        };
+        let log = |device: &KnownDevice, column: usize| device.level + device.scale * target(table, device, column);
         let logs: Vec<f64> = (0..table.targets.ncols())
             .map(|column| log(energy, column) - log(latency, column))
             .filter(|log| !log.is_nan())
             .collect();
-        let log_power = stats::quantile(&logs, 0.5)?;
-        let away: Vec<f64> = logs.iter().map(|log| log - log_power).collect();
-        Some(KnownPower {
-            device: position,
-            log_power,
-            spread: spread(&away),
-        })
+        known_power(position, &logs)
     });
     both.collect()
+}
+
+/// Power of the device at `position` among those whose energy is known, from its logarithms; `None` without any.
+fn known_power(position: usize, logs: &[f64]) -> Option<KnownPower> {
+    let log_power = stats::quantile(logs, 0.5)?;
+    let away: Vec<f64> = logs.iter().map(|log| log - log_power).collect();
+    Some(KnownPower {
+        device: position,
+        log_power,
+        spread: spread(&away),
+    })
 }
 
 /// Number of classes of a well-known task.
@@ -228,24 +233,37 @@ fn standardisation(dataset: &Dataset, column: &Column, output: usize, split: &Pa
         .filter(|(architecture, _)| !split.validation.contains(architecture))
         .map(|(_, value)| value.ln())
         .collect();
-    let level = stats::quantile(&logs, 0.5).unwrap_or_default();
-    let away: Vec<f64> = logs.iter().map(|log| (log - level).abs()).collect();
-    // 1.4826 makes the median absolute deviation estimate a normal standard deviation. Values in whole ms can have most
-    // of them equal, which the mean deviation survives.
-    let median = 1.4826 * stats::quantile(&away, 0.5).unwrap_or_default();
-    let mean = 1.2533 * stats::mean(&away).unwrap_or_default();
+    let (level, scale) = level_and_scale(&logs);
     KnownDevice {
         id: device.id.clone(),
         unit: device.unit.clone(),
         precision: column.precision,
-        output,
+        output: Some(output),
         level,
-        scale: median.max(0.3 * mean).max(1e-4),
+        scale,
         noise: 0.0,
         physics_share: 0.0,
         physics: DVector::zeros(0),
         datasheet: device.clone(),
     }
+}
+
+/// Median and spread of logarithms.
+fn level_and_scale(logs: &[f64]) -> (f64, f64) {
+    let level = stats::quantile(logs, 0.5).unwrap_or_default();
+    let away: Vec<f64> = logs.iter().map(|log| (log - level).abs()).collect();
+    // 1.4826 makes the median absolute deviation estimate a normal standard deviation. Values in whole ms can have most
+    // of them equal, which the mean deviation survives.
+    let median = 1.4826 * stats::quantile(&away, 0.5).unwrap_or_default();
+    let mean = 1.2533 * stats::mean(&away).unwrap_or_default();
+    (level, median.max(0.3 * mean).max(1e-4))
+}
+
+/// The standardised value of a device in a column of the table; NaN where none was measured.
+fn target(table: &Table, device: &KnownDevice, column: usize) -> f64 {
+    device
+        .output
+        .map_or(f64::NAN, |output| f64::from(table.targets[(output, column)]))
 }
 
 /// Encoded architectures and standardised targets, one column per used architecture.
@@ -288,14 +306,13 @@ fn with_physics(
     split: &Split,
 ) -> Vec<(Metric, KnownDevice)> {
     let basis = synthetic.basis(towers, &table.inputs);
-    let mixed = |(metric, mut device): (Metric, KnownDevice)| {
-        let output = device.output;
+    let mixed = |(output, (metric, mut device)): (usize, (Metric, KnownDevice))| {
+        let target = |column: usize| f64::from(table.targets[(output, column)]);
         let measured = |columns: &[usize]| -> Vec<usize> {
-            let has = |column: &usize| !table.targets[(output, *column)].is_nan();
+            let has = |column: &usize| !target(*column).is_nan();
             columns.iter().copied().filter(has).collect()
         };
         let (training, validation) = (measured(&split.training), measured(&split.validation));
-        let target = |column: usize| f64::from(table.targets[(output, column)]);
         let from_towers: Vec<f64> = (validation.iter())
             .map(|&column| target(column) - f64::from(towers[(output, column)]))
             .collect();
@@ -312,7 +329,7 @@ fn with_physics(
         device.noise = spread(&left);
         (metric, device)
     };
-    known.into_par_iter().map(mixed).collect()
+    known.into_par_iter().enumerate().map(mixed).collect()
 }
 
 /// The share of the second predictor in the mixture whose squared error is least, between 0 and 1, from the errors of both.

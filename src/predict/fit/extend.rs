@@ -1,0 +1,246 @@
+//! Adds the devices of a dataset to a trained predictor, which is not trained again: each is fitted on the basis that is there
+//! as a device is that was adapted to, with all of its values as probes, and becomes a known device. The basis, the towers, the
+//! calibrations, the accuracies and the other known devices stay as they are.
+
+use nalgebra::{DMatrix, DVector};
+
+use super::{FitOptions, MIN_VALUES, REFERENCE, known_power, level_and_scale, spread};
+use crate::dataset::split::{Share, by_isomorphism};
+use crate::dataset::{Dataset, Selection};
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::predict::power::KnownPower;
+use crate::predict::prior::KnownDevice;
+use crate::predict::{AdaptOptions, DeviceModel, MetricModel, MetricPrior, Predictor, Probe};
+use crate::seed::Seed;
+use crate::space::Architecture;
+
+/// Share of a device's values that it is fitted to where the others tell how far off that is.
+const FITTED: f64 = 0.8;
+
+/// The predictor with the devices of a dataset known too. Of the options, the devices, the precision and whether units are to
+/// be trusted are looked at.
+///
+/// # Errors
+/// [`Error::Invalid`] for a dataset of another search space, for devices that the predictor knows already or that have too few
+/// latencies at its input size, and as [`Predictor::adapt`]; [`Error::Unknown`] for devices that the dataset lacks;
+/// [`Error::Insufficient`] and [`Error::Implausible`] for values in another unit.
+pub fn extend(predictor: &Predictor, dataset: &Dataset, options: &FitOptions, seed: Seed) -> Result<Predictor> {
+    if dataset.space.id() != predictor.space.id() {
+        return Err(Error::Invalid {
+            what: "search space of the dataset".into(),
+            expected: format!("{}, as the predictor has", predictor.space.id()),
+            found: dataset.space.id().into(),
+            hint: "Extend a predictor of that space.".into(),
+        });
+    }
+    let devices = match options.devices.as_slice() {
+        [] => (0..dataset.devices.len()).collect(),
+        names => dataset.resolve_devices(names)?,
+    };
+    if devices.is_empty() {
+        return Err(too_few("the dataset".into(), 0, "Import measurements of a device."));
+    }
+    let known = predictor.known_devices();
+    let ids = devices.iter().map(|&device| dataset.devices[device].id.as_str());
+    let twice: Vec<&str> = ids.filter(|id| known.iter().any(|known| known == id)).collect();
+    if !twice.is_empty() {
+        return Err(Error::Invalid {
+            what: "devices to add".into(),
+            expected: "ids that the predictor does not know".into(),
+            found: format!("{}, which it knows already", twice.join(", ")),
+            hint: "Give them ids of their own in the dataset, or leave them out by naming the others.".into(),
+        });
+    }
+    if !options.trust_units {
+        dataset.check_units(&devices)?;
+    }
+    let reference = predictor.encode(&reference(predictor, seed));
+    let mut extended = predictor.with_accuracy(predictor.accuracy.clone());
+    // Another predictor, which has an id once it is saved.
+    extended.id.clear();
+    for device in devices {
+        let own = OwnDevice::new(dataset, device, predictor, options, seed)?;
+        let model = own.adapted(&own.probes, &own.options)?;
+        let energies = extended
+            .metrics
+            .get(Metric::Energy)
+            .map(|energy| energy.prior.known.len());
+        extended
+            .powers
+            .extend(energies.and_then(|position| own.power(position)));
+        let mut metrics = extended.metrics.clone();
+        for (metric, learned) in extended.metrics.iter() {
+            if own.probes.iter().any(|probe| probe.values.get(metric).is_some()) {
+                metrics.insert(metric, own.known(metric, learned, &model, &learned.basis(&reference))?);
+            }
+        }
+        extended.metrics = metrics;
+    }
+    Ok(extended)
+}
+
+/// What levels and scales are told by.
+fn reference(predictor: &Predictor, seed: Seed) -> Vec<Architecture> {
+    let mut rng = seed.stream("reference");
+    (0..REFERENCE).map(|_| predictor.space.sample(&mut rng)).collect()
+}
+
+fn too_few(what: String, found: usize, hint: &str) -> Error {
+    Error::Invalid {
+        what: format!("latencies of {what}"),
+        expected: format!("at least {MIN_VALUES} at the predictor's input size"),
+        found: found.to_string(),
+        hint: hint.into(),
+    }
+}
+
+/// A device of the dataset with what was measured on it.
+struct OwnDevice<'a> {
+    dataset: &'a Dataset,
+    device: usize,
+    predictor: &'a Predictor,
+    probes: Vec<Probe>,
+    options: AdaptOptions,
+}
+
+impl<'a> OwnDevice<'a> {
+    fn new(
+        dataset: &'a Dataset,
+        device: usize,
+        predictor: &'a Predictor,
+        options: &FitOptions,
+        seed: Seed,
+    ) -> Result<Self> {
+        let id = &dataset.devices[device].id;
+        let input = predictor.encoder.input_size();
+        let selection = Selection {
+            precision: options.precision,
+            ..Selection::at(input)
+        };
+        let precision = dataset.resolve_precision(device, selection)?;
+        let rows = dataset.measurements.iter().filter(|row| {
+            row.device as usize == device
+                && Some(row.precision) == precision
+                && dataset.inputs[usize::from(row.input)] == input
+        });
+        let probes: Vec<Probe> = rows
+            .map(|row| Probe {
+                design: dataset.design(row.architecture, row.precision),
+                values: row.values.iter().collect(),
+            })
+            .collect();
+        let latencies = probes
+            .iter()
+            .filter(|probe| probe.values.get(Metric::Latency).is_some());
+        let latencies = latencies.count();
+        if latencies < MIN_VALUES {
+            let hint = "Measure more at that size, leave the device out, or adapt to it with what there is as probes.";
+            return Err(too_few(format!("device `{id}` at {input}"), latencies, hint));
+        }
+        Ok(OwnDevice {
+            dataset,
+            device,
+            predictor,
+            probes,
+            options: AdaptOptions {
+                seed,
+                accept_implausible: options.trust_units,
+            },
+        })
+    }
+
+    fn adapted(&self, probes: &[Probe], options: &AdaptOptions) -> Result<DeviceModel> {
+        let datasheet = &self.dataset.devices[self.device];
+        self.predictor.adapt_with(datasheet, probes, options)
+    }
+
+    /// What is known of a metric with this device known too. `basis` is `[rank, reference]`.
+    fn known(
+        &self,
+        metric: Metric,
+        learned: &MetricPrior,
+        model: &DeviceModel,
+        basis: &DMatrix<f32>,
+    ) -> Result<MetricPrior> {
+        let mut learned = learned.clone();
+        let Some(MetricModel { posterior, .. }) = model.metrics.get(metric) else {
+            return Ok(learned);
+        };
+        // Of all architectures, as that of the other known devices, not of those that happened to be measured.
+        let predicted = posterior.predict(basis);
+        let logs: Vec<f64> = predicted.iter().map(|one| f64::from(one.mean)).collect();
+        let (level, scale) = level_and_scale(&logs);
+        let mut centre = posterior.mean.map(f64::from);
+        centre[0] -= level;
+        centre /= scale;
+        let noise = f64::from(posterior.noise_variance).sqrt();
+        let noise = self.held_out_error(metric)?.map_or(noise, |error| error.max(noise));
+        let datasheet = self.dataset.devices[self.device].clone();
+        let device = KnownDevice {
+            id: datasheet.id.clone(),
+            unit: datasheet.unit.clone(),
+            precision: model.precision,
+            output: None,
+            level,
+            scale,
+            noise: noise / scale,
+            physics_share: 0.0,
+            physics: DVector::zeros(0),
+            datasheet,
+        };
+        learned.prior.add_known(device, &centre);
+        Ok(learned)
+    }
+
+    /// Standard deviation of the logarithm of a metric around what is predicted for architectures that the device was not
+    /// fitted to, nor to isomorphic ones; `None` where none is left.
+    fn held_out_error(&self, metric: Metric) -> Result<Option<f64>> {
+        let measured: Vec<&Probe> = self
+            .probes
+            .iter()
+            .filter(|probe| probe.values.get(metric).is_some())
+            .collect();
+        let architectures: Vec<Architecture> = measured.iter().map(|probe| probe.design.architecture.clone()).collect();
+        let positions: Vec<u32> = (0..measured.len() as u32).collect();
+        let mut rng = self.options.seed.stream("split");
+        let share = Share::Fraction(FITTED);
+        let split = by_isomorphism(self.predictor.space, &architectures, &positions, share, &mut rng);
+        if split.train.is_empty() || split.held_out.is_empty() {
+            return Ok(None);
+        }
+        let fitted: Vec<Probe> = split
+            .train
+            .iter()
+            .map(|&position| measured[position as usize].clone())
+            .collect();
+        let model = self.adapted(&fitted, &AdaptOptions::measured_before(self.options.seed))?;
+        let (Some(model), Some(learned)) = (model.metrics.get(metric), self.predictor.metrics.get(metric)) else {
+            return Ok(None);
+        };
+        let held_out: Vec<Architecture> = split
+            .held_out
+            .iter()
+            .map(|&position| architectures[position as usize].clone())
+            .collect();
+        let predicted = model.predict(&learned.basis(&self.predictor.encode(&held_out)));
+        let errors: Vec<f64> = (split.held_out.iter().zip(predicted))
+            .filter_map(|(&position, predicted)| {
+                let value = measured[position as usize].values.get(metric)?;
+                Some(value.ln() - f64::from(predicted.mean))
+            })
+            .collect();
+        Ok(Some(spread(&errors)))
+    }
+
+    /// Its power, if latency and energy of the same architectures were measured; `position` is its place among the devices
+    /// whose energy is known.
+    fn power(&self, position: usize) -> Option<KnownPower> {
+        let log = |probe: &Probe| {
+            let (latency, energy) = (probe.values.get(Metric::Latency)?, probe.values.get(Metric::Energy)?);
+            Some(energy.ln() - latency.ln())
+        };
+        let logs: Vec<f64> = self.probes.iter().filter_map(log).collect();
+        known_power(position, &logs)
+    }
+}
