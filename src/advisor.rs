@@ -9,7 +9,7 @@ use crate::dataset::Dataset;
 use crate::device::{self, Device, catalogue};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::optimize::{Optimizer, Proposals, Request};
+use crate::optimize::{Optimizer, Proposals, Request, best_of_listed, nothing_proposed};
 use crate::predict::{DeviceModel, Prediction, Predictor, Probe};
 use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
@@ -247,9 +247,19 @@ impl Advisor {
     /// The designs for a device and limits, in a millisecond or so.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] for a checkpoint without an optimizer; otherwise as [`Optimizer::propose`].
+    /// [`Error::Checkpoint`] for a checkpoint without an optimizer, of a space too large to list; otherwise as
+    /// [`Optimizer::propose`].
     pub fn design(&self, device: &DeviceModel, request: &Request) -> Result<Proposals> {
-        self.optimizer()?.propose(&self.predictor, device, request, self.seed)
+        let mut proposals = self.proposals(&[(device, request)])?;
+        proposals.pop().ok_or_else(nothing_proposed)
+    }
+
+    /// The designs for many queries at once, for which an optimizer is needed only where the space cannot be listed.
+    fn proposals(&self, queries: &[(&DeviceModel, &Request)]) -> Result<Vec<Proposals>> {
+        match best_of_listed(&self.predictor, queries)? {
+            Some(proposals) => Ok(proposals),
+            None => self.optimizer()?.propose_batch(&self.predictor, queries, self.seed),
+        }
     }
 
     /// The most accurate design for each of many limits on latency in ms, beside those of `request`, in the order of the limits
@@ -271,7 +281,7 @@ impl Advisor {
             })
             .collect::<Result<Vec<Request>>>()?;
         let queries: Vec<(&DeviceModel, &Request)> = requests.iter().map(|request| (device, request)).collect();
-        let proposals = self.optimizer()?.propose_batch(&self.predictor, &queries, self.seed)?;
+        let proposals = self.proposals(&queries)?;
         let points = limits_ms.iter().zip(requests).zip(proposals);
         Ok(points
             .map(|((&limit_ms, request), proposals)| ParetoPoint {

@@ -42,12 +42,16 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// Reads every file of a checkpoint, once, and compares its hash.
+    /// Reads every file of a checkpoint, once, and compares its hash; again where another process replaces it meanwhile.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] for a folder that is not a checkpoint, is of another format version or of a search space that
     /// this build lacks, or has a damaged file; [`Error::Io`].
     pub fn open(folder: &Path) -> Result<Checkpoint> {
+        Committed::read(folder, &[MANIFEST], || Checkpoint::open_once(folder))
+    }
+
+    fn open_once(folder: &Path) -> Result<Checkpoint> {
         let committed = Committed::of(folder)?;
         let path = committed.path(MANIFEST);
         if !path.exists() {

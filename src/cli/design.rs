@@ -23,7 +23,8 @@ pub(crate) const DESIGNS: usize = 5;
 
 #[derive(Debug, Args)]
 pub(crate) struct DesignArgs {
-    /// Checkpoint with a predictor and an optimizer: a folder, or the name of a shipped one, such as nasbench201
+    /// Checkpoint, with an optimizer where its space is too large to list: a folder, or the name of a shipped one, such as
+    /// nasbench201
     #[arg(long)]
     checkpoint: PathBuf,
     /// Device: an id, a datasheet (.toml), or a device adapted to (.json)
@@ -115,7 +116,6 @@ pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
         ..args.constraints.request(args.count)?
     };
     let advisor = global.advisor(&args.checkpoint)?;
-    advisor.optimizer()?;
     let device = resolve(&args.device, &advisor, global)?;
     let proposals = advisor.design(&device, &request)?;
     if device.knowledge == Knowledge::Prior {

@@ -17,7 +17,8 @@ use crate::stats::{INTERVAL_SHARE, Interval};
 
 #[derive(Debug, Args)]
 pub(crate) struct ParetoArgs {
-    /// Checkpoint with a predictor and an optimizer: a folder, or the name of a shipped one, such as nasbench201
+    /// Checkpoint, with an optimizer where its space is too large to list: a folder, or the name of a shipped one, such as
+    /// nasbench201
     #[arg(long)]
     checkpoint: PathBuf,
     /// Device: an id, a datasheet (.toml), or a device adapted to (.json)

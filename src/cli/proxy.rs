@@ -219,7 +219,7 @@ fn write_pairs(found: &Monotonicity, out: &mut dyn std::io::Write) -> std::io::R
         ];
         for correlation in [&pair.spearman, &pair.kendall] {
             match correlation {
-                Some(one) => record.extend([one.value, one.low, one.high].map(|value| format!("{value:.6}"))),
+                Some(one) => record.extend([one.mean, one.low, one.high].map(|value| format!("{value:.6}"))),
                 None => record.extend([const { String::new() }; 3]),
             }
         }
@@ -245,7 +245,7 @@ fn matrix_table(found: &Monotonicity) -> String {
         if shown {
             cells.extend((0..found.rows.len()).map(|other| match found.pair(index, other) {
                 None => "1".into(),
-                Some(pair) => pair.spearman.map_or("-".into(), |one| format!("{:.2}", one.value)),
+                Some(pair) => pair.spearman.map_or("-".into(), |one| format!("{:.2}", one.mean)),
             }));
         }
         table.add_row(cells);

@@ -79,11 +79,11 @@ pub(crate) fn run(args: &AdaptArgs, global: &Global) -> Result<()> {
     if args.json {
         print_json(&reports)
     } else {
-        print(&adaptation_table(&reports))
+        print(&adaptation_table(&reports, global.seed))
     }
 }
 
-fn adaptation_table(reports: &[FlowReport]) -> String {
+fn adaptation_table(reports: &[FlowReport], seed: u64) -> String {
     let mut table = new_table([
         "target",
         "SRCC of samples",
@@ -120,7 +120,7 @@ fn adaptation_table(reports: &[FlowReport]) -> String {
         figure(stats::mean(&values))
     };
     format!(
-        "{table}\nmean SRCC on unseen architectures {} before, {} after",
+        "{table}\nmean SRCC on unseen architectures {} before, {} after; seed {seed}",
         mean(|report| report.spearman_before),
         mean(|report| report.spearman_after)
     )

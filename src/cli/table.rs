@@ -1,14 +1,35 @@
 //! Tables for people: at most as wide as the terminal, and in plain ASCII where the locale knows nothing else.
 
 use std::env;
+use std::fmt::{self, Display, Formatter};
 use std::io;
 
 use comfy_table::{Cell, ContentArrangement, Row, Table, presets};
 
 use crate::predict::Estimate;
 
+/// Where a cell may be broken: takes no room, and is not printed. The delimiter of a line that is broken is lost, which no part
+/// of an architecture may be.
+const BREAK: char = '\u{200b}';
+
+/// A table as it is printed.
+pub(crate) struct TextTable(Table);
+
+impl TextTable {
+    /// Adds a row below the others.
+    pub(crate) fn add_row<T: Into<Row>>(&mut self, row: T) {
+        self.0.add_row(row);
+    }
+}
+
+impl Display for TextTable {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        out.write_str(&self.0.to_string().replace(BREAK, ""))
+    }
+}
+
 /// An empty table with this header.
-pub(crate) fn new_table<T: Into<Row>>(header: T) -> Table {
+pub(crate) fn new_table<T: Into<Row>>(header: T) -> TextTable {
     let mut table = Table::new();
     table.load_preset(if is_utf8(|name| env::var(name).ok()) {
         presets::UTF8_BORDERS_ONLY
@@ -20,13 +41,16 @@ pub(crate) fn new_table<T: Into<Row>>(header: T) -> Table {
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(width);
     }
-    table
+    TextTable(table)
 }
 
 /// A cell with an architecture, which breaks between its parts where it has to.
 pub(crate) fn architecture(text: &str) -> Cell {
-    let between = if text.contains('|') { '|' } else { '-' };
-    Cell::new(text).set_delimiter(between)
+    let (start, parts) = text.split_at(text.len().min(1));
+    let parts = parts
+        .replace('|', &format!("{BREAK}|"))
+        .replace('-', &format!("-{BREAK}"));
+    Cell::new(format!("{start}{parts}")).set_delimiter(BREAK)
 }
 
 /// A value with its interval, if it has one.
@@ -84,20 +108,40 @@ mod tests {
 
     #[test]
     fn architectures_break_between_their_parts() {
-        let cell = "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|none~0|none~1|none~2|";
+        for (cell, parts) in [
+            (
+                "|nor_conv_3x3~0|+|skip_connect~0|nor_conv_1x1~1|+|none~0|none~1|none~2|",
+                ["nor_conv_3x3~0", "skip_connect~0", "nor_conv_1x1~1"],
+            ),
+            (
+                "k3_e1-k5_e6-skip-k3_e1_g2-k3_e3-k5_e1_g2-k3_e6-k5_e3",
+                ["k5_e6", "k3_e1_g2", "k5_e3"],
+            ),
+        ] {
+            breaks_between(cell, &parts);
+        }
+    }
+
+    fn breaks_between(cell: &str, parts: &[&str]) {
         let mut table = Table::new();
         table.load_preset(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic);
         table.set_width(40);
         table.add_row([architecture(cell)]);
-        let lines: Vec<String> = table.lines().map(|line| line.trim().to_string()).collect();
+        let lines: Vec<String> = TextTable(table)
+            .to_string()
+            .lines()
+            .map(|line| line.trim().to_string())
+            .collect();
+        // Put together again they are what they were, so that it can be copied.
+        assert_eq!(lines.concat(), cell);
         assert!(
             lines.len() > 1 && lines.iter().all(|line| line.len() <= 40),
             "{lines:?}"
         );
-        for part in ["nor_conv_3x3~0", "skip_connect~0", "nor_conv_1x1~1"] {
+        for part in parts {
             assert!(
-                lines.iter().any(|line| line.contains(part)),
+                lines.iter().any(|line| line.contains(*part)),
                 "{part} is broken in {lines:?}"
             );
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::build::Builder;
 use super::deduplicate::{Contradiction, Contradictions, Keyed, deduplicate};
 use super::devices::{DEVICES_FILE, read_devices, unknown_device};
-use super::manifest::Manifest;
+use super::manifest::{MANIFEST_FILE, Manifest};
 use super::table::{Columns, Row, Table};
 use super::{AccuracyRow, Dataset, DeviceValues, Measurement, Origin};
 use crate::device::Device;
@@ -75,11 +75,16 @@ impl Dataset {
     }
 }
 
-/// Reads a dataset folder.
+/// Reads a dataset folder: what one writer left there, even where another process writes to it meanwhile.
 ///
 /// # Errors
-/// [`Error::Malformed`] with file, line and column; [`Error::Io`].
+/// [`Error::Malformed`] with file, line and column; [`Error::Io`]; [`Error::Locked`] where it is written to all the time.
 pub fn load(folder: &Path, progress: &dyn Progress) -> Result<Loaded> {
+    const FILES: [&str; 4] = [MANIFEST_FILE, DEVICES_FILE, MEASUREMENTS_FILE, ACCURACY_FILE];
+    Committed::read(folder, &FILES, || load_once(folder, progress))
+}
+
+fn load_once(folder: &Path, progress: &dyn Progress) -> Result<Loaded> {
     let manifest = Manifest::read(folder)?;
     let space = by_id(&manifest.space)?;
     let mut defaults = Defaults {

@@ -6,11 +6,11 @@
 //! longer needed are removed, last of all the journal. Whoever next writes to the folder finishes what was not.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File, Metadata, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
@@ -23,6 +23,8 @@ const MAX_JOURNAL_BYTES: u64 = 1 << 20;
 /// How long a folder that another process writes to is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_millis(50);
+/// How often files are read that another process replaces meanwhile.
+const READINGS: usize = 20;
 
 /// What a replacement decided, by file name.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -52,6 +54,29 @@ impl Committed {
         })
     }
 
+    /// What `read` makes of the files of a folder that are called `names`. Where another process replaced one of them
+    /// meanwhile it is asked again, so that the answer is of the old files or of the new ones.
+    ///
+    /// # Errors
+    /// What `read` returns; [`Error::Locked`] where the files never stay as they are for as long as reading takes.
+    pub fn read<T>(folder: &Path, names: &[&str], mut read: impl FnMut() -> Result<T>) -> Result<T> {
+        for _ in 0..READINGS {
+            let before = Committed::of(folder)?.versions(names);
+            let answer = read();
+            if Committed::of(folder)?.versions(names) == before {
+                return answer;
+            }
+            sleep(RETRY);
+        }
+        Err(Error::Locked { path: folder.into() })
+    }
+
+    /// What tells the content of a file from another one that replaces it.
+    fn versions(&self, names: &[&str]) -> Vec<Option<Version>> {
+        let version = |name: &&str| Version::of(&fs::metadata(self.path(name)).ok()?);
+        names.iter().map(version).collect()
+    }
+
     /// Where the content of the file called `name` is.
     pub fn path(&self, name: &str) -> PathBuf {
         let temporary = self.journal.renamed.get(name).map(|name| self.folder.join(name));
@@ -59,6 +84,28 @@ impl Committed {
             Some(temporary) => temporary,
             None => self.folder.join(name),
         }
+    }
+}
+
+/// One content of a file: a replacement is another file, and writing into one changes its length or time.
+#[derive(Debug, PartialEq, Eq)]
+struct Version {
+    file: u64,
+    length: u64,
+    modified: SystemTime,
+}
+
+impl Version {
+    fn of(found: &Metadata) -> Option<Version> {
+        #[cfg(unix)]
+        let file = std::os::unix::fs::MetadataExt::ino(found);
+        #[cfg(not(unix))]
+        let file = 0;
+        Some(Version {
+            file,
+            length: found.len(),
+            modified: found.modified().ok()?,
+        })
     }
 }
 
@@ -346,6 +393,33 @@ mod tests {
         }
         // The journal, two renames, one removal, the removal of the journal.
         assert_eq!(stop, 5);
+    }
+
+    #[test]
+    fn files_replaced_while_they_are_read_are_read_again() {
+        let folder = folder_with_old_files();
+        let mut readings = 0;
+        let found = Committed::read(folder.path(), &["a", "b"], || {
+            readings += 1;
+            let committed = Committed::of(folder.path())?;
+            let text = |name: &str| fs::read_to_string(committed.path(name)).unwrap();
+            let a = text("a");
+            if readings == 1 {
+                stopped_before(folder.path(), usize::MAX);
+            }
+            Ok([a, text("b")])
+        });
+        assert_eq!((found.unwrap(), readings), (["new", "new"].map(String::from), 2));
+        // Renaming the very files that were read is no change.
+        let mut readings = 0;
+        let folder = folder_with_old_files();
+        stopped_before(folder.path(), 1);
+        let found = Committed::read(folder.path(), &["a", "b"], || {
+            readings += 1;
+            drop(LockedFolder::open(folder.path()).unwrap());
+            Ok(read(folder.path()))
+        });
+        assert_eq!((found.unwrap(), readings), (["new", "new"].map(String::from), 1));
     }
 
     #[test]

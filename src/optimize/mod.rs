@@ -131,18 +131,10 @@ impl Optimizer {
         seed: Seed,
     ) -> Result<Vec<Proposals>> {
         self.check(predictor)?;
-        let evaluators = queries
-            .iter()
-            .map(|(device, request)| PredictorEvaluator::for_request(predictor, device, request))
-            .collect::<Result<Vec<_>>>()?;
-        if let Some(table) = predictor.table() {
-            let answers = evaluators.into_par_iter().zip(queries);
-            let answers: Vec<Option<Proposals>> = answers
-                .map(|(evaluator, (_, request))| best_of_all(evaluator, table, request))
-                .collect();
-            return Ok(answers.into_iter().flatten().collect());
+        match best_of_listed(predictor, queries)? {
+            Some(proposals) => Ok(proposals),
+            None => Ok(self.propose_by_policy(predictor, queries, evaluators(predictor, queries)?, seed)),
         }
-        Ok(self.propose_by_policy(predictor, queries, evaluators, seed))
     }
 
     /// The best of what the policy writes, refined.
@@ -287,6 +279,33 @@ impl Optimizer {
     }
 }
 
+/// The best designs of a space that is small enough to list, for many queries at once: where all of it can be looked at, no
+/// optimizer is needed. `None` where the space is too large for that.
+///
+/// # Errors
+/// As [`Optimizer::propose`], but for those about the optimizer.
+pub fn best_of_listed(predictor: &Predictor, queries: &[(&DeviceModel, &Request)]) -> Result<Option<Vec<Proposals>>> {
+    let evaluators = evaluators(predictor, queries)?;
+    let Some(table) = predictor.table() else {
+        return Ok(None);
+    };
+    let answers = evaluators.into_par_iter().zip(queries);
+    let answers: Vec<Option<Proposals>> = answers
+        .map(|(evaluator, (_, request))| best_of_all(evaluator, table, request))
+        .collect();
+    Ok(Some(answers.into_iter().flatten().collect()))
+}
+
+fn evaluators<'a>(
+    predictor: &'a Predictor,
+    queries: &[(&'a DeviceModel, &Request)],
+) -> Result<Vec<PredictorEvaluator<'a>>> {
+    let queries = queries.iter();
+    queries
+        .map(|(device, request)| PredictorEvaluator::for_request(predictor, device, request))
+        .collect()
+}
+
 /// One metric of a device at the anchors.
 struct AtAnchors {
     log_upper: Vec<f64>,
@@ -333,7 +352,7 @@ fn sizes(shape: &QueryShape, config: &OptimizerConfig, space: &dyn SearchSpace) 
     }
 }
 
-fn nothing_proposed() -> Error {
+pub(crate) fn nothing_proposed() -> Error {
     Error::Invalid {
         what: "optimizer".into(),
         expected: "a design".into(),

@@ -2,17 +2,17 @@
 
 use rand::Rng;
 use rand::rngs::StdRng;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{mean, quantile_of_sorted};
 use crate::seed::Seed;
 
 const RESAMPLES: usize = 2_000;
 
-/// A mean and the interval that it lies in.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+/// A mean, or another estimate, and the interval that it lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// The mean.
+    /// The mean, or the estimate.
     pub mean: f64,
     /// Lower end.
     pub low: f64,

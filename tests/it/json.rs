@@ -43,7 +43,6 @@ fn is_of(value: &Value, kind: &str) -> bool {
             "number" => value.is_number(),
             "object" => value.is_object(),
             "estimate" => numbers(&["mean", "low", "high"]),
-            "correlation" => numbers(&["value", "low", "high"]),
             "counts" => value
                 .as_object()
                 .is_some_and(|counts| counts.values().all(Value::is_u64)),

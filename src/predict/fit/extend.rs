@@ -7,13 +7,14 @@ use nalgebra::{DMatrix, DVector};
 use super::{FitOptions, MIN_VALUES, REFERENCE, known_power, level_and_scale, spread};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Selection};
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::predict::power::KnownPower;
 use crate::predict::prior::KnownDevice;
-use crate::predict::{AdaptOptions, DeviceModel, MetricModel, MetricPrior, Predictor, Probe};
+use crate::predict::{AdaptOptions, DeviceModel, Encoded, MetricModel, MetricPrior, Predictor, Probe};
 use crate::seed::Seed;
-use crate::space::Architecture;
+use crate::space::{Architecture, Precision};
 
 /// Share of a device's values that it is fitted to where the others tell how far off that is.
 const FITTED: f64 = 0.8;
@@ -62,6 +63,7 @@ pub fn extend(predictor: &Predictor, dataset: &Dataset, options: &FitOptions, se
     for device in devices {
         let own = OwnDevice::new(dataset, device, predictor, options, seed)?;
         let model = own.adapted(&own.probes, &own.options)?;
+        let held_out = own.held_out()?;
         let energies = extended
             .metrics
             .get(Metric::Energy)
@@ -71,8 +73,9 @@ pub fn extend(predictor: &Predictor, dataset: &Dataset, options: &FitOptions, se
             .extend(energies.and_then(|position| own.power(position)));
         let mut metrics = extended.metrics.clone();
         for (metric, learned) in extended.metrics.iter() {
-            if own.probes.iter().any(|probe| probe.values.get(metric).is_some()) {
-                metrics.insert(metric, own.known(metric, learned, &model, &learned.basis(&reference))?);
+            if let Some(model) = model.metrics.get(metric).filter(|_| own.has(metric)) {
+                let known = own.known(metric, learned, model, &learned.basis(&reference), &held_out);
+                metrics.insert(metric, known);
             }
         }
         extended.metrics = metrics;
@@ -100,6 +103,7 @@ struct OwnDevice<'a> {
     dataset: &'a Dataset,
     device: usize,
     predictor: &'a Predictor,
+    precision: Precision,
     probes: Vec<Probe>,
     options: AdaptOptions,
 }
@@ -119,9 +123,10 @@ impl<'a> OwnDevice<'a> {
             ..Selection::at(input)
         };
         let precision = dataset.resolve_precision(device, selection)?;
+        let precision = precision.unwrap_or(dataset.devices[device].runs_at());
         let rows = dataset.measurements.iter().filter(|row| {
             row.device as usize == device
-                && Some(row.precision) == precision
+                && row.precision == precision
                 && dataset.inputs[usize::from(row.input)] == input
         });
         let probes: Vec<Probe> = rows
@@ -142,6 +147,7 @@ impl<'a> OwnDevice<'a> {
             dataset,
             device,
             predictor,
+            precision,
             probes,
             options: AdaptOptions {
                 seed,
@@ -151,8 +157,11 @@ impl<'a> OwnDevice<'a> {
     }
 
     fn adapted(&self, probes: &[Probe], options: &AdaptOptions) -> Result<DeviceModel> {
-        let datasheet = &self.dataset.devices[self.device];
-        self.predictor.adapt_with(datasheet, probes, options)
+        self.predictor.adapt_with(self.datasheet(), probes, options)
+    }
+
+    fn has(&self, metric: Metric) -> bool {
+        self.probes.iter().any(|probe| probe.values.get(metric).is_some())
     }
 
     /// What is known of a metric with this device known too. `basis` is `[rank, reference]`.
@@ -160,13 +169,11 @@ impl<'a> OwnDevice<'a> {
         &self,
         metric: Metric,
         learned: &MetricPrior,
-        model: &DeviceModel,
+        model: &MetricModel,
         basis: &DMatrix<f32>,
-    ) -> Result<MetricPrior> {
-        let mut learned = learned.clone();
-        let Some(MetricModel { posterior, .. }) = model.metrics.get(metric) else {
-            return Ok(learned);
-        };
+        held_out: &HeldOut,
+    ) -> MetricPrior {
+        let posterior = &model.posterior;
         // Of all architectures, as that of the other known devices, not of those that happened to be measured.
         let predicted = posterior.predict(basis);
         let logs: Vec<f64> = predicted.iter().map(|one| f64::from(one.mean)).collect();
@@ -175,62 +182,52 @@ impl<'a> OwnDevice<'a> {
         centre[0] -= level;
         centre /= scale;
         let noise = f64::from(posterior.noise_variance).sqrt();
-        let noise = self.held_out_error(metric)?.map_or(noise, |error| error.max(noise));
-        let datasheet = self.dataset.devices[self.device].clone();
+        let datasheet = self.datasheet().clone();
         let device = KnownDevice {
             id: datasheet.id.clone(),
             unit: datasheet.unit.clone(),
-            precision: model.precision,
+            precision: self.precision,
             output: None,
             level,
             scale,
-            noise: noise / scale,
+            noise: held_out.error(metric, learned).map_or(noise, |error| error.max(noise)) / scale,
             physics_share: 0.0,
             physics: DVector::zeros(0),
             datasheet,
         };
+        let mut learned = learned.clone();
         learned.prior.add_known(device, &centre);
-        Ok(learned)
+        learned
     }
 
-    /// Standard deviation of the logarithm of a metric around what is predicted for architectures that the device was not
-    /// fitted to, nor to isomorphic ones; `None` where none is left.
-    fn held_out_error(&self, metric: Metric) -> Result<Option<f64>> {
-        let measured: Vec<&Probe> = self
+    /// Fits the device to a part of its probes, none of which is isomorphic to one that is left out.
+    fn held_out(&self) -> Result<HeldOut> {
+        let architectures: Vec<Architecture> = self
             .probes
             .iter()
-            .filter(|probe| probe.values.get(metric).is_some())
+            .map(|probe| probe.design.architecture.clone())
             .collect();
-        let architectures: Vec<Architecture> = measured.iter().map(|probe| probe.design.architecture.clone()).collect();
-        let positions: Vec<u32> = (0..measured.len() as u32).collect();
+        let positions: Vec<u32> = (0..self.probes.len() as u32).collect();
         let mut rng = self.options.seed.stream("split");
         let share = Share::Fraction(FITTED);
         let split = by_isomorphism(self.predictor.space, &architectures, &positions, share, &mut rng);
-        if split.train.is_empty() || split.held_out.is_empty() {
-            return Ok(None);
-        }
-        let fitted: Vec<Probe> = split
-            .train
-            .iter()
-            .map(|&position| measured[position as usize].clone())
-            .collect();
-        let model = self.adapted(&fitted, &AdaptOptions::measured_before(self.options.seed))?;
-        let (Some(model), Some(learned)) = (model.metrics.get(metric), self.predictor.metrics.get(metric)) else {
-            return Ok(None);
+        let part = |positions: &[u32]| -> Vec<Probe> {
+            positions
+                .iter()
+                .map(|&position| self.probes[position as usize].clone())
+                .collect()
         };
-        let held_out: Vec<Architecture> = split
-            .held_out
-            .iter()
-            .map(|&position| architectures[position as usize].clone())
-            .collect();
-        let predicted = model.predict(&learned.basis(&self.predictor.encode(&held_out)));
-        let errors: Vec<f64> = (split.held_out.iter().zip(predicted))
-            .filter_map(|(&position, predicted)| {
-                let value = measured[position as usize].values.get(metric)?;
-                Some(value.ln() - f64::from(predicted.mean))
-            })
-            .collect();
-        Ok(Some(spread(&errors)))
+        let probes = part(&split.held_out);
+        let architectures: Vec<Architecture> = probes.iter().map(|probe| probe.design.architecture.clone()).collect();
+        Ok(HeldOut {
+            model: self.adapted(&part(&split.train), &AdaptOptions::measured_before(self.options.seed))?,
+            encoded: self.predictor.encode(&architectures),
+            probes,
+        })
+    }
+
+    fn datasheet(&self) -> &Device {
+        &self.dataset.devices[self.device]
     }
 
     /// Its power, if latency and energy of the same architectures were measured; `position` is its place among the devices
@@ -242,5 +239,23 @@ impl<'a> OwnDevice<'a> {
         };
         let logs: Vec<f64> = self.probes.iter().filter_map(log).collect();
         known_power(position, &logs)
+    }
+}
+
+/// Probes that a device was not fitted to.
+struct HeldOut {
+    model: DeviceModel,
+    probes: Vec<Probe>,
+    encoded: Encoded,
+}
+
+impl HeldOut {
+    /// Standard deviation of the logarithm of a metric around what is predicted; `None` where none was measured.
+    fn error(&self, metric: Metric, learned: &MetricPrior) -> Option<f64> {
+        let predicted = self.model.metrics.get(metric)?.predict(&learned.basis(&self.encoded));
+        let errors: Vec<f64> = (self.probes.iter().zip(predicted))
+            .filter_map(|(probe, predicted)| Some(probe.values.get(metric)?.ln() - f64::from(predicted.mean)))
+            .collect();
+        (!errors.is_empty()).then(|| spread(&errors))
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::cluster;
 use super::fleet::{Column, ColumnKind, Fleet};
 use crate::error::{Error, Result};
-use crate::stats::{self, INTERVAL_SHARE};
+use crate::stats::{self, INTERVAL_SHARE, Interval};
 
 /// Two devices whose values differ by one factor but for this part are one: less than repeated measurements of one device
 /// differ from each other.
@@ -61,20 +61,9 @@ pub struct Pair {
     /// Architectures that both have values of.
     pub architectures: usize,
     /// Spearman's rank correlation (SRCC); absent with fewer than two common architectures or where a side is constant.
-    pub spearman: Option<Correlation>,
+    pub spearman: Option<Interval>,
     /// Kendall's tau-b; absent likewise.
-    pub kendall: Option<Correlation>,
-}
-
-/// A rank correlation and its interval.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Correlation {
-    /// The correlation, -1 to 1.
-    pub value: f64,
-    /// Lower end.
-    pub low: f64,
-    /// Upper end.
-    pub high: f64,
+    pub kendall: Option<Interval>,
 }
 
 /// Two devices that are one: their values differ by one factor. [`DuplicatedDevices`](crate::dataset::DuplicatedDevices) are
@@ -122,7 +111,7 @@ pub fn monotonicity(fleet: &Fleet, threshold: f64, least_common: usize) -> Resul
         let one = compared[devices[a]][devices[b]]?;
         one.spearman
             .filter(|_| one.architectures >= least_common)
-            .map(|correlation| correlation.value)
+            .map(|correlation| correlation.mean)
     };
     let clusters = cluster::complete_linkage(devices.len(), similarity, threshold);
     let order: Vec<usize> = clusters
@@ -217,7 +206,7 @@ impl Monotonicity {
         }
         let pair = self.pair(one, other)?;
         let enough = pair.architectures >= self.least_common;
-        pair.spearman.filter(|_| enough).map(|correlation| correlation.value)
+        pair.spearman.filter(|_| enough).map(|correlation| correlation.mean)
     }
 }
 
@@ -248,8 +237,8 @@ struct Compared {
     architectures: usize,
     identical: usize,
     spread: Option<f64>,
-    spearman: Option<Correlation>,
-    kendall: Option<Correlation>,
+    spearman: Option<Interval>,
+    kendall: Option<Interval>,
 }
 
 impl<'a> Ranked<'a> {
@@ -278,7 +267,7 @@ impl<'a> Ranked<'a> {
 impl Compared {
     fn of(a: &[f64], b: &[f64], spearman: Option<f64>) -> Compared {
         let count = a.len();
-        let correlation = |value: f64, [low, high]: [f64; 2]| Correlation { value, low, high };
+        let correlation = |mean: f64, [low, high]: [f64; 2]| Interval { mean, low, high };
         Compared {
             architectures: count,
             identical: a.iter().zip(b).filter(|(a, b)| a == b).count(),

@@ -54,9 +54,9 @@ fn correlations_worked_by_hand() {
     // One exchange: 1 - 6 * 2 / (25 * 624), and 1 - 4 / (25 * 24).
     let pair = between(&found, "up", "swapped");
     assert_eq!(pair.architectures, 25);
-    assert!((pair.spearman.unwrap().value - (1.0 - 12.0 / 15_600.0)).abs() < 1e-12);
-    assert!((pair.kendall.unwrap().value - (1.0 - 4.0 / 600.0)).abs() < 1e-12);
-    assert_eq!(between(&found, "up", "down").spearman.unwrap().value, -1.0);
+    assert!((pair.spearman.unwrap().mean - (1.0 - 12.0 / 15_600.0)).abs() < 1e-12);
+    assert!((pair.kendall.unwrap().mean - (1.0 - 4.0 / 600.0)).abs() < 1e-12);
+    assert_eq!(between(&found, "up", "down").spearman.unwrap().mean, -1.0);
     assert_eq!(found.pairs.len(), 6);
     for (index, pair) in found.pairs.iter().enumerate() {
         assert_eq!(found.pair(pair.second, pair.first), Some(&found.pairs[index]));
@@ -127,13 +127,13 @@ fn nothing_in_common_constants_and_ties() {
     let pair = between(&found, "first", "second");
     assert_eq!((pair.architectures, pair.spearman, pair.kendall), (0, None, None));
     let pair = between(&found, "first", "whole");
-    assert_eq!((pair.architectures, pair.spearman.unwrap().value), (15, 1.0));
+    assert_eq!((pair.architectures, pair.spearman.unwrap().mean), (15, 1.0));
     for other in ["whole", "same", "nothing"] {
         assert_eq!(between(&found, "constant", other).spearman, None, "{other}");
     }
     // Two groups of 15 against 1..=30: covariance 15 * 7.5 * 7.5 * 2 = 1687.5, variances 30 * 56.25 = 1687.5 and
     // (30^3 - 30) / 12 = 2247.5, so the square root of 1687.5 / 2247.5.
-    let ties = between(&found, "whole", "ties").spearman.unwrap().value;
+    let ties = between(&found, "whole", "ties").spearman.unwrap().mean;
     assert!((ties - (1687.5_f64 / 2247.5).sqrt()).abs() < 1e-12, "{ties}");
     assert!(found.rows[at(&found, "constant")].constant && !found.rows[at(&found, "nothing")].constant);
     // Two constant columns are not one device, as far as can be said.

@@ -225,7 +225,8 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proxy::monotonicity::{Correlation, MatrixRow, Pair};
+    use crate::proxy::monotonicity::{MatrixRow, Pair};
+    use crate::stats::Interval;
 
     /// Five devices: a hub `c` that three agree with, who do not agree with each other, and `lone`.
     fn matrix() -> Monotonicity {
@@ -257,8 +258,8 @@ mod tests {
                     first,
                     second,
                     architectures: 100,
-                    spearman: Some(Correlation {
-                        value: value(first, second),
+                    spearman: Some(Interval {
+                        mean: value(first, second),
                         low: 0.0,
                         high: 1.0,
                     }),

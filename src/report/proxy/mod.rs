@@ -28,7 +28,7 @@ pub fn matrix_heatmap(found: &Monotonicity) -> Heatmap {
         values[index][index] = (row.measured > 1 && !row.constant).then_some(1.0);
     }
     for pair in &found.pairs {
-        let value = pair.spearman.map(|one| one.value);
+        let value = pair.spearman.map(|one| one.mean);
         values[pair.first][pair.second] = value;
         values[pair.second][pair.first] = value;
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::proxy::ColumnKind;
-use crate::proxy::monotonicity::{Correlation, MatrixRow, Pair};
+use crate::proxy::monotonicity::{MatrixRow, Pair};
+use crate::stats::Interval;
 
 fn found() -> Monotonicity {
     let row = |id: &str, constant: bool, cluster: usize| MatrixRow {
@@ -14,8 +15,8 @@ fn found() -> Monotonicity {
         first,
         second,
         architectures: 30,
-        spearman: value.map(|value| Correlation {
-            value,
+        spearman: value.map(|value| Interval {
+            mean: value,
             low: value,
             high: value,
         }),
