@@ -15,7 +15,7 @@ use crate::advisor::Advisor;
 use crate::device::machine::{MachineSheet, System};
 use crate::device::{Device, catalogue, read_toml_at};
 use crate::error::{Error, Result};
-use crate::export::{Weights, onnx};
+use crate::export::{Weights, onnx_for_batch};
 use crate::files::FileKind;
 use crate::measure::{Measured, Outcome, Protocol, Request, Unfinished, measure, setting};
 use crate::metric::{Metric, PerMetric};
@@ -36,8 +36,8 @@ pub(crate) struct MeasureArgs {
     /// hardly possible
     #[arg(long)]
     checkpoint: Option<PathBuf>,
-    /// Search space, where there is no checkpoint: nasbench201, fbnet
-    #[arg(long, required_unless_present = "checkpoint", conflicts_with = "checkpoint")]
+    /// Search space: nasbench201, fbnet [default: that of the checkpoint]
+    #[arg(long, required_unless_present = "checkpoint")]
     space: Option<String>,
     /// File with one architecture or architecture@precision per line, CSV with a column architecture, or what `edgefit design
     /// --format json` printed; - for stdin
@@ -61,6 +61,9 @@ pub(crate) struct MeasureArgs {
     /// Size of the input, such as 32x32 [default: that of the checkpoint, or of the space]
     #[arg(long)]
     input: Option<InputSize>,
+    /// Inputs that are computed at once; latencies are of the whole batch
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    batch: u32,
     #[command(flatten)]
     protocol: ProtocolArgs,
     /// Unit of the latencies that a command prints
@@ -152,7 +155,7 @@ pub(crate) fn run(args: &MeasureArgs, global: &Global) -> Result<ExitCode> {
     let (input, classes) = args.lowered_for(advisor.as_ref(), space);
     let export = |design: &Design| {
         let network = space.lower(&design.architecture, input, classes);
-        onnx(&network, design.policy, &Weights::seeded(global.seed))
+        onnx_for_batch(&network, design.policy, &Weights::seeded(global.seed), args.batch)
     };
     let judge = |measured: &[(Design, f64)]| match &advisor {
         Some(advisor) => judged(advisor, &devices, measured, Seed(global.seed)),
@@ -199,9 +202,15 @@ pub(crate) fn run(args: &MeasureArgs, global: &Global) -> Result<ExitCode> {
 
 impl MeasureArgs {
     fn space(&self, advisor: Option<&Advisor>) -> Result<&'static dyn SearchSpace> {
-        match (advisor, &self.space) {
-            (Some(advisor), _) => Ok(advisor.space()),
-            (None, Some(id)) => by_id(id),
+        let named = self.space.as_deref().map(by_id).transpose()?;
+        match (advisor.map(Advisor::space), named) {
+            (Some(learned), Some(named)) if learned.id() != named.id() => Err(Error::Invalid {
+                what: "search space".into(),
+                expected: format!("{}, that of the checkpoint", learned.id()),
+                found: named.id().into(),
+                hint: "Leave it out, or name another checkpoint.".into(),
+            }),
+            (Some(space), _) | (None, Some(space)) => Ok(space),
             // The parser asks for one of them.
             (None, None) => by_id(""),
         }
@@ -271,7 +280,7 @@ impl MeasureArgs {
                 unit.runtime = Some(name.into());
             }
             let name = unit.runtime.clone().unwrap_or_else(|| "command".into());
-            Ok(setting(&unit, &name, precision, threads))
+            Ok(setting(&unit, &name, precision, threads, self.batch))
         };
         precisions
             .into_iter()

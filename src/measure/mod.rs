@@ -135,13 +135,14 @@ pub struct Outcome {
     pub warnings: Vec<MeasureWarning>,
 }
 
-/// One setting of a hardware unit as a device of its own: `runtime`, precision and threads are part of its id, and it is of the
-/// same unit as the others.
-pub fn setting(unit: &Device, runtime: &str, precision: Precision, threads: usize) -> Device {
+/// One setting of a hardware unit as a device of its own: `runtime`, precision, threads, and a batch of several inputs are part of
+/// its id, and it is of the same unit as the others.
+pub fn setting(unit: &Device, runtime: &str, precision: Precision, threads: usize, batch: u32) -> Device {
+    let batched = if batch > 1 { format!("_b{batch}") } else { String::new() };
     Device {
-        id: format!("{}_{runtime}_{precision}_{threads}t", unit.unit),
+        id: format!("{}_{runtime}_{precision}_{threads}t{batched}", unit.unit),
         precision: Some(precision),
-        batch_size: Some(1.0),
+        batch_size: Some(f64::from(batch)),
         ..unit.clone()
     }
 }
@@ -342,7 +343,11 @@ impl<'a> Work<'a> {
                 return self.give_up_where_hopeless();
             }
         };
-        let busy = before.until(&Activity::of(self.request.system));
+        let busy = if self.request.is_local {
+            before.until(&Activity::of(self.request.system))
+        } else {
+            Busy::default()
+        };
         let named = &self.subjects[subject];
         let entry = RoundEntry {
             device: named.device.clone(),
@@ -517,7 +522,7 @@ impl<'a> Work<'a> {
     fn outcome(&self, added: usize) -> Outcome {
         let measured = self.measured();
         let mut warnings = self.warnings.clone();
-        let (mut entries, mut relative, mut of_designs) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut entries, mut relative, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
         let resolution_ns = self.host.timer_resolution_ns.filter(|_| self.request.is_local);
         for one in measured.iter().filter(|one| !self.is_known(one)) {
             let Some(subject) = self.subjects.iter().find(|subject| subject.design == one.design) else {
@@ -527,11 +532,14 @@ impl<'a> Work<'a> {
             let medians = rounds.iter().zip(&one.latency.rounds_ms);
             relative.extend(medians.map(|(entry, median_ms)| (entry.round, median_ms / one.latency.median_ms)));
             entries.extend(rounds);
-            let runs = self.request.protocol.runs;
-            of_designs.extend(warning::of_design(&subject.name, &one.latency, runs, resolution_ns));
+            summaries.push((subject.name.as_str(), &one.latency));
         }
         warnings.extend(warning::of_rounds(&entries, &relative));
-        warnings.extend(of_designs);
+        warnings.extend(warning::of_designs(
+            &summaries,
+            self.request.protocol.runs,
+            resolution_ns,
+        ));
         let refused = self.subjects.iter().filter_map(|subject| {
             Some(Refused {
                 design: subject.design.clone(),

@@ -135,7 +135,7 @@ impl Bench {
                 ("proc/pressure/cpu", "some avg10=0.00 total=0"),
             ]),
             designs: designs(count),
-            devices: precisions.map(|one| (one, setting(&board, "fake", one, 1))).into(),
+            devices: precisions.map(|one| (one, setting(&board, "fake", one, 1, 1))).into(),
             protocol: Protocol::default(),
             unfinished: Unfinished::Refuse,
             unit_ms: 1.0,

@@ -77,6 +77,8 @@ pub enum MeasureWarning {
         design: String,
         /// Half the width of its interval, in percent.
         percent: f64,
+        /// How many others there are like it, less so.
+        others: usize,
     },
     /// Many runs that took far longer than the others.
     Outliers {
@@ -86,6 +88,8 @@ pub enum MeasureWarning {
         outliers: usize,
         /// Of so many.
         runs: usize,
+        /// How many others there are like it, less so.
+        others: usize,
     },
     /// A latency of hardly more than the clock can tell.
     CoarseClock {
@@ -95,6 +99,8 @@ pub enum MeasureWarning {
         median_ms: f64,
         /// The smallest step of the clock, in ns.
         resolution_ns: f64,
+        /// How many others there are like it, less so.
+        others: usize,
     },
     /// Fewer runs than were asked for.
     FewRuns {
@@ -104,6 +110,8 @@ pub enum MeasureWarning {
         runs: usize,
         /// Of so many.
         of: usize,
+        /// How many others there are like it, less so.
+        others: usize,
     },
     /// What the runtime had to say.
     Runtime {
@@ -178,27 +186,46 @@ impl fmt::Display for MeasureWarning {
                     format!("{:.0} % less", -percent)
                 }
             ),
-            MeasureWarning::Unsteady { design, percent } => write!(
+            MeasureWarning::Unsteady {
+                design,
+                percent,
+                others,
+            } => write!(
                 f,
-                "{design}: the median is only known to {percent:.0} %. Measure it in more rounds, or for longer."
+                "{design}{}: the median is only known to {percent:.0} %. Measure in more rounds, or for longer.",
+                and(*others)
             ),
-            MeasureWarning::Outliers { design, outliers, runs } => write!(
+            MeasureWarning::Outliers {
+                design,
+                outliers,
+                runs,
+                others,
+            } => write!(
                 f,
-                "{design}: {outliers} of {runs} runs took far longer than the others. Something else ran now and then; the median \
-                 hardly suffers, the 90th percentile does."
+                "{design}{}: {outliers} of {runs} runs took far longer than the others. Something else ran now and then; the median \
+                 hardly suffers, the 90th percentile does.",
+                and(*others)
             ),
             MeasureWarning::CoarseClock {
                 design,
                 median_ms,
                 resolution_ns,
+                others,
             } => write!(
                 f,
-                "{design}: {median_ms:.2e} ms is hardly more than the {resolution_ns:.0} ns that the clock can tell. Measure larger \
-                 inputs."
+                "{design}{}: {median_ms:.2e} ms is hardly more than the {resolution_ns:.0} ns that the clock can tell. Measure larger \
+                 inputs.",
+                and(*others)
             ),
-            MeasureWarning::FewRuns { design, runs, of } => write!(
+            MeasureWarning::FewRuns {
+                design,
+                runs,
+                of,
+                others,
+            } => write!(
                 f,
-                "{design}: {runs} runs of the {of} that were asked for. Look at how the command passes on their number."
+                "{design}{}: {runs} runs of the {of} that were asked for. Look at how the command passes on their number.",
+                and(*others)
             ),
             MeasureWarning::Runtime { text, rounds } => match rounds {
                 1 => write!(f, "the runtime says: {text}"),
@@ -307,41 +334,68 @@ fn drift(relative: &[(usize, f64)]) -> Vec<MeasureWarning> {
         .collect()
 }
 
-/// What the samples of one design say about it. `runs` were asked for; `resolution_ns` is that of the clock they were timed by.
-pub(super) fn of_design(
-    design: &str,
-    summary: &LatencySummary,
+/// So many others.
+fn and(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => " (and one more, less so)".into(),
+        _ => format!(" (and {others} more, less so)"),
+    }
+}
+
+/// What the samples of each design say about it: of several that have the same fault, the worst is named. `runs` were asked for;
+/// `resolution_ns` is that of the clock they were timed by.
+pub(super) fn of_designs(
+    designs: &[(&str, &LatencySummary)],
     runs: usize,
     resolution_ns: Option<f64>,
 ) -> Vec<MeasureWarning> {
+    let worst = |badness: &dyn Fn(&LatencySummary) -> f64, limit: f64| {
+        let faulty: Vec<(f64, &(&str, &LatencySummary))> = designs
+            .iter()
+            .map(|design| (badness(design.1), design))
+            .filter(|(badness, _)| *badness > limit)
+            .collect();
+        let worst = faulty.iter().max_by(|a, b| a.0.total_cmp(&b.0))?;
+        Some((worst.1.0.to_string(), worst.1.1, faulty.len() - 1))
+    };
     let mut warnings = Vec::new();
-    let design = || design.to_string();
-    let percent = summary.uncertainty_percent();
-    if percent > MAX_UNCERTAINTY_PERCENT {
+    if let Some((design, summary, others)) = worst(&LatencySummary::uncertainty_percent, MAX_UNCERTAINTY_PERCENT) {
+        let percent = summary.uncertainty_percent();
         warnings.push(MeasureWarning::Unsteady {
-            design: design(),
+            design,
             percent,
+            others,
         });
     }
-    if 100.0 * summary.outliers as f64 > MAX_OUTLIERS_PERCENT * summary.runs as f64 {
+    let outliers_percent = |summary: &LatencySummary| 100.0 * summary.outliers as f64 / summary.runs as f64;
+    if let Some((design, summary, others)) = worst(&outliers_percent, MAX_OUTLIERS_PERCENT) {
         warnings.push(MeasureWarning::Outliers {
-            design: design(),
+            design,
             outliers: summary.outliers,
             runs: summary.runs,
+            others,
         });
     }
-    if let Some(resolution_ns) = resolution_ns.filter(|ns| summary.median_ms * 1e6 < ns * STEPS_OF_THE_CLOCK) {
+    let steps = |summary: &LatencySummary| {
+        let steps = resolution_ns.map(|ns| STEPS_OF_THE_CLOCK * ns / (summary.median_ms * 1e6));
+        steps.unwrap_or(0.0)
+    };
+    if let (Some((design, summary, others)), Some(resolution_ns)) = (worst(&steps, 1.0), resolution_ns) {
         warnings.push(MeasureWarning::CoarseClock {
-            design: design(),
+            design,
             median_ms: summary.median_ms,
             resolution_ns,
+            others,
         });
     }
-    if summary.runs < runs {
+    let too_few = |summary: &LatencySummary| runs as f64 / summary.runs as f64;
+    if let Some((design, summary, others)) = worst(&too_few, 1.0) {
         warnings.push(MeasureWarning::FewRuns {
-            design: design(),
+            design,
             runs: summary.runs,
             of: runs,
+            others,
         });
     }
     warnings
@@ -467,15 +521,17 @@ mod tests {
         let mut slow = vec![1.5e-3; 50];
         slow[..10].fill(0.1);
         let summary = LatencySummary::of(&[&[1e-3; 50], &slow], Seed(1)).unwrap();
-        let found = of_design("a cell", &summary, 120, Some(30.0));
+        let steady = LatencySummary::of(&[&[1.0; 50], &[1.01; 50]], Seed(1)).unwrap();
+        let found = of_designs(&[("good", &steady), ("a cell", &summary)], 120, Some(30.0));
         let said: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(found.len(), 4, "{said:?}");
-        assert!(said.iter().all(|one| one.starts_with("a cell: ")), "{said:?}");
+        assert!(said[..3].iter().all(|one| one.starts_with("a cell: ")), "{said:?}");
+        assert!(said[1].contains("10 of 100 runs"), "{said:?}");
+        // Both have too few runs.
         assert!(
-            said[1].contains("10 of 100 runs") && said[3].contains("100 runs of the 120"),
+            said[3].contains("(and one more, less so): 100 runs of the 120"),
             "{said:?}"
         );
-        let steady = LatencySummary::of(&[&[1.0; 50], &[1.01; 50]], Seed(1)).unwrap();
-        assert_eq!(of_design("a cell", &steady, 100, Some(30.0)), []);
+        assert_eq!(of_designs(&[("good", &steady); 2], 100, Some(30.0)), []);
     }
 }

@@ -90,8 +90,8 @@ pub struct MachineSheet {
     pub year: Option<Fact<f64>>,
     /// Peak arithmetic throughput of these cores at each precision, in GFLOP/s.
     pub peak_gflops: BTreeMap<Precision, Fact<f64>>,
-    /// Main memory, in GiB: no value of a datasheet, but good to know.
-    pub memory_gib: Option<f64>,
+    /// What is good to know and no value of a datasheet: memory, instructions.
+    pub notes: Vec<String>,
 }
 
 impl MachineSheet {
@@ -138,7 +138,7 @@ impl MachineSheet {
             }),
             year: known_value(|device| device.year),
             peak_gflops: peaks(&facts, cores.as_ref(), clock.as_ref()),
-            memory_gib: facts.memory_gib,
+            notes: notes(&facts),
             name,
             cores,
             clock_ghz: clock,
@@ -207,8 +207,8 @@ impl MachineSheet {
         for (key, fact) in numbers {
             text += &line(key, fact.as_ref());
         }
-        if let Some(gib) = self.memory_gib {
-            text += &format!("# memory: {gib:.1} GiB\n");
+        for note in &self.notes {
+            text += &format!("# {note}\n");
         }
         text += "\n[peak-gflops]\n";
         for (precision, fact) in &self.peak_gflops {
@@ -277,6 +277,23 @@ fn cores(facts: &Facts, threads: Option<usize>) -> Option<Fact<f64>> {
         )),
         (None, threads) => threads.map(|threads| Fact::new(threads as f64, Basis::Derived, "threads")),
     }
+}
+
+fn notes(facts: &Facts) -> Vec<String> {
+    let memory = facts.memory_gib.map(|gib| format!("memory: {gib:.1} GiB"));
+    let vectors = facts.vectors.map(|vectors| {
+        let mut text = format!("vectors: {} bits", vectors.bits);
+        let features = [
+            (vectors.fused, "multiplication and addition in one"),
+            (vectors.int8, "dot products of 8-bit integers"),
+            (vectors.fp16, "half precision"),
+        ];
+        for (_, feature) in features.into_iter().filter(|(has, _)| *has) {
+            text += &format!(", {feature}");
+        }
+        text
+    });
+    memory.into_iter().chain(vectors).collect()
 }
 
 fn clock(clock: Clock) -> Fact<f64> {
@@ -366,6 +383,10 @@ mod tests {
         assert_eq!(device.peak_gflops, Some(282.0));
         assert_eq!(read_back(&sheet, Precision::Fp32), device);
         let text = sheet.to_toml(Precision::Fp32);
+        assert!(
+            text.contains("# memory: 16.0 GiB\n# vectors: 512 bits, multiplication"),
+            "{text}"
+        );
         assert!(text.contains("tdp-w = 85  # catalogue: as silver_4114"), "{text}");
         assert!(
             text.contains("fp32 = 282  # derived: 2 cores x 2.2 GHz x 64 FLOP/cycle"),
