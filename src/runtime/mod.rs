@@ -6,8 +6,8 @@
 //! | [`RuntimeOptions::OnnxRuntime`] | the shared library of ONNX Runtime, found when it is opened | edgefit |
 //! | [`RuntimeOptions::Command`] | a tool that runs a model, here or on another device | the tool |
 //!
-//! The first two run in this process and share one loop around a monotonic clock, [`time`]. How many rounds are measured, in which
-//! order, and what is made of the samples is no matter of a runtime.
+//! The first two run in this process and share one loop around a monotonic clock, [`time`]. How many rounds are
+//! measured, in which order, and what is made of the samples is no matter of a runtime.
 
 mod command;
 mod embedded;
@@ -30,8 +30,8 @@ pub trait Runtime: Send + Sync {
     /// Name and version, as in `rten 0.27.0`.
     fn describe(&self) -> String;
 
-    /// Makes a model ready to be run with so many threads: everything that happens once, so that [`Session::measure`] times
-    /// inference alone.
+    /// Makes a model ready to be run with so many threads: everything that happens once, so that [`Session::measure`]
+    /// times inference alone.
     ///
     /// # Errors
     /// [`Error::Run`] of a model that this runtime refuses; others it may still run.
@@ -47,8 +47,8 @@ pub trait Session {
     fn measure(&mut self, round: &Round) -> Result<Samples>;
 }
 
-/// How long to run a model: runs and seconds are both lower bounds, so that fast models are run often enough and slow ones
-/// long enough.
+/// How long to run a model: runs and seconds are both lower bounds, so that fast models are run often enough and slow
+/// ones long enough.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Round {
     /// Runs before the first one that counts, at least.

@@ -7,8 +7,8 @@ use crate::error::Result;
 
 /// Times `run` again and again by a monotonic clock, after the warm-up that the round asks for.
 ///
-/// The clock is read once before and once after each run, and nothing else lies between: a sample includes one reading of
-/// the clock, some tens of nanoseconds.
+/// The clock is read once before and once after each run, and nothing else lies between: a sample includes one
+/// reading of the clock, some tens of nanoseconds.
 ///
 /// # Errors
 /// What `run` returns. What was timed before it is given up.

@@ -26,6 +26,7 @@ mod proxy_real;
 mod real;
 mod real_sources;
 mod report;
+mod runtimes;
 mod shipped;
 mod sources;
 mod sources_360;

@@ -6,8 +6,8 @@
 //! | `Inference timings in us: Init: .., First inference: .., Warmup (avg): .., Inference (avg): ..` | TensorFlow Lite's `benchmark_model` | one value: the median of the runs where the line `count=.. median=..` before it has it, their mean otherwise |
 //! | `Average inference time cost total: .. ms`, `P50 Latency: .. s` | ONNX Runtime's `onnxruntime_perf_test` | one value: the median where it is printed (option `-s`), the mean otherwise |
 //!
-//! The last two are found anywhere in standard output or, where releases of `benchmark_model` print them, in standard error.
-//! One value for many runs says nothing of their spread, which a warning tells.
+//! The last two are found anywhere in standard output or, where releases of `benchmark_model` print them, in standard
+//! error. One value for many runs says nothing of their spread, which a warning tells.
 
 use serde::Deserialize;
 

@@ -12,7 +12,8 @@ use crate::error::{Error, Result};
 
 /// Of a program that prints more, so much of the end is kept.
 const KEPT_BYTES: usize = 16 << 20;
-/// How often a program that has closed its output is looked at. It prints its results last, so nothing is timed any more.
+/// How often a program that has closed its output is looked at. It prints its results last, so nothing is timed any
+/// more.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// How long the output of a program that was stopped is waited for.
 const AFTER_STOP: Duration = Duration::from_secs(1);
@@ -47,8 +48,8 @@ pub(super) fn find(program: &str) -> Result<()> {
     }
 }
 
-/// Runs a program without input and returns how it ended, its standard output and its standard error. Nothing wakes up while
-/// it runs: it may share the machine with what it measures.
+/// Runs a program without input and returns how it ended, its standard output and its standard error. Nothing wakes
+/// up while it runs: it may share the machine with what it measures.
 ///
 /// # Errors
 /// [`Error::Runtime`] if it cannot be started.

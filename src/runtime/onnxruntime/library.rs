@@ -1,7 +1,7 @@
 //! Where the shared library of ONNX Runtime is, and what is wrong with it.
 //!
-//! The system's loader says little of a library for another processor ("no such file", in part), so the file is looked at
-//! before.
+//! The system's loader says little of a library for another processor ("no such file", in part), so the file is
+//! looked at before.
 
 use std::fs::File;
 use std::io::Read;
@@ -86,7 +86,8 @@ fn is_library(path: &Path) -> bool {
         || name == "onnxruntime.dll"
 }
 
-/// Looks at the first bytes of a library in the ELF format; other systems have other formats, which their loader tells of.
+/// Looks at the first bytes of a library in the ELF format; other systems have other formats, which their loader
+/// tells of.
 fn check(path: &Path) -> Result<()> {
     let expected = format!("a shared library for {}", std::env::consts::ARCH);
     let unfit = |found: &str| missing(expected.clone(), format!("{found} in {}", path.display()));

@@ -1,4 +1,5 @@
-//! ONNX Runtime, from a shared library that is found when it is opened: nothing is linked, and nothing fetched by the build.
+//! ONNX Runtime, from a shared library that is found when it is opened: nothing is linked, and nothing fetched by the
+//! build.
 
 mod library;
 
@@ -18,8 +19,8 @@ use crate::error::{Error, Result};
 /// The library that this process has opened: ONNX Runtime allows for one in a process, with one environment.
 static OPENED: Mutex<Option<OnnxRuntime>> = Mutex::new(None);
 
-/// Runs models in this process with [ONNX Runtime](https://onnxruntime.ai): all graph optimisations, the CPU, one operator at
-/// a time on so many threads as are asked for.
+/// Runs models in this process with [ONNX Runtime](https://onnxruntime.ai): all graph optimisations, the CPU, one
+/// operator at a time on so many threads as are asked for.
 #[derive(Debug, Clone)]
 pub struct OnnxRuntime {
     library: PathBuf,
