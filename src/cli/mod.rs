@@ -10,6 +10,7 @@ mod design;
 mod device;
 mod devices;
 mod evaluate;
+mod export;
 mod interrupt;
 mod measure;
 mod pareto;
@@ -167,6 +168,15 @@ Examples:
   edgefit pareto --checkpoint nasbench201 --device pixel3
   edgefit pareto --checkpoint nasbench201 --device pixel3 --limits-ms 5,10,20 --format csv --svg pareto.svg")]
     Pareto(pareto::ParetoArgs),
+    /// Write a design as an ONNX file, for any runtime
+    #[command(after_help = "\
+Examples:
+  edgefit export --design '|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|' --out cell.onnx
+  edgefit design --checkpoint nasbench201 --device pixel3 --max-latency-ms 10 --format json > designs.json
+  edgefit export --from designs.json --precision int8 --out design.onnx
+
+Weights are random, which is enough to measure latency.")]
+    Export(export::ExportArgs),
     /// Train, adapt and score a named few-shot benchmark, beside published figures
     #[command(after_help = "\
 Examples:
@@ -228,6 +238,7 @@ impl Cli {
             Verb::Design(args) => design::run(args, &self.global),
             Verb::Search(args) => search::run(args, &self.global),
             Verb::Pareto(args) => pareto::run(args, &self.global),
+            Verb::Export(args) => export::run(args, &self.global),
             Verb::Benchmark(args) => benchmark::run(args, &self.global),
             Verb::Measure(args) => measure::run(args, &self.global),
             Verb::Device(verb) => describe::run(verb, &self.global),

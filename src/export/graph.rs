@@ -46,6 +46,41 @@ impl Elements {
         }
     }
 
+    pub(super) fn bytes(values: &[u8]) -> Elements {
+        Elements {
+            kind: ElementType::Uint8,
+            bytes: values.to_vec(),
+        }
+    }
+
+    /// Signed integers of 8 bits, as their bytes.
+    pub(super) fn signed_bytes(bytes: Vec<u8>) -> Elements {
+        Elements {
+            kind: ElementType::Int8,
+            bytes,
+        }
+    }
+
+    pub(super) fn words(values: &[i32]) -> Elements {
+        Elements {
+            kind: ElementType::Int32,
+            bytes: values.iter().flat_map(|value| value.to_le_bytes()).collect(),
+        }
+    }
+
+    /// Signed integers of 4 bits, the first of two in the lower half of its byte.
+    pub(super) fn nibbles(values: &[i8]) -> Elements {
+        let nibble = |value: &i8| *value as u8 & 0x0f;
+        let bytes = values.chunks(2).map(|pair| match pair {
+            [low, high] => nibble(low) | nibble(high) << 4,
+            _ => pair.first().map_or(0, nibble),
+        });
+        Elements {
+            kind: ElementType::Int4,
+            bytes: bytes.collect(),
+        }
+    }
+
     pub(super) fn integers(values: &[i64]) -> Elements {
         Elements {
             kind: ElementType::Int64,

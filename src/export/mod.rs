@@ -9,22 +9,31 @@
 //! |---|---|---|
 //! | fp32 | as it is | opset 17 |
 //! | fp16 | weights and feature maps are halves, with a `Cast` behind the input and before the output | opset 17 |
+//! | int8 | weights and feature maps are bytes, between `QuantizeLinear` and `DequantizeLinear`; ranges of feature maps are those for random inputs | opset 17 |
+//! | int4 | weights alone have four bits, before `DequantizeLinear`; computed with is fp32 | opset 21 |
 
+mod calibrate;
 mod graph;
+mod int4;
+mod int8;
 mod lower;
 mod message;
 mod parameters;
 mod plan;
+mod reference;
 mod scheme;
 mod seeded;
 mod weights;
 
+use self::int4::Int4;
+use self::int8::Int8;
 use self::plan::Plan;
 use self::scheme::{Half, Scheme, Single};
 use crate::error::{Error, Result};
 use crate::space::{Network, Precision, QuantPolicy};
 
 pub use parameters::{Normalization, Parameters};
+pub use reference::forward;
 pub use weights::Weights;
 
 /// The ONNX file of a network for a batch of one.
@@ -41,7 +50,7 @@ pub use weights::Weights;
 /// ```
 ///
 /// # Errors
-/// [`Error::Invalid`] for a policy that files cannot be written in.
+/// [`Error::Invalid`] for a policy that files cannot be written in, and where feature maps of int8 would hold what is no number.
 pub fn onnx(network: &Network, policy: QuantPolicy, weights: &Weights) -> Result<Vec<u8>> {
     onnx_for_batch(network, policy, weights, 1)
 }
@@ -49,22 +58,35 @@ pub fn onnx(network: &Network, policy: QuantPolicy, weights: &Weights) -> Result
 /// The ONNX file of a network for batches of this size, which is fixed.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a policy that files cannot be written in.
+/// [`Error::Invalid`] for a policy that files cannot be written in, and where feature maps of int8 would hold what is no number.
 pub fn onnx_for_batch(network: &Network, policy: QuantPolicy, weights: &Weights, batch: u32) -> Result<Vec<u8>> {
+    let network = network.without_dead_nodes();
+    let parameters = weights.of(&network)?;
+    let plan = Plan::new(&network, &parameters);
     let scheme: Box<dyn Scheme> = match policy {
         QuantPolicy::Uniform(Precision::Fp32) => Box::new(Single),
         QuantPolicy::Uniform(Precision::Fp16) => Box::new(Half),
-        QuantPolicy::Uniform(Precision::Bf16 | Precision::Int16 | Precision::Int8 | Precision::Int4) => {
-            return Err(unsupported(policy));
+        QuantPolicy::Uniform(Precision::Int8) => {
+            let ranges = calibrate::ranges(&network, &parameters, &plan)?;
+            Box::new(Int8::new(&plan, &ranges))
         }
+        QuantPolicy::Uniform(Precision::Int4) => Box::new(Int4),
+        QuantPolicy::Uniform(Precision::Bf16 | Precision::Int16) => return Err(unsupported(policy)),
     };
-    let network = network.without_dead_nodes();
-    let plan = Plan::new(&network, &weights.of(&network)?);
     Ok(lower::file(&plan, scheme.as_ref(), batch))
 }
 
+/// The set of ONNX operators that files in this precision use.
+pub fn opset(policy: QuantPolicy) -> i64 {
+    let opset = match policy {
+        QuantPolicy::Uniform(Precision::Int4) => Int4.opset(),
+        QuantPolicy::Uniform(_) => Single.opset(),
+    };
+    opset.0
+}
+
 /// The precisions that files can be written in.
-pub const PRECISIONS: [Precision; 2] = [Precision::Fp32, Precision::Fp16];
+pub const PRECISIONS: [Precision; 4] = [Precision::Fp32, Precision::Fp16, Precision::Int8, Precision::Int4];
 
 fn unsupported(policy: QuantPolicy) -> Error {
     Error::Invalid {

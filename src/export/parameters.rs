@@ -85,6 +85,30 @@ impl Kernel {
     }
 }
 
+impl Kernel {
+    /// The weights as integers of at most this magnitude, and the scale of every output, by which they are multiplied. The
+    /// largest weight of an output is `largest`.
+    pub(super) fn quantized(&self, largest: f32) -> (Vec<f32>, Vec<i8>) {
+        let each = self.weight.len() / self.dims[0].max(1);
+        let filters = self.weight.chunks(each.max(1));
+        let scale = |filter: &[f32]| {
+            let most = filter.iter().fold(0.0_f32, |most, weight| most.max(weight.abs()));
+            // Outputs without weights have any scale.
+            if most / largest < f32::MIN_POSITIVE {
+                1.0
+            } else {
+                most / largest
+            }
+        };
+        let scales: Vec<f32> = filters.clone().map(scale).collect();
+        let rounded = |(filter, scale): (&[f32], &f32)| -> Vec<i8> {
+            filter.iter().map(|weight| (weight / scale).round() as i8).collect()
+        };
+        let integers = filters.zip(&scales).flat_map(rounded).collect();
+        (scales, integers)
+    }
+}
+
 /// The shape of a layer's weights, empty where it has none that inputs are summed with.
 pub(super) fn weight_dims(layer: &Layer) -> Vec<usize> {
     let outputs = layer.output.channels as usize;

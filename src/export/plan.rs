@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::parameters::{Kernel, Parameters};
-use crate::space::{Activation, Layer, Network, Operation, PoolingKind, Shape};
+use super::reference::Stage;
+use crate::space::{Activation, Layer, Network, Node, Operation, PoolingKind, Shape};
 
 /// Steps in an order in which they can run. The first is the input.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Step {
     /// The steps that it reads.
     pub(super) inputs: Vec<usize>,
     pub(super) output: Shape,
+    /// Where the network has the same value; nowhere for zeros.
+    pub(super) value: Option<(usize, Stage)>,
 }
 
 #[derive(Debug)]
@@ -95,7 +98,7 @@ impl Plan {
             let inputs: Vec<Value> = node.inputs.iter().map(|&input| values[input as usize]).collect();
             let value = match builder.simplified(node.layer, &inputs) {
                 Some(value) => value,
-                None => Value::Step(builder.append(node.layer, parameters, &inputs)),
+                None => Value::Step(builder.append(&node, parameters, &inputs)),
             };
             values.push(value);
         }
@@ -105,6 +108,16 @@ impl Plan {
             output,
         };
         plan.without_dead_steps()
+    }
+
+    /// How many steps read each step; the network's output counts as one.
+    pub(super) fn readers(&self) -> Vec<usize> {
+        let mut readers = vec![0; self.steps.len()];
+        readers[self.output] += 1;
+        for &input in self.steps.iter().flat_map(|step| &step.inputs) {
+            readers[input] += 1;
+        }
+        readers
     }
 
     /// The plan without what nothing reads since zeros went. The input stays.
@@ -159,7 +172,9 @@ impl Builder {
     }
 
     /// Appends a layer and gives the step of its output.
-    fn append(&mut self, layer: &Layer, parameters: &Parameters, inputs: &[Value]) -> usize {
+    fn append(&mut self, node: &Node<'_>, parameters: &Parameters, inputs: &[Value]) -> usize {
+        let layer = node.layer;
+        let given = (node.id, Stage::Output);
         let inputs: Vec<usize> = inputs.iter().map(|&input| self.step(input)).collect();
         let kernel = || Kernel::folded(layer, parameters);
         let (operator, activation) = match layer.operation {
@@ -182,7 +197,7 @@ impl Builder {
                 (convolve, activation)
             }
             Operation::Linear => (Operator::Connect(kernel()), None),
-            Operation::Activation(activation) => return self.activate(inputs[0], activation),
+            Operation::Activation(activation) => return self.activate(inputs[0], activation, given),
             Operation::Pooling(pooling) => {
                 let window = Window::new(pooling.kernel, pooling.stride, pooling.padding, layer);
                 (Operator::Pool(pooling.kind, window), None)
@@ -193,17 +208,18 @@ impl Builder {
             Operation::Concatenation => (Operator::Concatenate, None),
             Operation::Shuffle { groups } => (Operator::Shuffle { groups }, None),
         };
-        let step = self.push(operator, inputs, layer.output);
-        activation.map_or(step, |activation| self.activate(step, activation))
+        let value = activation.map_or(given, |_| (node.id, Stage::Linear));
+        let step = self.push(operator, inputs, layer.output, Some(value));
+        activation.map_or(step, |activation| self.activate(step, activation, given))
     }
 
     /// The activation of a step's output, computed once however often it is read.
-    fn activate(&mut self, input: usize, activation: Activation) -> usize {
+    fn activate(&mut self, input: usize, activation: Activation, value: (usize, Stage)) -> usize {
         if let Some(&step) = self.activations.get(&(input, activation)) {
             return step;
         }
         let output = self.steps[input].output;
-        let step = self.push(Operator::Activate(activation), vec![input], output);
+        let step = self.push(Operator::Activate(activation), vec![input], output, Some(value));
         self.activations.insert((input, activation), step);
         step
     }
@@ -217,18 +233,19 @@ impl Builder {
                     return step;
                 }
                 let output = self.steps[like].output;
-                let step = self.push(Operator::Zero, vec![like], output);
+                let step = self.push(Operator::Zero, vec![like], output, None);
                 self.zeros.insert(like, step);
                 step
             }
         }
     }
 
-    fn push(&mut self, operator: Operator, inputs: Vec<usize>, output: Shape) -> usize {
+    fn push(&mut self, operator: Operator, inputs: Vec<usize>, output: Shape, value: Option<(usize, Stage)>) -> usize {
         self.steps.push(Step {
             operator,
             inputs,
             output,
+            value,
         });
         self.steps.len() - 1
     }

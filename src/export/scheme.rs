@@ -36,16 +36,19 @@ pub(super) trait Scheme {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Single;
 
+impl Single {
+    /// Adds the bias of a layer, if it has one.
+    pub(super) fn bias(graph: &mut Graph, name: &str, kernel: &Kernel) -> Option<String> {
+        let bias = kernel.bias.as_ref()?;
+        Some(graph.constant(&format!("{name}.bias"), &[bias.len()], Elements::floats(bias)))
+    }
+}
+
 impl Scheme for Single {
     fn constants(&self, graph: &mut Graph, name: &str, kernel: &Kernel, _input: usize) -> (String, Option<String>) {
-        let bias = (kernel.bias.as_ref())
-            .map(|bias| graph.constant(&format!("{name}.bias"), &[bias.len()], Elements::floats(bias)));
-        let weight = graph.constant(
-            &format!("{name}.weight"),
-            &kernel.dims,
-            Elements::floats(&kernel.weight),
-        );
-        (weight, bias)
+        let weights = Elements::floats(&kernel.weight);
+        let weight = graph.constant(&format!("{name}.weight"), &kernel.dims, weights);
+        (weight, Single::bias(graph, name, kernel))
     }
 }
 

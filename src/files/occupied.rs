@@ -16,6 +16,9 @@ const MEASURED: [&str; 3] = ["latency_ms", "energy_mj", "accuracy_percent"];
 /// The first columns of a table of pairs.
 const PAIR: [&str; 2] = ["first", "second"];
 
+/// How the ONNX files that edgefit writes begin: version of the format, 8 or 10, and the name of the producer.
+const NETWORK_STARTS: [&str; 2] = ["\x08\x08\x12\x07edgefit", "\x08\x0a\x12\x07edgefit"];
+
 /// What a file that a command writes holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
@@ -31,6 +34,8 @@ pub enum FileKind {
     Figure,
     /// Correlations between pairs of devices, as CSV.
     Correlations,
+    /// A network as ONNX.
+    Network,
 }
 
 /// What a file was found to hold.
@@ -53,6 +58,7 @@ impl fmt::Display for Content {
             Content::Known(FileKind::Report) => "a report",
             Content::Known(FileKind::Figure) => "a figure",
             Content::Known(FileKind::Correlations) => "correlations between devices",
+            Content::Known(FileKind::Network) => "a network",
             Content::Other => "something else",
         })
     }
@@ -90,6 +96,8 @@ fn content(text: &str) -> Content {
     };
     if start.is_empty() {
         Content::Nothing
+    } else if NETWORK_STARTS.iter().any(|network| text.starts_with(network)) {
+        Content::Known(FileKind::Network)
     } else if starts_with("<!doctype html") {
         Content::Known(FileKind::Report)
     } else if starts_with("<svg") {

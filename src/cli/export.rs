@@ -1,0 +1,160 @@
+//! `edgefit export`: a design as a file that runtimes run.
+
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{ArgGroup, Args};
+use serde::Deserialize;
+
+use super::{Global, STDOUT};
+use crate::error::{Error, Result};
+use crate::export::{Weights, onnx_for_batch, opset};
+use crate::files::{FileKind, read_bounded};
+use crate::space::{Design, InputSize, Network, Precision, SearchSpace, all, by_id};
+
+/// Largest list of designs that is read, in bytes.
+const MAX_DESIGN_BYTES: u64 = 16 << 20;
+/// Most inputs of a batch.
+const MAX_BATCH: i64 = 4096;
+/// Most classes of a network.
+const MAX_CLASSES: i64 = 1 << 20;
+
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("what").required(true).args(["design", "from"]))]
+pub(crate) struct ExportArgs {
+    /// Design: an architecture, or architecture@precision
+    #[arg(long)]
+    design: Option<String>,
+    /// What `edgefit design --format json` printed, of which the first design is taken; - for stdin
+    #[arg(long)]
+    from: Option<PathBuf>,
+    /// Search space: nasbench201, fbnet [default: the one whose notation the architecture is in]
+    #[arg(long)]
+    space: Option<String>,
+    /// Size of the input, such as 32x32 [default: that of the space]
+    #[arg(long)]
+    input: Option<InputSize>,
+    /// Number of classes
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=MAX_CLASSES))]
+    classes: u32,
+    /// Inputs that are computed at once, fixed in the file
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH))]
+    batch: u32,
+    /// Precision: fp32, fp16, int8 or int4 (weights alone) [default: that of the design, else fp32]
+    #[arg(long)]
+    precision: Option<Precision>,
+    /// File to write; - for stdout
+    #[arg(long)]
+    out: PathBuf,
+}
+
+pub(crate) fn run(args: &ExportArgs, global: &Global) -> Result<ExitCode> {
+    global.check_out(&args.out, FileKind::Network)?;
+    let (space, mut design) = args.design()?;
+    if let Some(precision) = args.precision {
+        design.policy = precision.into();
+    }
+    let input = args.input.unwrap_or_else(|| space.default_input());
+    let network = space.lower(&design.architecture, input, args.classes);
+    let weights = Weights::seeded(global.seed);
+    let file = onnx_for_batch(&network, design.policy, &weights, args.batch)?;
+    if !network.output_depends_on_input() {
+        global.say("note: the output of this network does not depend on its input");
+    }
+    let written = format!(
+        "wrote {}: {}",
+        args.out.display(),
+        description(&network, &design, input, file.len())
+    );
+    global.write_out(&args.out, &file, &written)?;
+    global.say(format!(
+        "note: its weights are random, of seed {}: they show how fast the network is, not how accurate",
+        global.seed
+    ));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a file holds.
+fn description(network: &Network, design: &Design, input: InputSize, bytes: usize) -> String {
+    let millions = |count: u64| count as f64 / 1e6;
+    format!(
+        "{:.2} MiB, {}, opset {}, input {input}, {:.1} M multiply-accumulate operations, {:.2} M parameters",
+        bytes as f64 / f64::from(1 << 20),
+        design.policy,
+        opset(design.policy),
+        millions(network.macs()),
+        millions(network.parameters())
+    )
+}
+
+impl ExportArgs {
+    /// The design that is asked for, and its space.
+    fn design(&self) -> Result<(&'static dyn SearchSpace, Design)> {
+        let text = match (&self.design, &self.from) {
+            (Some(text), _) => text.clone(),
+            (None, Some(path)) => first_design(path)?,
+            // The parser asks for one of them.
+            (None, None) => String::new(),
+        };
+        let read = |space: &'static dyn SearchSpace| Ok((space, Design::parse(&text, space, Precision::Fp32.into())?));
+        if let Some(id) = &self.space {
+            return read(by_id(id)?);
+        }
+        let mut refused = Vec::new();
+        for space in all() {
+            match read(space) {
+                Ok(found) => return Ok(found),
+                Err(error) => refused.push(format!("as {}: {error}", space.id())),
+            }
+        }
+        Err(Error::Invalid {
+            what: "design".into(),
+            expected: "an architecture in the notation of a search space".into(),
+            found: format!("one that no space reads. {}", refused.join(" ")),
+            hint: "Name the space for its message alone.".into(),
+        })
+    }
+}
+
+/// A design as `edgefit design` prints it.
+#[derive(Debug, Deserialize)]
+struct Printed {
+    architecture: String,
+    quantization: String,
+}
+
+/// A list of designs, or one alone.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum PrintedDesigns {
+    List(Vec<Printed>),
+    One(Printed),
+}
+
+/// The first design of a file, as a string.
+fn first_design(path: &Path) -> Result<String> {
+    let bytes = if path == Path::new(STDOUT) {
+        let mut bytes = Vec::new();
+        let read = io::stdin().lock().take(MAX_DESIGN_BYTES).read_to_end(&mut bytes);
+        read.map_err(Error::io("read", "stdin"))?;
+        bytes
+    } else {
+        read_bounded(path, MAX_DESIGN_BYTES)?
+    };
+    let malformed = |found: String| Error::Malformed {
+        path: path.to_path_buf(),
+        line: None,
+        column: None,
+        expected: "designs with `architecture` and `quantization`, as JSON".into(),
+        found,
+        hint: "Write them with `edgefit design --format json`.".into(),
+    };
+    let first = match serde_json::from_slice(&bytes) {
+        Ok(PrintedDesigns::List(designs)) => designs.into_iter().next(),
+        Ok(PrintedDesigns::One(design)) => Some(design),
+        Err(error) => return Err(malformed(error.to_string())),
+    };
+    let first = first.ok_or_else(|| malformed("an empty list".into()))?;
+    Ok(format!("{}@{}", first.architecture, first.quantization))
+}
