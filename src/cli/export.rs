@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Global, STDOUT};
 use crate::error::{Error, Result};
-use crate::export::{Weights, onnx_for_batch, opset};
+use crate::export::{Weights, name_list, onnx_for_batch, opset};
 use crate::files::{FileKind, read_bounded};
 use crate::space::{Design, InputSize, Network, Precision, SearchSpace, all, by_id};
 
@@ -44,6 +44,10 @@ pub(crate) struct ExportArgs {
     /// Precision: fp32, fp16, int8 or int4 (weights alone) [default: that of the design, else fp32]
     #[arg(long)]
     precision: Option<Precision>,
+    /// Trained weights: safetensors, or a state_dict that PyTorch saved, with the names of the space's reference implementation
+    /// [default: random ones]
+    #[arg(long)]
+    weights: Option<PathBuf>,
     /// File to write; - for stdout
     #[arg(long)]
     out: PathBuf,
@@ -57,7 +61,10 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Result<ExitCode> {
     }
     let input = args.input.unwrap_or_else(|| space.default_input());
     let network = space.lower(&design.architecture, input, args.classes);
-    let weights = Weights::seeded(global.seed);
+    let weights = match &args.weights {
+        Some(path) => Weights::read(path, &space.layer_names(&design.architecture), &network)?,
+        None => Weights::seeded(global.seed),
+    };
     let file = onnx_for_batch(&network, design.policy, &weights, args.batch)?;
     if !network.output_depends_on_input() {
         global.say("note: the output of this network does not depend on its input");
@@ -68,10 +75,20 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Result<ExitCode> {
         description(&network, &design, input, file.len())
     );
     global.write_out(&args.out, &file, &written)?;
-    global.say(format!(
-        "note: its weights are random, of seed {}: they show how fast the network is, not how accurate",
-        global.seed
-    ));
+    if weights.are_random() {
+        global.say(format!(
+            "note: its weights are random, of seed {}: they show how fast the network is, not how accurate",
+            global.seed
+        ));
+    }
+    if !weights.unused().is_empty() {
+        global.say(format!(
+            "warning: {} tensors of the file belong to no layer of this architecture: {}. Check that it is the one that was \
+             trained",
+            weights.unused().len(),
+            name_list(weights.unused())
+        ));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

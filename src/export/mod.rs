@@ -23,6 +23,8 @@ mod plan;
 mod reference;
 mod scheme;
 mod seeded;
+mod stored;
+mod tensor_file;
 mod weights;
 
 use self::int4::Int4;
@@ -34,6 +36,7 @@ use crate::space::{Network, Precision, QuantPolicy};
 
 pub use parameters::{Normalization, Parameters};
 pub use reference::forward;
+pub(crate) use stored::name_list;
 pub use weights::Weights;
 
 /// The ONNX file of a network for a batch of one.

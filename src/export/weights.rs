@@ -1,10 +1,14 @@
 //! Where the weights of an exported network come from.
 
-use super::parameters::{Parameters, learns};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::parameters::{Parameters, learns, weight_dims};
 use super::seeded;
-use crate::error::Result;
+use super::stored;
+use crate::error::{Error, Result};
 use crate::seed::Seed;
-use crate::space::Network;
+use crate::space::{LayerNames, Network};
 
 /// The weights of a network.
 #[derive(Debug, Clone)]
@@ -15,6 +19,8 @@ pub struct Weights {
 #[derive(Debug, Clone)]
 enum Source {
     Seeded(Seed),
+    /// Of the layers that learn, in order, and what else the file held.
+    Stored(Arc<Vec<Parameters>>, Vec<String>),
 }
 
 impl Weights {
@@ -26,16 +32,57 @@ impl Weights {
         }
     }
 
+    /// Trained weights of a network from a file: safetensors, or what PyTorch's `torch.save` writes of a `state_dict`. `names`
+    /// says what the tensors are called, as [`crate::space::SearchSpace::layer_names`] does; something may stand before all of
+    /// them, as in `state_dict.module.stem.0.weight`. A pickle is read as data: nothing in it runs.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::Malformed`] naming the tensors that are missing, or the first that does not fit.
+    pub fn read(path: &Path, names: &[LayerNames], network: &Network) -> Result<Weights> {
+        let found = stored::read(path, names, &network.without_dead_nodes())?;
+        Ok(Weights {
+            source: Source::Stored(Arc::new(found.parameters), found.unused),
+        })
+    }
+
     /// Whether they are random.
     pub fn are_random(&self) -> bool {
         matches!(self.source, Source::Seeded(_))
+    }
+
+    /// Tensors of the file that belong to no layer of the network, by name.
+    pub fn unused(&self) -> &[String] {
+        match &self.source {
+            Source::Seeded(_) => &[],
+            Source::Stored(_, unused) => unused,
+        }
     }
 
     /// The parameters of every node of a network without dead nodes, empty for those that learn nothing.
     pub(super) fn of(&self, network: &Network) -> Result<Vec<Parameters>> {
         match &self.source {
             Source::Seeded(seed) => Ok(seeded::parameters(network, *seed)),
+            Source::Stored(parameters, _) => {
+                let layers = network.nodes().filter(|node| learns(node.layer));
+                let mut sizes = layers.map(|node| weight_dims(node.layer).iter().product::<usize>());
+                let own = parameters.iter().map(|one| one.weight.len());
+                // Normalisation on its own has no weights, and a product of no extents is 1.
+                if sizes.by_ref().eq(own.map(|size| size.max(1))) {
+                    Ok(by_node(network, parameters.as_ref().clone()))
+                } else {
+                    Err(of_another_network())
+                }
+            }
         }
+    }
+}
+
+fn of_another_network() -> Error {
+    Error::Invalid {
+        what: "weights".into(),
+        expected: "those of the network".into(),
+        found: "those of another one".into(),
+        hint: "Read them for this network.".into(),
     }
 }
 

@@ -8,6 +8,7 @@ mod conformance;
 mod design;
 mod excerpt;
 pub(crate) mod fbnet;
+mod layer_names;
 mod nasbench201;
 mod neighbourhood;
 mod network;
@@ -24,6 +25,7 @@ use neighbourhood::Neighbourhood;
 
 pub use design::{Design, Precision, QuantPolicy};
 pub use fbnet::FbNet;
+pub use layer_names::LayerNames;
 pub use nasbench201::NasBench201;
 pub use network::{
     Activation, Convolution, FeatureMap, Layer, Network, NetworkBuilder, Node, Operation, Pooling, PoolingKind, Shape,
@@ -115,6 +117,13 @@ pub trait SearchSpace: Send + Sync {
     /// than [`SearchSpace::lower`].
     fn has_dead_layers(&self, _architecture: &Architecture) -> bool {
         false
+    }
+
+    /// What the space's reference implementation calls the parameters of the layers that have any, in the order of
+    /// [`SearchSpace::lower_as_written`]; without those that are dead, in the order of [`SearchSpace::lower`]. Empty where a
+    /// space has no reference implementation.
+    fn layer_names(&self, _architecture: &Architecture) -> Vec<LayerNames> {
+        Vec::new()
     }
 
     /// Whether the network's output depends on its input. Where it does not, its accuracy is that of guessing.

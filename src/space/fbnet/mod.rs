@@ -8,10 +8,11 @@
 //! the block keeps the shape of its input, elsewhere a 1x1 convolution.
 
 mod lowering;
+mod names;
 mod parse;
 mod skeleton;
 
-use super::{Architecture, InputSize, Network, SearchSpace};
+use super::{Architecture, InputSize, LayerNames, Network, SearchSpace};
 use crate::error::Result;
 
 pub(crate) use skeleton::{Site, Skeleton};
@@ -100,6 +101,10 @@ impl SearchSpace for FbNet {
 
     fn lower(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
         lowering::network(architecture, input, classes)
+    }
+
+    fn layer_names(&self, architecture: &Architecture) -> Vec<LayerNames> {
+        names::of_layers(architecture)
     }
 
     /// Always: a skipped block passes on what it is given.

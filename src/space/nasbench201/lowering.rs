@@ -8,8 +8,8 @@
 use super::super::network::{Activation, Convolution, FeatureMap, Network, NetworkBuilder, Pooling, PoolingKind};
 use super::{AVG_POOL_3X3, EDGES, InputSize, NONE, NOR_CONV_1X1, NOR_CONV_3X3};
 
-const STAGE_CHANNELS: [u32; 3] = [16, 32, 64];
-const CELLS_PER_STAGE: usize = 5;
+pub(super) const STAGE_CHANNELS: [u32; 3] = [16, 32, 64];
+pub(super) const CELLS_PER_STAGE: usize = 5;
 const IMAGE_CHANNELS: u32 = 3;
 
 /// The operation `avg_pool_3x3`.

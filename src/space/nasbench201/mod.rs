@@ -7,11 +7,12 @@
 
 mod isomorphism;
 mod lowering;
+mod names;
 mod published_order;
 
 use super::excerpt::{SHOWN_CHARACTERS, quoted};
 use super::neighbourhood::Neighbourhood;
-use super::{Architecture, Enumerable, InputSize, Network, SearchSpace};
+use super::{Architecture, Enumerable, InputSize, LayerNames, Network, SearchSpace};
 use crate::error::{Error, Result};
 
 /// Names of the operations; a gene is a position in this list.
@@ -90,6 +91,10 @@ impl SearchSpace for NasBench201 {
 
     fn lower_as_written(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
         lowering::network(&architecture.0, [true; 6], input, classes)
+    }
+
+    fn layer_names(&self, architecture: &Architecture) -> Vec<LayerNames> {
+        names::of_layers(&architecture.0)
     }
 
     fn has_dead_layers(&self, architecture: &Architecture) -> bool {
