@@ -25,6 +25,8 @@ mod scheme;
 mod seeded;
 mod stored;
 mod tensor_file;
+#[cfg(test)]
+mod tests;
 mod weights;
 
 use self::int4::Int4;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use super::{Architecture, InputSize, PHYSICAL_FEATURES, all, by_id};
+use super::{Architecture, InputSize, Network, PHYSICAL_FEATURES, all, by_id};
 
 const INPUT: InputSize = InputSize { width: 32, height: 32 };
 
@@ -59,6 +59,38 @@ fn membership_is_length_and_range() {
         }
         assert!(!space.contains(&architecture(&genes[1..])) && !space.contains(&architecture(&[])));
         assert!(!space.contains(&Architecture([genes.clone(), vec![0]].concat())));
+    }
+}
+
+/// Names of parameters are those of the layers that learn, in their order, each once.
+#[test]
+fn layers_with_parameters_have_names() {
+    let mut rng = StdRng::seed_from_u64(6);
+    for space in all() {
+        for _ in 0..50 {
+            let architecture = space.sample(&mut rng);
+            let names = space.layer_names(&architecture);
+            let learned = |network: Network| -> Vec<bool> {
+                let learned = network.nodes().filter(|node| node.layer.parameters() > 0);
+                learned.map(|node| node.layer.macs() > 0).collect()
+            };
+            let with_weights = |dead: bool| -> Vec<bool> {
+                let kept = names.iter().filter(|names| dead || !names.dead);
+                kept.map(|names| names.weights.is_some()).collect()
+            };
+            assert_eq!(learned(space.lower(&architecture, INPUT, 10)), with_weights(false));
+            assert_eq!(
+                learned(space.lower_as_written(&architecture, INPUT, 10)),
+                with_weights(true)
+            );
+            let tensors: Vec<String> = names.iter().flat_map(|names| names.tensors()).collect();
+            assert_eq!(
+                tensors.iter().collect::<HashSet<_>>().len(),
+                tensors.len(),
+                "{}",
+                space.id()
+            );
+        }
     }
 }
 
