@@ -10,6 +10,7 @@ mod devices;
 mod driver;
 mod exit_status;
 mod extend;
+mod export;
 mod help;
 mod help_fixture;
 mod interrupt;
