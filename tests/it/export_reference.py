@@ -164,7 +164,7 @@ def write(space, text, weights):
     # In training, normalisation takes its statistics from what it sees; these become what it keeps.
     module.train()
     with torch.no_grad():
-        for _ in range(50):
+        for _ in range(3):
             module(torch.randn(8, 3, 32, 32))
         for name, values in module.named_parameters():
             if ".bias" in name or values.dim() == 1:
