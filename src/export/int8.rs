@@ -2,8 +2,9 @@
 //! that knows the pattern computes with the integers themselves.
 //!
 //! Feature maps are unsigned, with the zero point 0 behind a ReLU; weights are signed, with a scale for every output; biases
-//! have 32 bits and the scale of the products that they are added to. ONNX Runtime on x86 fuses this form; feature maps that
-//! are signed stay between the operators in floating point.
+//! have 32 bits and the scale of the products that they are added to. ONNX Runtime on x86 fuses this form; it does not where
+//! feature maps are signed. Average pooling stays in floating point where no convolution reads it: ONNX Runtime's kernel
+//! for bytes takes so much longer than the other that a cell with pooling would be slower than in fp32.
 
 use super::graph::{Attribute, Elements, Graph};
 use super::message::ElementType;
@@ -43,7 +44,8 @@ impl Affine {
 /// How a plan is quantized.
 #[derive(Debug)]
 pub(super) struct Int8 {
-    /// For every step, what its bytes stand for; `None` where its only reader is fused with it, so that there are none.
+    /// For every step, what its bytes stand for; `None` where there are none: its only reader is fused with it, or it stays in
+    /// floating point.
     steps: Vec<Option<Affine>>,
 }
 
@@ -59,6 +61,12 @@ impl Int8 {
                 _ => None,
             };
             steps.push(Some(kept.unwrap_or_else(|| Affine::covering(least, most))));
+        }
+        let convolved = plan.convolved();
+        for (step, content) in plan.steps.iter().enumerate() {
+            if matches!(content.operator, Operator::Pool(PoolingKind::Average, _)) && !convolved[step] {
+                steps[step] = None;
+            }
         }
         for step in &plan.steps {
             let rectified = matches!(step.operator, Operator::Activate(Activation::Relu | Activation::Relu6));

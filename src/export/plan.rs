@@ -120,6 +120,17 @@ impl Plan {
         readers
     }
 
+    /// For every step, whether a layer with weights reads it.
+    pub(super) fn convolved(&self) -> Vec<bool> {
+        let mut convolved = vec![false; self.steps.len()];
+        for step in &self.steps {
+            if let Operator::Convolve { .. } | Operator::Connect(_) = step.operator {
+                step.inputs.iter().for_each(|&input| convolved[input] = true);
+            }
+        }
+        convolved
+    }
+
     /// The plan without what nothing reads since zeros went. The input stays.
     fn without_dead_steps(self) -> Plan {
         let mut live = vec![false; self.steps.len()];
