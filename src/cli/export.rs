@@ -81,6 +81,11 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Result<ExitCode> {
             global.seed
         ));
     }
+    if !weights.are_random() && design.policy == Precision::Int8.into() {
+        global.say(
+            "note: the ranges of its feature maps are those for random images; where accuracy counts, calibrate it with real ones",
+        );
+    }
     if !weights.unused().is_empty() {
         global.say(format!(
             "warning: {} tensors of the file belong to no layer of this architecture: {}. Check that it is the one that was \

@@ -36,6 +36,25 @@ pub(super) fn ranges(network: &Network, parameters: &[Parameters], plan: &Plan) 
     plan.steps.iter().map(|step| of_step(step.value)).collect()
 }
 
+/// Refuses feature maps that 16-bit floating point would make infinite.
+///
+/// # Errors
+/// [`Error::Invalid`].
+pub(super) fn check_half(ranges: &[(f32, f32)]) -> Result<()> {
+    let largest = ranges
+        .iter()
+        .fold(0.0_f32, |largest, (least, most)| largest.max(-least).max(*most));
+    if largest <= half::f16::MAX.to_f32() {
+        return Ok(());
+    }
+    Err(Error::Invalid {
+        what: "feature maps of the network".into(),
+        expected: "at most 65504, the largest number of fp16, for random inputs of mean 0 and variance 1".into(),
+        found: format!("{largest:.0}"),
+        hint: "Export it in another precision.".into(),
+    })
+}
+
 /// So many inputs of a network, always the same.
 fn random_input(network: &Network, count: usize) -> Result<Tensor<4>> {
     let shape = network.nodes().next().map(|node| node.layer.output);

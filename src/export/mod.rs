@@ -55,22 +55,29 @@ pub use weights::Weights;
 /// ```
 ///
 /// # Errors
-/// [`Error::Invalid`] for a policy that files cannot be written in, and where feature maps of int8 would hold what is no number.
+/// [`Error::Invalid`] for a policy that files cannot be written in, for weights of another network, and for trained weights with
+/// which feature maps hold what the precision cannot.
 pub fn onnx(network: &Network, policy: QuantPolicy, weights: &Weights) -> Result<Vec<u8>> {
     onnx_for_batch(network, policy, weights, 1)
 }
 
-/// The ONNX file of a network for batches of this size, which is fixed.
+/// The ONNX file of a network for batches of this size, which is fixed and at least 1.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a policy that files cannot be written in, and where feature maps of int8 would hold what is no number.
+/// As [`onnx`].
 pub fn onnx_for_batch(network: &Network, policy: QuantPolicy, weights: &Weights, batch: u32) -> Result<Vec<u8>> {
     let network = network.without_dead_nodes();
     let parameters = weights.of(&network)?;
     let plan = Plan::new(&network, &parameters);
     let scheme: Box<dyn Scheme> = match policy {
         QuantPolicy::Uniform(Precision::Fp32) => Box::new(Single),
-        QuantPolicy::Uniform(Precision::Fp16) => Box::new(Half),
+        QuantPolicy::Uniform(Precision::Fp16) => {
+            // Of random weights nothing is expected but speed.
+            if !weights.are_random() {
+                calibrate::check_half(&calibrate::ranges(&network, &parameters, &plan)?)?;
+            }
+            Box::new(Half)
+        }
         QuantPolicy::Uniform(Precision::Int8) => {
             let ranges = calibrate::ranges(&network, &parameters, &plan)?;
             Box::new(Int8::new(&plan, &ranges))

@@ -1,6 +1,6 @@
 //! What a layer has learned, as training leaves it, and folded for inference.
 
-use crate::space::{Layer, Operation};
+use crate::space::{Layer, Network, Operation};
 
 /// What batch normalisation adds to a variance before it takes the root, in both spaces' reference implementations (PyTorch's
 /// default).
@@ -121,6 +121,13 @@ pub(super) fn weight_dims(layer: &Layer) -> Vec<usize> {
         Operation::Linear => vec![outputs, layer.input.elements() as usize],
         _ => Vec::new(),
     }
+}
+
+/// Parameters of the layers that learn, handed out to the nodes of a network in order.
+pub(super) fn by_node(network: &Network, learned: Vec<Parameters>) -> Vec<Parameters> {
+    let mut learned = learned.into_iter();
+    let mut of_layer = |layer| learns(layer).then(|| learned.next()).flatten().unwrap_or_default();
+    network.nodes().map(|node| of_layer(node.layer)).collect()
 }
 
 /// Whether a layer learns anything.

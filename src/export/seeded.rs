@@ -6,8 +6,7 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 
-use super::parameters::{Normalization, Parameters, has_bias, is_normalized, learns, weight_dims};
-use super::weights::by_node;
+use super::parameters::{Normalization, Parameters, by_node, has_bias, is_normalized, learns, weight_dims};
 use crate::seed::Seed;
 use crate::space::{Activation, Layer, Network, Node, Operation};
 

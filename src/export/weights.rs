@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::parameters::{Parameters, learns, weight_dims};
+use super::parameters::{Parameters, by_node, learns, weight_dims};
 use super::seeded;
 use super::stored;
 use crate::error::{Error, Result};
@@ -84,11 +84,4 @@ fn of_another_network() -> Error {
         found: "those of another one".into(),
         hint: "Read them for this network.".into(),
     }
-}
-
-/// Parameters of the layers that learn, handed out to the nodes of a network in order.
-pub(super) fn by_node(network: &Network, learned: Vec<Parameters>) -> Vec<Parameters> {
-    let mut learned = learned.into_iter();
-    let mut of_layer = |layer| learns(layer).then(|| learned.next()).flatten().unwrap_or_default();
-    network.nodes().map(|node| of_layer(node.layer)).collect()
 }

@@ -7,7 +7,9 @@ use std::process::Command;
 use burn::tensor::{Device, Tensor, TensorData};
 use edgefit::export::{Weights, forward, onnx_for_batch};
 use edgefit::seed::Seed;
-use edgefit::space::{InputSize, Network, Precision, all, by_id};
+use edgefit::space::{
+    Activation, Convolution, InputSize, Network, NetworkBuilder, Pooling, PoolingKind, Precision, all, by_id,
+};
 use rand_distr::{Distribution, StandardNormal};
 use tempfile::tempdir;
 
@@ -54,10 +56,41 @@ fn networks() -> Vec<(String, Network)> {
         "written".into(),
         space.lower_as_written(&disconnected, InputSize::square(32), 10),
     ));
+    networks.push(("everything".into(), everything()));
     // Maps of odd size are halved with rounding up.
     let odd = space.lower(&space.parse(CELL).unwrap(), InputSize { width: 27, height: 13 }, 10);
     networks.push(("odd".into(), odd));
     networks
+}
+
+/// A network with what the spaces do not have: other activations, joins and pooling.
+fn everything() -> Network {
+    let (mut network, image) = NetworkBuilder::new(3, InputSize { width: 18, height: 15 });
+    let activated = |channels, activation| Convolution {
+        activation: Some(activation),
+        ..Convolution::new(channels, 3)
+    };
+    let left = network.convolve(image, activated(8, Activation::HardSwish));
+    let left = network.squeeze_excite(left, 4);
+    let right = network.convolve(image, activated(4, Activation::Relu6));
+    let joined = network.concatenate(&[left, right]);
+    let pooling = Pooling {
+        kind: PoolingKind::Maximum,
+        kernel: 3,
+        stride: 2,
+        padding: 0,
+        ceil_mode: true,
+    };
+    let pooled = network.pool(joined, pooling);
+    let shuffled = network.shuffle(pooled, 3);
+    let factors = network.activate(pooled, Activation::Sigmoid);
+    let product = network.multiply(shuffled, factors);
+    let normalized = network.normalize(product, Some(Activation::HardSigmoid));
+    // A fully connected layer on a map of several pixels, and one behind it.
+    let hidden = network.linear(normalized, 24);
+    let hidden = network.activate(hidden, Activation::Relu);
+    let logits = network.linear(hidden, 10);
+    network.finish(logits)
 }
 
 fn input(network: &Network, batch: usize) -> ([usize; 4], Vec<f32>) {
