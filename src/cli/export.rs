@@ -15,6 +15,8 @@ use crate::space::{Design, InputSize, Network, Precision, SearchSpace, all, by_i
 
 /// Largest list of designs that is read, in bytes.
 const MAX_DESIGN_BYTES: u64 = 16 << 20;
+/// Characters of a design that a message shows.
+const SHOWN_CHARACTERS: usize = 80;
 /// Most inputs of a batch.
 const MAX_BATCH: i64 = 4096;
 /// Most classes of a network.
@@ -88,9 +90,7 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Result<ExitCode> {
     }
     if !weights.unused().is_empty() {
         global.say(format!(
-            "warning: {} tensors of the file belong to no layer of this architecture: {}. Check that it is the one that was \
-             trained",
-            weights.unused().len(),
+            "note: the file holds other tensors as well: {}",
             name_list(weights.unused())
         ));
     }
@@ -123,19 +123,23 @@ impl ExportArgs {
         if let Some(id) = &self.space {
             return read(by_id(id)?);
         }
-        let mut refused = Vec::new();
-        for space in all() {
-            match read(space) {
-                Ok(found) => return Ok(found),
-                Err(error) => refused.push(format!("as {}: {error}", space.id())),
-            }
+        let notation = |space: &&dyn SearchSpace| match text.rsplit_once('@') {
+            // A precision that does not exist is no reason to look for another space.
+            Some((architecture, _)) => space.parse(architecture).is_ok(),
+            None => space.parse(&text).is_ok(),
+        };
+        match all().into_iter().find(notation) {
+            Some(space) => read(space),
+            None => Err(Error::Invalid {
+                what: "design".into(),
+                expected: format!(
+                    "an architecture in the notation of {}",
+                    all().map(SearchSpace::id).join(" or ")
+                ),
+                found: format!("`{}`", text.chars().take(SHOWN_CHARACTERS).collect::<String>()),
+                hint: "Name its space to be told what is wrong with it.".into(),
+            }),
         }
-        Err(Error::Invalid {
-            what: "design".into(),
-            expected: "an architecture in the notation of a search space".into(),
-            found: format!("one that no space reads. {}", refused.join(" ")),
-            hint: "Name the space for its message alone.".into(),
-        })
     }
 }
 

@@ -10,12 +10,14 @@ use crate::space::{Layer, LayerNames, Network};
 
 /// Names that a message lists.
 const SHOWN: usize = 6;
+/// Characters of a name that a message shows.
+const SHOWN_CHARACTERS: usize = 80;
 
 /// What a file gave.
 pub(super) struct Stored {
     /// Of the layers that learn, in order.
     pub(super) parameters: Vec<Parameters>,
-    /// Tensors that no layer asked for.
+    /// Tensors beside those of the network.
     pub(super) unused: Vec<String>,
 }
 
@@ -23,7 +25,8 @@ pub(super) struct Stored {
 /// does not need.
 ///
 /// # Errors
-/// [`crate::error::Error::Malformed`] naming the tensors that are missing, or the first one that does not fit.
+/// [`crate::error::Error::Malformed`] naming the tensors that are missing, the first one that does not fit, or those of layers
+/// that the architecture does not have.
 pub(super) fn read(path: &Path, names: &[LayerNames], network: &Network) -> Result<Stored> {
     let file = TensorFile::open(path)?;
     let layers: Vec<&Layer> = network
@@ -53,17 +56,35 @@ pub(super) fn read(path: &Path, names: &[LayerNames], network: &Network) -> Resu
     for layer in &wanted {
         parameters.push(layer.parameters(&file, &prefix)?);
     }
+    let unused = unused(&file, names, &prefix)?;
+    Ok(Stored { parameters, unused })
+}
+
+/// The tensors that no layer of the architecture has, even as written.
+///
+/// # Errors
+/// [`crate::error::Error::Malformed`] where they belong to modules that the network has: then it is another architecture that
+/// was trained.
+fn unused(file: &TensorFile, names: &[LayerNames], prefix: &str) -> Result<Vec<String>> {
     let known: BTreeSet<String> = names
         .iter()
         .flat_map(LayerNames::tensors)
         .map(|name| format!("{prefix}{name}"))
         .collect();
-    let unused = file
-        .names()
-        .filter(|&name| !known.contains(name))
-        .map(str::to_string)
-        .collect();
-    Ok(Stored { parameters, unused })
+    let module = |name: &str| -> Option<String> {
+        let name = name.strip_prefix(prefix)?;
+        Some(name.split('.').next().unwrap_or(name).to_string())
+    };
+    let modules: BTreeSet<String> = known.iter().filter_map(|name| module(name)).collect();
+    let of_module = |name: &str| module(name).is_some_and(|module| modules.contains(&module));
+    let unused = file.names().filter(|&name| !known.contains(name));
+    let (foreign, others): (Vec<&str>, Vec<&str>) = unused.partition(|name| of_module(name));
+    if foreign.is_empty() {
+        Ok(others.into_iter().map(str::to_string).collect())
+    } else {
+        let found = format!("others as well: {}", name_list(&foreign));
+        Err(file.wrong("", "the tensors of the architecture", &found))
+    }
 }
 
 /// What stands before all names, as before `stem.0.weight` in `state_dict.module.stem.0.weight`: whoever saved the weights may
@@ -79,7 +100,8 @@ fn prefix(file: &TensorFile, first: &str) -> String {
 
 /// So many names that a message stays short.
 pub(crate) fn name_list<T: AsRef<str>>(names: &[T]) -> String {
-    let shown: Vec<&str> = names.iter().take(SHOWN).map(AsRef::as_ref).collect();
+    let short = |name: &T| name.as_ref().chars().take(SHOWN_CHARACTERS).collect::<String>();
+    let shown: Vec<String> = names.iter().take(SHOWN).map(short).collect();
     match names.len().saturating_sub(SHOWN) {
         0 => shown.join(", "),
         more => format!("{} and {more} more", shown.join(", ")),

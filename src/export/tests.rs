@@ -125,17 +125,17 @@ fn bytes_cover_a_range_and_zero_exactly() {
 fn weights_become_integers_with_a_scale_for_every_output() {
     let kernel = Kernel {
         dims: vec![3, 2],
-        weight: vec![1.0, -2.0, 0.0, 0.0, 0.3, 0.15],
+        weight: vec![1.5, -2.0, 0.0, 0.0, 0.3, 0.1],
         bias: None,
     };
     let (scales, integers) = kernel.quantized(127.0);
-    // 1 / (2 / 127) = 63.5, which is rounded away from zero.
-    assert_eq!(integers, [64, -127, 0, 0, 127, 64]);
+    // 1.5 / 2 of 127 is 95.25, and a third of it 42.33; of 7 they are 5.25 and 2.33.
+    assert_eq!(integers, [95, -127, 0, 0, 127, 42]);
     assert_eq!(scales, [2.0 / 127.0, 1.0, 0.3 / 127.0]);
     let (_, nibbles) = kernel.quantized(7.0);
-    assert_eq!(nibbles, [4, -7, 0, 0, 7, 4]);
+    assert_eq!(nibbles, [5, -7, 0, 0, 7, 2]);
     // Two to a byte, the first in the lower half; -7 is 0b1001.
-    assert_eq!(super::graph::Elements::nibbles(&nibbles[..3]).bytes, [0x94, 0x00]);
+    assert_eq!(super::graph::Elements::nibbles(&nibbles[..3]).bytes, [0x95, 0x00]);
 }
 
 #[test]
@@ -452,6 +452,11 @@ fn tensors_that_do_not_fit_are_named() {
     );
     let negative = failure(&|tensors| tensors.get_mut("stem.1.running_var").unwrap().1[0] = -1.0);
     assert!(negative.contains("stem.1.running_var"), "{negative}");
+    // A layer too many: another architecture was trained.
+    let other = failure(&|tensors| {
+        tensors.insert("cells.0.layers.5.op.1.weight".into(), (vec![1], vec![1.0]));
+    });
+    assert!(other.contains("cells.0.layers.5.op.1.weight"), "{other}");
     // What nothing asks for is reported; counters of normalisation are expected.
     let mut more = good.clone();
     more.insert("stem.1.num_batches_tracked".into(), (vec![], vec![1.0]));

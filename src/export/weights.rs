@@ -37,7 +37,8 @@ impl Weights {
     /// them, as in `state_dict.module.stem.0.weight`. A pickle is read as data: nothing in it runs.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Malformed`] naming the tensors that are missing, or the first that does not fit.
+    /// [`Error::Io`]; [`Error::Malformed`] naming the tensors that are missing, the first that does not fit, or those of layers
+    /// that the architecture does not have.
     pub fn read(path: &Path, names: &[LayerNames], network: &Network) -> Result<Weights> {
         let found = stored::read(path, names, &network.without_dead_nodes())?;
         Ok(Weights {
@@ -50,7 +51,7 @@ impl Weights {
         matches!(self.source, Source::Seeded(_))
     }
 
-    /// Tensors of the file that belong to no layer of the network, by name.
+    /// Names of the tensors that the file holds beside those of the network.
     pub fn unused(&self) -> &[String] {
         match &self.source {
             Source::Seeded(_) => &[],
