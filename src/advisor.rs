@@ -10,6 +10,7 @@ use crate::device::{self, Device, catalogue};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{Optimizer, Proposals, Request, best_of_listed, nothing_proposed};
+use crate::predict::probes::CANDIDATES as PROBE_CANDIDATES;
 use crate::predict::{DeviceModel, Prediction, Predictor, Probe};
 use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
@@ -18,6 +19,8 @@ use crate::stats;
 
 /// Random architectures that the range of typical limits is taken from.
 const TYPICAL_SAMPLES: usize = 500;
+/// Most limits of one front.
+const MAX_LIMITS: usize = 1000;
 
 /// A checkpoint, ready to be asked about devices and designs. It may be shared between threads.
 pub struct Advisor {
@@ -217,11 +220,17 @@ impl Advisor {
     /// # Errors
     /// [`Error::Invalid`] for none, or more than the search space has.
     pub fn choose_probes(&self, count: usize) -> Result<ChosenProbes> {
-        let usable = self.space().enumerable().map_or(usize::MAX, |listed| listed.size());
+        let listed = self.space().enumerable();
+        let usable = listed.map_or(PROBE_CANDIDATES, |listed| listed.size());
         if count == 0 || count > usable {
+            let of = if listed.is_some() {
+                "architectures"
+            } else {
+                "candidates drawn"
+            };
             return Err(Error::Invalid {
                 what: "number of probes".into(),
-                expected: format!("1 to {usable}, the architectures of {}", self.space().id()),
+                expected: format!("1 to {usable}, the {of} of {}", self.space().id()),
                 found: count.to_string(),
                 hint: "5 to 20 are enough for most devices.".into(),
             });
@@ -296,8 +305,16 @@ impl Advisor {
     /// twenty random architectures keeps to what nineteen in twenty keep, as predicted.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a device of another checkpoint.
+    /// [`Error::Invalid`] for a device of another checkpoint, and for no limits or more than a thousand.
     pub fn typical_limits(&self, device: &DeviceModel, count: usize) -> Result<Vec<f64>> {
+        if !(1..=MAX_LIMITS).contains(&count) {
+            return Err(Error::Invalid {
+                what: "number of limits".into(),
+                expected: format!("1 to {MAX_LIMITS}"),
+                found: count.to_string(),
+                hint: "10 show how accuracy rises with the limit.".into(),
+            });
+        }
         let mut rng = self.seed.stream("typical limits");
         let sampled: Vec<Architecture> = (0..TYPICAL_SAMPLES).map(|_| self.space().sample(&mut rng)).collect();
         let predicted = self.predict(device, &sampled)?;
@@ -326,6 +343,7 @@ impl Advisor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::LockedFolder;
 
     #[test]
     fn an_advisor_is_shared_between_threads() {
@@ -362,11 +380,34 @@ mod tests {
     }
 
     #[test]
+    fn designs_of_a_space_that_is_listed_need_no_optimizer() {
+        let shipped = advisor();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alone");
+        let alone = shipped.predictor.with_accuracy(shipped.predictor.accuracy.clone());
+        Checkpoint::save_predictor(&LockedFolder::open(&path).unwrap(), alone, &[]).unwrap();
+        let alone = Advisor::open(&path).unwrap();
+        assert!(alone.optimizer().is_err());
+        let request = Request::at_most(Metric::Latency, 10.0).unwrap();
+        let best = |advisor: &Advisor| {
+            let device = advisor.device("pixel3").unwrap();
+            advisor.design(&device, &request).unwrap().best().design.clone()
+        };
+        assert_eq!(best(&alone), best(&shipped));
+        let device = alone.device("pixel3").unwrap();
+        assert_eq!(alone.pareto(&device, &Request::default(), &[5.0, 10.0]).unwrap().len(), 2);
+    }
+
+    #[test]
     fn looser_limits_never_cost_accuracy() {
         let advisor = advisor();
         let device = advisor.device("pixel3").unwrap();
         let limits = advisor.typical_limits(&device, 5).unwrap();
         assert!(limits.len() == 5 && limits.is_sorted(), "{limits:?}");
+        for count in [0, usize::MAX] {
+            let message = advisor.typical_limits(&device, count).unwrap_err().to_string();
+            assert!(message.contains("number of limits: expected 1 to 1000"), "{message}");
+        }
         let points = advisor.pareto(&device, &Request::default(), &limits).unwrap();
         let accuracies: Vec<f64> = (points.iter().filter(|point| point.proposals.feasible()))
             .map(|point| point.proposals.best().accuracy.percent.mean)

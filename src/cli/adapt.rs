@@ -13,6 +13,9 @@ use crate::files::FileKind;
 use crate::predict::{AdaptOptions, probe_table, read_probes};
 use crate::seed::Seed;
 
+/// Probes that take longer to choose than anybody expects.
+const MANY_PROBES: usize = 1000;
+
 #[derive(Debug, Args)]
 pub(crate) struct ProbesArgs {
     /// Checkpoint: a folder, or the name of a shipped one, such as nasbench201
@@ -52,6 +55,9 @@ pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
         global.check_out(out, FileKind::Probes)?;
     }
     let advisor = global.advisor(&args.checkpoint)?;
+    if args.count > MANY_PROBES {
+        global.say("note: choosing so many probes takes minutes; 5 to 20 are enough for most devices");
+    }
     let chosen = advisor.choose_probes(args.count)?;
     let count = chosen.architectures.len();
     if count < args.count {

@@ -8,7 +8,7 @@ use super::table::new_table;
 use super::{DatasetArgs, Global, print, print_json};
 use crate::compute::ComputeDevice;
 use crate::error::{Error, Result};
-use crate::evaluate::benchmark::{Benchmark, BenchmarkReport, Published};
+use crate::evaluate::benchmark::{Accepted, Benchmark, BenchmarkReport, Published};
 use crate::evaluate::devices::{plural, what_counts};
 use crate::evaluate::predictor::{PredictorMean, ProbeChoice, Protocol};
 use crate::predict::train::Run;
@@ -33,6 +33,9 @@ pub(crate) struct BenchmarkArgs {
     /// Count unseen devices whose values are predicted (sums of block tables, say) in the means too
     #[arg(long)]
     with_predicted: bool,
+    /// Learn from, and score on, latencies that seem to be in another unit than ms, too
+    #[arg(long)]
+    trust_units: bool,
     /// Show every unseen device too
     #[arg(long)]
     by_device: bool,
@@ -83,7 +86,11 @@ fn scored(
         resume: false,
         progress: &global.progress(),
     };
-    let report = benchmark.run(dataset, args.with_predicted, &run)?;
+    let accepted = Accepted {
+        predicted: args.with_predicted,
+        units: args.trust_units,
+    };
+    let report = benchmark.run(dataset, accepted, &run)?;
     if !args.json {
         print(&described(&report, args.by_device))?;
     }

@@ -87,6 +87,9 @@ pub(crate) struct OptimizerChoices {
     /// Count devices whose values are predicted (sums of block tables, say) in the means too
     #[arg(long)]
     with_predicted: bool,
+    /// Score on latencies that seem to be in another unit than ms, too
+    #[arg(long)]
+    trust_units: bool,
 }
 
 #[derive(Debug, Args)]
@@ -127,6 +130,9 @@ pub(crate) struct PredictorChoices {
     /// Count devices whose values are predicted (sums of block tables, say) in the means too
     #[arg(long)]
     with_predicted: bool,
+    /// Score on latencies that seem to be in another unit than ms, too
+    #[arg(long)]
+    trust_units: bool,
 }
 
 pub(crate) fn run(verb: &EvaluateVerb, global: &Global) -> Result<ExitCode> {
@@ -173,7 +179,7 @@ impl PredictorChoices {
         let task = learned_task(&predictor, &dataset)?;
         let scoring = PredictorScoring {
             metric: if self.energy { Metric::Energy } else { Metric::Latency },
-            devices: unseen(&predictor, &dataset, &self.devices, global)?,
+            devices: unseen(&predictor, &dataset, &self.devices, self.trust_units, global)?,
             probes: self.probes.clone(),
             repeats: self.repeats,
             protocol: self.protocol,
@@ -210,7 +216,7 @@ impl OptimizerChoices {
         let dataset = self.datasets.read(global)?;
         let task = task_with_accuracies(&predictor, &dataset)?;
         let scoring = OptimizerScoring {
-            devices: unseen(&predictor, &dataset, &self.devices, global)?,
+            devices: unseen(&predictor, &dataset, &self.devices, self.trust_units, global)?,
             probes: self.probes,
             choice: self.probe_choice,
             limits: self.limits,
@@ -274,9 +280,13 @@ pub(crate) fn unseen(
     predictor: &Predictor,
     dataset: &Dataset,
     names: &[String],
+    trust_units: bool,
     global: &Global,
 ) -> Result<Vec<usize>> {
     let chosen = choose_devices(predictor, dataset, names)?;
+    if !trust_units {
+        dataset.check_units(&chosen.devices)?;
+    }
     for id in &chosen.known {
         global.say(format!(
             "warning: the checkpoint was trained on {id}; its scores say nothing about unseen devices"

@@ -10,7 +10,7 @@ use super::device::resolve;
 use super::predict::Format;
 use super::table::{architecture, interval, new_table};
 use super::{Global, NOTHING_FEASIBLE, print, print_json};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::write_bytes;
 use crate::report::{DesignRow, Lines, pareto_csv};
 use crate::stats::{INTERVAL_SHARE, Interval};
@@ -42,14 +42,6 @@ pub(crate) struct ParetoArgs {
 
 pub(crate) fn run(args: &ParetoArgs, global: &Global) -> Result<ExitCode> {
     let request = args.constraints.request(1)?;
-    if args.limits == 0 {
-        return Err(Error::Invalid {
-            what: "number of limits".into(),
-            expected: "1 or more".into(),
-            found: "0".into(),
-            hint: "Leave it out for 10 limits.".into(),
-        });
-    }
     let advisor = global.advisor(&args.checkpoint)?;
     let device = resolve(&args.device, &advisor, global)?;
     let limits_ms = if args.limits_ms.is_empty() {

@@ -53,6 +53,9 @@ pub(crate) struct CompareArgs {
     /// Count targets whose latencies are predicted (sums of block tables, say) in the means too
     #[arg(long)]
     with_predicted: bool,
+    /// Compare on latencies that seem to be in another unit than ms, too
+    #[arg(long)]
+    trust_units: bool,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -66,7 +69,7 @@ pub(crate) fn run(args: &CompareArgs, global: &Global) -> Result<()> {
     let dataset = args.datasets.read(global)?;
     let task = task_with_accuracies(&predictor, &dataset)?;
     let options = ComparisonOptions {
-        targets: unseen(&predictor, &dataset, &args.devices, global)?,
+        targets: unseen(&predictor, &dataset, &args.devices, args.trust_units, global)?,
         proxies: if args.proxies.is_empty() {
             (0..dataset.devices.len()).collect()
         } else {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::{AccuracyRow, Dataset, Measurement};
+use super::{AccuracyRow, Dataset, MANIFEST_FILE, Measurement};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::space::{Architecture, InputSize, SearchSpace};
@@ -19,6 +19,8 @@ pub(crate) struct Builder {
     devices: HashMap<String, u32>,
     inputs: HashMap<InputSize, u16>,
     tasks: HashMap<String, u16>,
+    /// Whether a row does not say its input size, nor does anything else.
+    pub(crate) assumes_input: bool,
 }
 
 fn numbered<K: Eq + Hash + Clone, N: Copy>(values: &[K], number: impl Fn(usize) -> N) -> HashMap<K, N> {
@@ -44,7 +46,19 @@ impl Builder {
             inputs: numbered(&dataset.inputs, |position| position as u16),
             tasks: numbered(&dataset.tasks, |position| position as u16),
             dataset,
+            assumes_input: false,
         }
+    }
+
+    /// The input size that rows were taken to have because nothing says it, for people.
+    pub(crate) fn assumed_input(&self) -> Option<String> {
+        let input = self.dataset.space.default_input();
+        self.assumes_input.then(|| {
+            format!(
+                "no input size is stated, so latencies are taken to be at {input}: write it in a column `input`, or as \
+                 `input` in {MANIFEST_FILE}"
+            )
+        })
     }
 
     /// The number of the architecture that `text` spells.

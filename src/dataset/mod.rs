@@ -33,6 +33,8 @@ mod validate;
 mod values;
 mod write;
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
@@ -76,6 +78,13 @@ impl Origin {
             Origin::Simulated => "simulated",
             Origin::Predicted => "predicted",
         }
+    }
+
+    /// How often each comes, from the most direct.
+    pub fn counts(origins: impl Iterator<Item = Origin>) -> BTreeMap<Origin, usize> {
+        let mut counts = BTreeMap::new();
+        origins.for_each(|origin| *counts.entry(origin).or_default() += 1);
+        counts
     }
 
     /// The origin that a table calls so.

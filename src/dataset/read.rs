@@ -44,12 +44,15 @@ pub struct Loaded {
     pub dataset: Dataset,
     /// Rows that repeated an earlier one and were joined with it.
     pub repeated_rows: usize,
+    /// That rows were taken to have an input size because nothing says it, in a sentence.
+    pub assumed_input: Option<String>,
 }
 
 /// Values of rows that do not state them.
 pub(super) struct Defaults {
     pub(super) origin: Origin,
     input: InputSize,
+    input_is_stated: bool,
     /// Whether a device that was not described before is an error; otherwise it is added by its name alone.
     devices_are_known: bool,
 }
@@ -60,6 +63,7 @@ impl Defaults {
         Defaults {
             origin: Origin::Measured,
             input: space.default_input(),
+            input_is_stated: false,
             devices_are_known: false,
         }
     }
@@ -93,11 +97,13 @@ fn load_once(folder: &Path, progress: &dyn Progress) -> Result<Loaded> {
     };
     if let Some(input) = &manifest.input {
         defaults.input = input.parse()?;
+        defaults.input_is_stated = true;
     }
     let mut builder = Builder::new(space);
     let repeated_rows = read_tables(folder, defaults, &mut builder, progress)?;
     Ok(Loaded {
         manifest,
+        assumed_input: builder.assumed_input(),
         dataset: builder.finish(),
         repeated_rows,
     })
@@ -224,7 +230,10 @@ pub(super) fn input(row: &Row<'_>, column: usize, defaults: &Defaults, builder: 
                 "Write it as in 32x32.",
             )
         })?,
-        None => defaults.input,
+        None => {
+            builder.assumes_input |= !defaults.input_is_stated;
+            defaults.input
+        }
     };
     builder.input(input)
 }

@@ -97,8 +97,9 @@ pub fn summarise(dataset: &Dataset) -> Summary {
 fn origins(dataset: &Dataset) -> BTreeMap<&'static str, usize> {
     let mut counts = BTreeMap::from(Origin::ALL.map(|origin| (origin.name(), 0)));
     let measured = dataset.measurements.iter().map(|row| row.origin);
-    for origin in measured.chain(dataset.accuracies.iter().map(|row| row.origin)) {
-        *counts.entry(origin.name()).or_default() += 1;
+    let all = measured.chain(dataset.accuracies.iter().map(|row| row.origin));
+    for (origin, count) in Origin::counts(all) {
+        counts.insert(origin.name(), count);
     }
     counts
 }

@@ -48,6 +48,7 @@ pub fn validate(folder: &Path, progress: &dyn Progress) -> Result<Validation> {
             loaded.repeated_rows
         ));
     }
+    notes.extend(loaded.assumed_input.clone());
     for device in summary.devices.iter().filter(|device| device.rows == 0) {
         notes.push(format!("device {} has no measurements", device.id));
     }

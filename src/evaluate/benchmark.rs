@@ -76,6 +76,15 @@ fn yes() -> bool {
     true
 }
 
+/// Which values count though there is something about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Accepted {
+    /// Unseen devices whose latencies are predicted count in the means.
+    pub predicted: bool,
+    /// Latencies that seem to be in another unit than ms are taken as they are.
+    pub units: bool,
+}
+
 /// Scores of one benchmark.
 #[derive(Debug, Clone, Serialize)]
 pub struct BenchmarkReport {
@@ -189,12 +198,12 @@ impl Benchmark {
         }
     }
 
-    /// Trains, adapts and scores on what `dataset` holds of the devices; accuracies in it are not looked at. Unseen devices
-    /// whose latencies are predicted count in the means only `with_predicted`.
+    /// Trains, adapts and scores on what `dataset` holds of the devices; accuracies in it are not looked at.
     ///
     /// # Errors
-    /// [`Error::Insufficient`] when all known or all unseen devices are absent, and what [`fit`] and [`score_predictor`] return.
-    pub fn run(&self, dataset: Dataset, with_predicted: bool, run: &Run) -> Result<BenchmarkReport> {
+    /// [`Error::Insufficient`] when all known or all unseen devices are absent, or latencies seem to be in another unit, and what
+    /// [`fit`] and [`score_predictor`] return.
+    pub fn run(&self, dataset: Dataset, accepted: Accepted, run: &Run) -> Result<BenchmarkReport> {
         let dataset = dataset.latencies_only(self.input_size()?);
         let present = |names: &[String]| -> (Vec<String>, Vec<String>) {
             names
@@ -213,11 +222,18 @@ impl Benchmark {
                 hint: "Import the source that measured them, and name that dataset.".into(),
             });
         }
+        let devices = dataset.resolve_devices(&unseen)?;
+        if !accepted.units {
+            dataset.check_units(&devices)?;
+        }
+        let options = FitOptions {
+            trust_units: accepted.units,
+            ..self.options(known)
+        };
         let started = std::time::Instant::now();
-        let predictor = fit(&dataset, &self.options(known), run)?;
+        let predictor = fit(&dataset, &options, run)?;
         let training_seconds = started.elapsed().as_secs_f64();
         let started = std::time::Instant::now();
-        let devices = dataset.resolve_devices(&unseen)?;
         let mut reports = Vec::new();
         for choice in [ProbeChoice::Random, ProbeChoice::Chosen] {
             for protocol in [Protocol::Full, Protocol::Trimmed] {
@@ -228,7 +244,7 @@ impl Benchmark {
                     repeats: self.repeats,
                     protocol,
                     choice,
-                    with_predicted,
+                    with_predicted: accepted.predicted,
                     seed: run.seed,
                 };
                 reports.push(score_predictor(&predictor, &dataset, None, &scoring, run.progress)?);

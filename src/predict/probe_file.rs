@@ -46,10 +46,10 @@ pub fn measured_table(probes: &[Probe], space: &dyn SearchSpace) -> String {
 }
 
 /// Reads a probe file; `precision` is that of the rows that name none. Several rows of one architecture are independent
-/// measurements of it.
+/// measurements of it; rows without a value were not measured, and are passed over.
 ///
 /// # Errors
-/// [`Error::Malformed`] with the line; rows without any value are among them.
+/// [`Error::Malformed`] with the line, and for a file without a single value.
 pub fn read_probes(path: &Path, space: &dyn SearchSpace, precision: Precision) -> Result<Vec<Probe>> {
     let bytes = read_bounded(path, MAX_FILE_BYTES)?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
@@ -73,13 +73,13 @@ pub fn read_probes(path: &Path, space: &dyn SearchSpace, precision: Precision) -
             .into_iter()
             .filter_map(|(metric, value)| Some((metric, value?)))
             .collect();
-        if values.is_empty() {
-            return Err(malformed(path, Some(line), "a latency or an energy", "neither"));
+        // An architecture of the list that was not measured.
+        if !values.is_empty() {
+            probes.push(Probe { design, values });
         }
-        probes.push(Probe { design, values });
     }
     if probes.is_empty() {
-        Err(malformed(path, None, "at least one probe", "none"))
+        Err(malformed(path, None, "at least one latency or energy", "none"))
     } else {
         Ok(probes)
     }

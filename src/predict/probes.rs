@@ -22,7 +22,7 @@ const SYNTHETIC_WIDTH: f64 = 0.25;
 const FEATURE_WIDTH: f64 = 0.05;
 const MEAN_WIDTH: f64 = 0.5;
 /// Architectures drawn as candidates for probes and as targets of their information.
-const CANDIDATES: usize = 20_000;
+pub(crate) const CANDIDATES: usize = 20_000;
 const TARGETS: usize = 2_000;
 /// Noise of one measurement, chosen pessimistic so that no single probe is relied upon.
 const NOISE: f64 = 0.2;

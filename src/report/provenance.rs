@@ -1,6 +1,5 @@
 //! Where the numbers of a report come from: names and values for its end.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use crate::dataset::{Dataset, Manifest, Origin, Task};
@@ -127,9 +126,7 @@ fn origins(dataset: &Dataset, devices: &[usize], task: Option<&Task>) -> String 
 }
 
 fn counted(what: &str, origins: impl Iterator<Item = Origin>) -> String {
-    let mut counts: BTreeMap<Origin, usize> = BTreeMap::new();
-    origins.for_each(|origin| *counts.entry(origin).or_default() += 1);
-    let counts: Vec<String> = counts
+    let counts: Vec<String> = Origin::counts(origins)
         .iter()
         .map(|(origin, count)| format!("{count} {}", origin.name()))
         .collect();

@@ -721,6 +721,19 @@ fn a_table_with_a_column_for_every_device_is_imported() {
     ] {
         assert!(measurements.contains(&line), "{measurements}");
     }
+    // Nothing says at which input size.
+    assert!(run.stderr.contains("taken to be at 32x32"), "{}", run.stderr);
+    edgefit(folder.path(), "data validate {mine}").succeeded();
+    let stated = format!("architecture,input,edgetpu\n{},32x32,2.5\n", ARCHITECTURES[0]);
+    let run = import_csv(folder.path(), &stated).succeeded();
+    assert!(!run.stderr.contains("taken to be"), "{}", run.stderr);
+    fs::write(
+        folder.path().join("f.csv"),
+        format!("architecture,pixel3\n{},9\n", ["k3_e1"; 22].join("-")),
+    )
+    .unwrap();
+    let run = edgefit(folder.path(), "data import csv {f.csv} --space fbnet --out {f}").succeeded();
+    assert!(run.stderr.contains("taken to be at 224x224"), "{}", run.stderr);
     let again = format!("architecture,pixel3\n{0},2.5\n{0},3.5\n", ARCHITECTURES[0]);
     import_csv(folder.path(), &again).failed(1, &["table.csv", "1 latencies that contradict"]);
 }

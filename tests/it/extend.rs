@@ -159,6 +159,9 @@ fn what_does_not_fit_the_checkpoint_is_refused() {
     edgefit(folder, &EXTEND.replace("{nb}", "fbnet")).failed(2, &["expected fbnet", "found nasbench201"]);
     edgefit(folder, &EXTEND.replace("{more}", "{fleet}")).failed(2, &["fleet"]);
 
+    let benchmark = "name = \"seconds\"\nspace = \"nasbench201\"\nknown = [\"pixel3\"]\nunseen = [\"board1\"]\n\
+                     samples-per-device = 100\nprobes = [0]\nrepeats = 1\n";
+    fs::write(folder.join("seconds.toml"), benchmark).unwrap();
     let measured = fs::read_to_string(own.join("measurements.csv")).unwrap();
     let seconds: Vec<String> = (measured.lines().enumerate())
         .map(|(number, line)| {
@@ -171,6 +174,15 @@ fn what_does_not_fit_the_checkpoint_is_refused() {
         .collect();
     fs::write(own.join("measurements.csv"), seconds.join("\n")).unwrap();
     extend("").failed(1, &["expected milliseconds", "seconds"]);
+    for scores in [
+        "evaluate predictor --checkpoint {nb} --dataset {mine} --devices board1 --probes 0 --repeats 1",
+        "evaluate optimizer --checkpoint {nb} --dataset {mine} {fleet} --devices board1 --probes 0 --limits 1",
+        "benchmark {seconds.toml} --dataset {fleet} {mine}",
+    ] {
+        edgefit(folder, scores).failed(1, &["expected milliseconds", "seconds"]);
+    }
+    let trusted = "evaluate predictor --checkpoint {nb} --dataset {mine} --devices board1 --probes 0 --repeats 1 --trust-units";
+    edgefit(folder, trusted).succeeded();
     let few: Vec<&str> = measured.lines().take(20).collect();
     fs::write(own.join("measurements.csv"), few.join("\n")).unwrap();
     extend("").failed(2, &["device `board1` at 32x32", "at least 30", "found 19"]);

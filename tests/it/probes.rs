@@ -125,7 +125,10 @@ fn a_line_that_cannot_be_used_is_named() {
     let unknown = with("|nor_conv_9x9~0|+|none~0|none~1|+|none~0|none~1|none~2|,3");
     adapt(folder.path(), &unknown).failed(1, &["probes.csv:5", "nasbench201", "nor_conv_9x9"]);
     let empty = format!("{},", architectures()[3]);
-    adapt(folder.path(), &with(&empty)).failed(1, &["probes.csv:5", "a latency or an energy"]);
+    let said = adapt(folder.path(), &with(&empty)).succeeded().stderr;
+    assert!(said.contains(&format!("with {} probes", rows.len())), "{said}");
+    fs::remove_file(folder.path().join("new.json")).unwrap();
+    adapt(folder.path(), &format!("architecture,latency_ms\n{empty}\n")).failed(1, &["at least one latency"]);
 }
 
 #[test]
@@ -144,7 +147,7 @@ fn an_architecture_may_be_measured_twice_but_not_contradict_itself() {
 fn a_table_without_rows_or_columns_is_refused() {
     let (folder, rows) = measured();
     adapt(folder.path(), "").failed(1, &["probes.csv"]);
-    adapt(folder.path(), "architecture,latency_ms\n").failed(1, &["probes.csv", "at least one probe"]);
+    adapt(folder.path(), "architecture,latency_ms\n").failed(1, &["probes.csv", "at least one latency or energy"]);
     let rows = rows.into_iter().map(|(one, value)| (one, value.to_string()));
     let good = table(rows);
     let parts = ["probes.csv:1", "`latency`", "did you mean `latency_ms`?"];
@@ -174,4 +177,41 @@ fn a_folder_that_cannot_be_written_is_named() {
     edgefit(folder.path(), line).failed(1, &["cannot write", "file/phone.json"]);
     let line = "train optimizer --predictor {nb} --config {optimizer.toml} --out {file/nb}";
     edgefit(folder.path(), line).failed(1, &["cannot create", "file/nb"]);
+}
+
+#[test]
+fn an_order_like_that_on_no_known_device_is_warned_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    edgefit(folder, "probes --checkpoint nasbench201 --count 10 --out {p.csv}").succeeded();
+    let text = fs::read_to_string(folder.join("p.csv")).unwrap();
+    let cells: Vec<&str> = text
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').next().unwrap())
+        .collect();
+    let mut values: Vec<f64> = cells.iter().map(|cell| latency_ms(cell)).collect();
+    let warnings = |values: &[f64]| {
+        let values = values.iter().map(f64::to_string);
+        fs::write(
+            folder.join("p.csv"),
+            table(cells.iter().map(|cell| cell.to_string()).zip(values)),
+        )
+        .unwrap();
+        let line = "adapt --checkpoint nasbench201 --probes {p.csv} --out {new.json} --force";
+        edgefit(folder, line).succeeded().stderr
+    };
+    assert!(!warnings(&values).contains("warning"));
+    // The fastest cell takes as long as the slowest, and so on.
+    let mut order: Vec<usize> = (0..values.len()).collect();
+    order.sort_by(|&a, &b| values[a].total_cmp(&values[b]));
+    let sorted: Vec<f64> = order.iter().map(|&index| values[index]).collect();
+    for (&index, value) in order.iter().zip(sorted.into_iter().rev()) {
+        values[index] = value;
+    }
+    let said = warnings(&values);
+    assert!(
+        said.contains("warning: latency of the probes: their order is like that on no known device"),
+        "{said}"
+    );
 }

@@ -29,6 +29,7 @@ impl Importer for OwnCsv {
         let (manifest, dataset, repeated) = if path.join(MANIFEST_FILE).is_file() {
             let loaded = load(path, progress)?;
             check_space(path, &loaded.manifest.space, space)?;
+            notes.extend(loaded.assumed_input);
             (loaded.manifest, loaded.dataset, loaded.repeated_rows)
         } else {
             let mut builder = Builder::new(space);
@@ -38,6 +39,7 @@ impl Importer for OwnCsv {
                 read_table(path, space, &mut builder, progress)?
             };
             notes.extend(note);
+            notes.extend(builder.assumed_input());
             (
                 Manifest {
                     space: space.id().into(),

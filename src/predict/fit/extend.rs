@@ -40,7 +40,11 @@ pub fn extend(predictor: &Predictor, dataset: &Dataset, options: &FitOptions, se
         names => dataset.resolve_devices(names)?,
     };
     if devices.is_empty() {
-        return Err(too_few("the dataset".into(), 0, "Import measurements of a device."));
+        return Err(too_few(
+            "the dataset".into(),
+            "no device".into(),
+            "Import measurements of a device.",
+        ));
     }
     let known = predictor.known_devices();
     let ids = devices.iter().map(|&device| dataset.devices[device].id.as_str());
@@ -89,11 +93,11 @@ fn reference(predictor: &Predictor, seed: Seed) -> Vec<Architecture> {
     (0..REFERENCE).map(|_| predictor.space.sample(&mut rng)).collect()
 }
 
-fn too_few(what: String, found: usize, hint: &str) -> Error {
+fn too_few(what: String, found: String, hint: &str) -> Error {
     Error::Invalid {
         what: format!("latencies of {what}"),
         expected: format!("at least {MIN_VALUES} at the predictor's input size"),
-        found: found.to_string(),
+        found,
         hint: hint.into(),
     }
 }
@@ -141,7 +145,9 @@ impl<'a> OwnDevice<'a> {
         let latencies = latencies.count();
         if latencies < MIN_VALUES {
             let hint = "Measure more at that size, leave the device out, or adapt to it with what there is as probes.";
-            return Err(too_few(format!("device `{id}` at {input}"), latencies, hint));
+            let sizes: Vec<String> = dataset.inputs.iter().map(ToString::to_string).collect();
+            let found = format!("{latencies}, in a dataset with rows at {}", sizes.join(", "));
+            return Err(too_few(format!("device `{id}` at {input}"), found, hint));
         }
         Ok(OwnDevice {
             dataset,
