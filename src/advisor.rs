@@ -395,7 +395,10 @@ mod tests {
         };
         assert_eq!(best(&alone), best(&shipped));
         let device = alone.device("pixel3").unwrap();
-        assert_eq!(alone.pareto(&device, &Request::default(), &[5.0, 10.0]).unwrap().len(), 2);
+        assert_eq!(
+            alone.pareto(&device, &Request::default(), &[5.0, 10.0]).unwrap().len(),
+            2
+        );
     }
 
     #[test]

@@ -181,7 +181,8 @@ fn what_does_not_fit_the_checkpoint_is_refused() {
     ] {
         edgefit(folder, scores).failed(1, &["expected milliseconds", "seconds"]);
     }
-    let trusted = "evaluate predictor --checkpoint {nb} --dataset {mine} --devices board1 --probes 0 --repeats 1 --trust-units";
+    let trusted =
+        "evaluate predictor --checkpoint {nb} --dataset {mine} --devices board1 --probes 0 --repeats 1 --trust-units";
     edgefit(folder, trusted).succeeded();
     let few: Vec<&str> = measured.lines().take(20).collect();
     fs::write(own.join("measurements.csv"), few.join("\n")).unwrap();

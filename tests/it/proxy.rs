@@ -185,7 +185,10 @@ fn adapt_says_what_it_did_and_refuses_what_it_cannot_do() {
         "{loose:#}"
     );
     let text = edgefit(folder, line).succeeded().stdout;
-    assert!(text.contains("mean SRCC on unseen architectures") && text.contains("seed 0"), "{text}");
+    assert!(
+        text.contains("mean SRCC on unseen architectures") && text.contains("seed 0"),
+        "{text}"
+    );
 
     edgefit(folder, &format!("{line} --budget 0")).failed(2, &["samples", "Measure some architectures"]);
     edgefit(folder, &format!("{line} --samples 0")).failed(2, &["samples", "Measure some architectures"]);
