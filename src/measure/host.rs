@@ -60,6 +60,10 @@ impl HostState {
             (self.turbo.is_none(), "whether clocks may exceed the nominal one"),
             (self.load.is_none(), "the load"),
             (!self.has_pressure, "how long tasks wait for a core"),
+            (
+                self.is_virtual == Some(true),
+                "what the host of this virtual machine does, beside the time that it takes",
+            ),
         ];
         unknown
             .into_iter()
@@ -164,7 +168,7 @@ mod tests {
     fn a_machine_that_tells_everything() {
         let folder = tree(&[
             ("proc/loadavg", "1.25 0.80 0.50 2/300 4711\n"),
-            ("proc/cpuinfo", "flags : fpu hypervisor avx2\n"),
+            ("proc/cpuinfo", "flags : fpu avx2\n"),
             ("proc/pressure/cpu", "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n"),
             ("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n"),
             ("sys/devices/system/cpu/cpu1/cpufreq/scaling_governor", "powersave\n"),
@@ -173,7 +177,12 @@ mod tests {
         let state = HostState::of(&System::at(folder.path()));
         assert_eq!((state.cores, state.load), (Some(2), Some(1.25)));
         assert_eq!(state.governors, Some(vec!["powersave".into()]));
-        assert_eq!((state.turbo, state.is_virtual), (Some(true), Some(true)));
+        assert_eq!((state.turbo, state.is_virtual), (Some(true), Some(false)));
+        let guest = HostState {
+            is_virtual: Some(true),
+            ..state.clone()
+        };
+        assert!(guest.unknown()[0].contains("virtual machine"), "{guest:?}");
         assert!(state.unknown().is_empty(), "{state:?}");
     }
 

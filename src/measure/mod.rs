@@ -166,10 +166,10 @@ pub fn measure(request: &Request<'_>, runtime: &dyn Runtime, progress: &dyn Prog
         work.judge()?;
     }
     // Designs that are complete are kept however the work ended; of two failures the first is told.
-    let added = work.finish(&locked, present);
+    let measured = work.measured();
+    let added = work.finish(&locked, present, &measured);
     ended?;
-    let added = added?;
-    let outcome = work.outcome(added);
+    let outcome = work.outcome(measured, added?);
     if outcome.measured.is_empty() && outcome.known == 0 {
         return Err(work.nothing_measured());
     }
@@ -470,8 +470,12 @@ impl<'a> Work<'a> {
     }
 
     /// Writes the rows of the designs that are complete; `Ok` holds how many are new.
-    fn finish(&self, folder: &LockedFolder, present: Option<(Manifest, Dataset)>) -> Result<usize> {
-        let measured = self.measured();
+    fn finish(
+        &self,
+        folder: &LockedFolder,
+        present: Option<(Manifest, Dataset)>,
+        measured: &[Measured],
+    ) -> Result<usize> {
         let rows: Vec<_> = measured
             .iter()
             .filter(|one| !self.is_known(one))
@@ -519,8 +523,7 @@ impl<'a> Work<'a> {
         })
     }
 
-    fn outcome(&self, added: usize) -> Outcome {
-        let measured = self.measured();
+    fn outcome(&self, measured: Vec<Measured>, added: usize) -> Outcome {
         let mut warnings = self.warnings.clone();
         let (mut entries, mut relative, mut summaries) = (Vec::new(), Vec::new(), Vec::new());
         let resolution_ns = self.host.timer_resolution_ns.filter(|_| self.request.is_local);
@@ -549,9 +552,9 @@ impl<'a> Work<'a> {
         Outcome {
             refused: refused.collect(),
             known: self.subjects.iter().filter(|subject| subject.known).count(),
-            measured,
             added,
             warnings,
+            measured,
         }
     }
 }
