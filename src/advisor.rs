@@ -166,9 +166,8 @@ impl Advisor {
     /// only one. A `device` that the dataset does not have is taken as a datasheet, see [`Advisor::datasheet`], of its only one.
     ///
     /// # Errors
-    /// [`Error::Insufficient`] for a dataset without measurements at this input; [`Error::Unknown`] where several devices were
-    /// measured and none of them is named; [`Error::Invalid`] for a dataset of another search space; whatever is wrong with the
-    /// files.
+    /// [`Error::Insufficient`] for a dataset without measurements at this input; [`Error::Invalid`] where several devices were
+    /// measured and none of them is named, and for a dataset of another search space; whatever is wrong with the files.
     pub fn measured(&self, dataset: &Path, device: Option<&str>) -> Result<(Device, Vec<Probe>)> {
         let mut found = Dataset::read(dataset)?;
         let encoder = &self.predictor.encoder;
@@ -198,13 +197,15 @@ impl Advisor {
             (None, None, &[only]) => (only, found.devices[only].clone()),
             (None, Some(name), &[only]) => (only, self.datasheet(name)?),
             (None, _, several) => {
-                return Err(Error::Unknown {
-                    kind: "device measured in the dataset",
-                    name: device.unwrap_or_default().into(),
-                    known: several
-                        .iter()
-                        .map(|&position| found.devices[position].id.clone())
-                        .collect(),
+                let ids: Vec<&str> = several
+                    .iter()
+                    .map(|&position| found.devices[position].id.as_str())
+                    .collect();
+                return Err(Error::Invalid {
+                    what: format!("device of dataset {}", dataset.display()),
+                    expected: format!("one of those measured: {}", ids.join(", ")),
+                    found: device.map_or("none named".into(), |name| format!("`{name}`")),
+                    hint: "Name the one to adapt to.".into(),
                 });
             }
         };

@@ -86,6 +86,7 @@ pub struct Activity {
     at: Instant,
     ticks: Option<Ticks>,
     waiting_us: Option<f64>,
+    throttled_us: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -102,6 +103,8 @@ pub struct Busy {
     pub waiting_percent: Option<f64>,
     /// Share of the time of all cores that a hypervisor gave to others, in percent.
     pub stolen_percent: Option<f64>,
+    /// Time for which a container's limit on the use of cores stopped it, in percent of the time of one core.
+    pub throttled_percent: Option<f64>,
 }
 
 impl Activity {
@@ -111,6 +114,7 @@ impl Activity {
             at: Instant::now(),
             ticks: ticks(system),
             waiting_us: waiting_us(system),
+            throttled_us: throttled_us(system),
         }
     }
 
@@ -123,11 +127,13 @@ impl Activity {
     fn over(&self, later: &Activity, microseconds: f64) -> Busy {
         let percent = |part: f64, of: f64| (of > 0.0).then(|| (100.0 * part / of).clamp(0.0, 100.0));
         let waiting = later.waiting_us.zip(self.waiting_us);
+        let throttled = later.throttled_us.zip(self.throttled_us);
         let ticks = later.ticks.zip(self.ticks);
         Busy {
             waiting_percent: waiting.and_then(|(after, before)| percent(after - before, microseconds)),
             stolen_percent: ticks
                 .and_then(|(after, before)| percent(after.stolen - before.stolen, after.all - before.all)),
+            throttled_percent: throttled.and_then(|(after, before)| percent(after - before, microseconds)),
         }
     }
 }
@@ -155,6 +161,16 @@ fn waiting_us(system: &System) -> Option<f64> {
     let some = text.lines().find(|line| line.starts_with("some "))?;
     some.split_whitespace()
         .find_map(|field| field.strip_prefix("total="))?
+        .parse()
+        .ok()
+}
+
+/// Microseconds for which the control group that is seen as the root, a container's, was stopped.
+fn throttled_us(system: &System) -> Option<f64> {
+    let text = system.text("sys/fs/cgroup/cpu.stat")?;
+    text.lines()
+        .find_map(|line| line.strip_prefix("throttled_usec "))?
+        .trim()
         .parse()
         .ok()
 }
@@ -197,23 +213,33 @@ mod tests {
         assert_eq!(busy, Busy::default());
     }
 
-    /// From 1,000 to 1,400 ticks with 20 more stolen: 5 %. 30 ms of waiting in 120 ms are 25 %.
+    /// From 1,000 to 1,400 ticks with 20 more stolen: 5 %. 30 ms of waiting in 120 ms are 25 %, 12 ms of being stopped 10 %.
     #[test]
-    fn time_waited_and_stolen() {
-        let read = |stat: &str, pressure: &str| {
-            let folder = tree(&[("proc/stat", stat), ("proc/pressure/cpu", pressure)]);
+    fn time_waited_stolen_and_throttled() {
+        let read = |stat: &str, pressure: &str, throttled: &str| {
+            let folder = tree(&[
+                ("proc/stat", stat),
+                ("proc/pressure/cpu", pressure),
+                (
+                    "sys/fs/cgroup/cpu.stat",
+                    &format!("usage_usec 5\nnr_throttled 1\nthrottled_usec {throttled}\n"),
+                ),
+            ]);
             Activity::of(&System::at(folder.path()))
         };
         let before = read(
             "cpu  400 0 100 400 50 0 40 10 7 0\ncpu0 1 1 1 1 1 1 1 1 1 1\n",
             "some avg10=1.00 avg60=0.50 avg300=0.10 total=1000\nfull avg10=0 avg60=0 avg300=0 total=9\n",
+            "500",
         );
         let after = read(
             "cpu  700 0 150 430 50 0 40 30 9 0\n",
             "some avg10=9.00 avg60=0.50 avg300=0.10 total=31000\n",
+            "12500",
         );
         let busy = before.over(&after, 120_000.0);
         assert_eq!(busy.stolen_percent, Some(5.0));
         assert_eq!(busy.waiting_percent, Some(25.0));
+        assert_eq!(busy.throttled_percent, Some(10.0));
     }
 }

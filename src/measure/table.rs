@@ -75,9 +75,9 @@ pub(super) fn manifest(request: &Request<'_>, runtime: &str) -> Manifest {
         sources: vec![Source {
             name: "edgefit measure".into(),
             measured: format!(
-                "{runtime}, {} threads: median of at least {} runs and {} s over {} rounds, each after a warm-up of at least {} \
+                "{runtime}, {}: median of at least {} runs and {} s over {} rounds, each after a warm-up of at least {} \
                  runs and {} s",
-                request.threads,
+                threads(request.threads),
                 protocol.runs,
                 protocol.seconds,
                 protocol.rounds,
@@ -87,6 +87,13 @@ pub(super) fn manifest(request: &Request<'_>, runtime: &str) -> Manifest {
             ..Source::default()
         }],
         ..Manifest::default()
+    }
+}
+
+fn threads(count: usize) -> String {
+    match count {
+        1 => "1 thread".into(),
+        _ => format!("{count} threads"),
     }
 }
 

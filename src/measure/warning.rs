@@ -11,6 +11,7 @@ use super::summary::LatencySummary;
 /// Share of the time that tasks may wait for a core, and that a hypervisor may take, in percent.
 const MAX_WAITING_PERCENT: f64 = 5.0;
 const MAX_STOLEN_PERCENT: f64 = 1.0;
+const MAX_THROTTLED_PERCENT: f64 = 1.0;
 /// How far a round may lie from the others in the mean over the designs, in percent.
 const MAX_DRIFT_PERCENT: f64 = 3.0;
 /// Fewest designs that show that the machine changed.
@@ -46,6 +47,15 @@ pub enum MeasureWarning {
     /// A hypervisor gave time to others.
     Stolen {
         /// Most of the time in one round of one design, in percent.
+        worst_percent: f64,
+        /// How many rounds of designs that is true of.
+        rounds: usize,
+        /// Of so many.
+        of: usize,
+    },
+    /// The limit of a container on the use of cores stopped it.
+    Throttled {
+        /// Most of the time in one round of one design, in percent of the time of one core.
         worst_percent: f64,
         /// How many rounds of designs that is true of.
         rounds: usize,
@@ -139,7 +149,7 @@ impl fmt::Display for MeasureWarning {
         match self {
             MeasureWarning::Loaded { load, cores, threads } => write!(
                 f,
-                "the machine was busy before measuring began: load {load:.1} on {cores} cores, of which {threads} are measured on. \
+                "the machine was busy before measuring began: load {load:.1} on {cores} cores, {threads} of which models run on. \
                  Stop other programs and measure again."
             ),
             MeasureWarning::Waiting {
@@ -159,6 +169,15 @@ impl fmt::Display for MeasureWarning {
                 f,
                 "the hypervisor gave up to {worst_percent:.0} % of the time to other machines (in {rounds} of {of} rounds of \
                  designs). Measure on a machine of your own, or at another time."
+            ),
+            MeasureWarning::Throttled {
+                worst_percent,
+                rounds,
+                of,
+            } => write!(
+                f,
+                "the container's limit on the use of cores stopped it for up to {worst_percent:.0} % of the time (in {rounds} of {of} \
+                 rounds of designs). Raise the limit, or use fewer threads."
             ),
             MeasureWarning::Scaling { governors } => write!(
                 f,
@@ -294,6 +313,13 @@ pub(super) fn of_rounds(entries: &[&RoundEntry], relative: &[(usize, f64)]) -> V
     }
     if let Some((worst_percent, rounds)) = beyond(|entry| entry.busy.stolen_percent, MAX_STOLEN_PERCENT) {
         warnings.push(MeasureWarning::Stolen {
+            worst_percent,
+            rounds,
+            of,
+        });
+    }
+    if let Some((worst_percent, rounds)) = beyond(|entry| entry.busy.throttled_percent, MAX_THROTTLED_PERCENT) {
+        warnings.push(MeasureWarning::Throttled {
             worst_percent,
             rounds,
             of,
@@ -456,6 +482,7 @@ mod tests {
             busy: Busy {
                 waiting_percent: Some(waiting),
                 stolen_percent: Some(stolen),
+                throttled_percent: Some(10.0 * stolen),
             },
             warnings: warnings.iter().map(ToString::to_string).collect(),
             ..RoundEntry::default()
@@ -480,6 +507,11 @@ mod tests {
             MeasureWarning::Stolen {
                 worst_percent: 2.0,
                 rounds: 1,
+                of: 3,
+            },
+            MeasureWarning::Throttled {
+                worst_percent: 20.0,
+                rounds: 2,
                 of: 3,
             },
             MeasureWarning::Runtime {

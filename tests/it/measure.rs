@@ -108,6 +108,23 @@ fn from_probes_to_predictions() {
         let line = format!("predict --checkpoint nasbench201 --device {{{device}}} --architectures {{cells.txt}}");
         column(&edgefit(folder.path(), &line).succeeded().stdout, "latency_ms")
     };
+    // With a second device, which one is meant has to be said.
+    measure(
+        folder.path(),
+        CALL,
+        "--checkpoint nasbench201 --probes 2 --precision fp16",
+    )
+    .succeeded();
+    edgefit(
+        folder.path(),
+        "adapt --checkpoint nasbench201 --probes {mine} --out {other.json}",
+    )
+    .failed(2, &["my-phone_command_fp32_1t, my-phone_command_fp16_1t", "none named"]);
+    edgefit(
+        folder.path(),
+        "adapt --checkpoint nasbench201 --probes {mine} --device my-phone_command_fp16_1t --out {other.json}",
+    )
+    .succeeded();
     let latencies = predict("phone.json");
     assert!(
         latencies[0].parse::<f64>().unwrap() > latencies[2].parse::<f64>().unwrap(),

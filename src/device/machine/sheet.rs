@@ -210,6 +210,9 @@ impl MachineSheet {
         for note in &self.notes {
             text += &format!("# {note}\n");
         }
+        if self.memory_bandwidth_gb_s.is_none() {
+            text += "# The bandwidth can be measured too; so can the peak.\n";
+        }
         text += "\n[peak-gflops]\n";
         for (precision, fact) in &self.peak_gflops {
             text += &line(precision.name(), Some(fact));
@@ -224,7 +227,7 @@ impl MachineSheet {
 fn line<T: std::fmt::Display>(key: &str, fact: Option<&Fact<T>>) -> String {
     match fact {
         Some(fact) => format!("{key} = {}  # {}: {}\n", fact.value, fact.basis.name(), fact.how),
-        None => format!("# {key} is unknown: take it from the datasheet, or measure it\n"),
+        None => format!("# {key} is unknown: take it from the datasheet\n"),
     }
 }
 
