@@ -198,12 +198,13 @@ mod tests {
         assert_eq!((ended, stderr.as_str()), (Ended::TooLate, "warming\n"));
         assert!(start.elapsed() < LIMIT);
         let child: i32 = std::fs::read_to_string(ready).unwrap().trim().parse().unwrap();
-        // It is gone, or has ended and waits for somebody to notice.
-        let state = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-        assert!(
-            state.is_empty() || state.contains(") Z ") || state.contains(") X "),
-            "{state}"
-        );
+        // It was sent the signal, and is gone, or has ended and waits for somebody to notice, as soon as it gets the processor.
+        let state = || std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+        let ended = |state: &str| state.is_empty() || state.contains(") Z ") || state.contains(") X ");
+        while !ended(&state()) && start.elapsed() < LIMIT {
+            thread::sleep(LOOK_EVERY);
+        }
+        assert!(ended(&state()), "{}", state());
     }
 
     #[test]

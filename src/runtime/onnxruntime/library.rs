@@ -125,14 +125,28 @@ fn check(path: &Path) -> Result<()> {
 /// What the loader of libraries has against this one.
 pub(super) fn unusable(path: &Path, error: &ort::LoadDynamicError) -> Error {
     use ort::LoadDynamicError as Cause;
+    use std::error::Error as _;
     let oldest = format!("release 1.{} or later", ort::MINOR_VERSION);
     let (expected, found) = match error {
         Cause::BadVersion { version_str, .. } => (oldest, format!("release {version_str}")),
         Cause::MissingApi { .. } => ("a library of ONNX Runtime".into(), "a library of something else".into()),
         Cause::InvalidVersionString => (oldest, "a release that cannot be read".into()),
-        Cause::Dlopen { error, .. } => ("a library that can be loaded".into(), error.to_string()),
+        Cause::Dlopen { error, .. } => {
+            // The error itself says no more than which call failed; the system's words lie behind it.
+            let said = error.source().map(ToString::to_string);
+            (
+                "a library that can be loaded".into(),
+                said.unwrap_or_else(|| error.to_string()),
+            )
+        }
     };
-    missing(expected, format!("{found} in {}", path.display()))
+    let place = path.display().to_string();
+    let found = if found.contains(&place) {
+        found
+    } else {
+        format!("{found} in {place}")
+    };
+    missing(expected, found)
 }
 
 /// Name and release of the runtime. Its interface tells the commit alone, the file's name the release.
