@@ -19,7 +19,7 @@ impl Scheme for Int4 {
     }
 
     fn constants(&self, graph: &mut Graph, name: &str, kernel: &Kernel, _input: usize) -> (String, Option<String>) {
-        let (scales, rows) = kernel.quantized(LARGEST_WEIGHT);
+        let (scales, rows) = kernel.quantized(LARGEST_WEIGHT, |_| 0.0);
         let weight = format!("{name}.weight");
         let integers = graph.constant(&format!("{weight}.integers"), &kernel.dims, Elements::nibbles(&rows));
         let scale = graph.constant(&format!("{weight}.scale"), &[scales.len()], Elements::floats(&scales));

@@ -16,6 +16,11 @@ use crate::space::{Activation, PoolingKind};
 /// Largest magnitude of a weight in 8 bits; -128 has no counterpart.
 const LARGEST_WEIGHT: f32 = 127.0;
 
+/// Largest magnitude of a bias, with a bit to spare for the products that it is added to.
+const LARGEST_BIAS: f32 = (1 << 30) as f32;
+/// Scale of what is all zeros: small, as it is also that of biases.
+const ZEROS_SCALE: f32 = 1.0 / 4096.0;
+
 /// The numbers that an unsigned byte stands for: `scale * (byte - zero_point)`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Affine {
@@ -30,7 +35,7 @@ impl Affine {
         let scale = (most - least) / 255.0;
         if scale < f32::MIN_POSITIVE {
             return Affine {
-                scale: 1.0,
+                scale: ZEROS_SCALE,
                 zero_point: 0,
             };
         }
@@ -98,7 +103,10 @@ impl Int8 {
 impl Scheme for Int8 {
     fn constants(&self, graph: &mut Graph, name: &str, kernel: &Kernel, input: usize) -> (String, Option<String>) {
         let outputs = kernel.dims[0];
-        let (scales, rows) = kernel.quantized(LARGEST_WEIGHT);
+        let input_scale = self.steps[input].map_or(ZEROS_SCALE, |affine| affine.scale);
+        // A bias that is large beside the weights of its output has to fit its 32 bits.
+        let bias = |output: usize| kernel.bias.as_ref().map_or(0.0, |bias| bias[output].abs());
+        let (scales, rows) = kernel.quantized(LARGEST_WEIGHT, |output| bias(output) / input_scale / LARGEST_BIAS);
         let bytes: Vec<u8> = rows.iter().map(|&weight| weight as u8).collect();
         let weight = dequantized(
             graph,
@@ -107,7 +115,6 @@ impl Scheme for Int8 {
             Elements::signed_bytes(bytes),
             &scales,
         );
-        let input_scale = self.steps[input].map_or(1.0, |affine| affine.scale);
         let bias = kernel.bias.as_ref().map(|bias| {
             let scales: Vec<f32> = scales.iter().map(|scale| scale * input_scale).collect();
             // Conversion saturates.

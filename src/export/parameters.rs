@@ -87,20 +87,17 @@ impl Kernel {
 
 impl Kernel {
     /// The weights as integers of at most this magnitude, and the scale of every output, by which they are multiplied. The
-    /// largest weight of an output is `largest`.
-    pub(super) fn quantized(&self, largest: f32) -> (Vec<f32>, Vec<i8>) {
+    /// largest weight of an output is `largest`, unless `least_scale` of the output asks for a coarser scale.
+    pub(super) fn quantized(&self, largest: f32, least_scale: impl Fn(usize) -> f32) -> (Vec<f32>, Vec<i8>) {
         let each = self.weight.len() / self.dims[0].max(1);
         let filters = self.weight.chunks(each.max(1));
-        let scale = |filter: &[f32]| {
+        let scale = |(output, filter): (usize, &[f32])| {
             let most = filter.iter().fold(0.0_f32, |most, weight| most.max(weight.abs()));
-            // Outputs without weights have any scale.
-            if most / largest < f32::MIN_POSITIVE {
-                1.0
-            } else {
-                most / largest
-            }
+            let scale = (most / largest).max(least_scale(output));
+            // An output without weights has any scale.
+            if scale < f32::MIN_POSITIVE { 1.0 } else { scale }
         };
-        let scales: Vec<f32> = filters.clone().map(scale).collect();
+        let scales: Vec<f32> = filters.clone().enumerate().map(scale).collect();
         let rounded = |(filter, scale): (&[f32], &f32)| -> Vec<i8> {
             filter.iter().map(|weight| (weight / scale).round() as i8).collect()
         };

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use prost::Message;
 use safetensors::{Dtype, tensor::TensorView};
 
-use super::int8::Affine;
+use super::int8::{Affine, Int8};
 use super::lower::file;
 use super::message::{ElementType, GraphProto, ModelProto, NodeProto, TensorProto};
 use super::parameters::{Kernel, Normalization, Parameters, is_normalized, learns, weight_dims};
@@ -112,13 +112,7 @@ fn bytes_cover_a_range_and_zero_exactly() {
         }
     );
     // What is all zeros needs some scale.
-    assert_eq!(
-        Affine::covering(0.0, 0.0),
-        Affine {
-            scale: 1.0,
-            zero_point: 0
-        }
-    );
+    assert!(Affine::covering(0.0, 0.0).scale > 0.0);
 }
 
 #[test]
@@ -128,14 +122,45 @@ fn weights_become_integers_with_a_scale_for_every_output() {
         weight: vec![1.5, -2.0, 0.0, 0.0, 0.3, 0.1],
         bias: None,
     };
-    let (scales, integers) = kernel.quantized(127.0);
+    let (scales, integers) = kernel.quantized(127.0, |_| 0.0);
     // 1.5 / 2 of 127 is 95.25, and a third of it 42.33; of 7 they are 5.25 and 2.33.
     assert_eq!(integers, [95, -127, 0, 0, 127, 42]);
     assert_eq!(scales, [2.0 / 127.0, 1.0, 0.3 / 127.0]);
-    let (_, nibbles) = kernel.quantized(7.0);
+    let (_, nibbles) = kernel.quantized(7.0, |_| 0.0);
     assert_eq!(nibbles, [5, -7, 0, 0, 7, 2]);
     // Two to a byte, the first in the lower half; -7 is 0b1001.
     assert_eq!(super::graph::Elements::nibbles(&nibbles[..3]).bytes, [0x95, 0x00]);
+}
+
+/// Channels that training has switched off keep nothing but a bias, which must not be rounded to what weights would be.
+#[test]
+fn biases_survive_outputs_without_weights() {
+    let (mut builder, input) = start();
+    let map = builder.convolve(
+        input,
+        Convolution {
+            bias: true,
+            normalized: false,
+            ..Convolution::new(2, 1)
+        },
+    );
+    let network = builder.finish(map);
+    let parameters = Parameters {
+        weight: vec![0.0, 0.0, 1e-9, 0.0],
+        bias: Some(vec![0.3, -0.7]),
+        normalization: None,
+    };
+    let plan = Plan::new(&network, &[Parameters::default(), parameters]);
+    let graph = graph(&file(&plan, &Int8::new(&plan, &[(-1.0, 1.0), (-1.0, 1.0)]), 1));
+    let integers = constant(&graph, "conv.1.bias.integers").raw_data.as_chunks().0;
+    let scales = constant(&graph, "conv.1.bias.scale").raw_data.as_chunks().0;
+    let biases: Vec<f32> = (integers.iter().zip(scales))
+        .map(|(&integer, &scale)| i32::from_le_bytes(integer) as f32 * f32::from_le_bytes(scale))
+        .collect();
+    assert!(
+        (biases[0] - 0.3).abs() < 1e-5 && (biases[1] + 0.7).abs() < 1e-5,
+        "{biases:?}"
+    );
 }
 
 #[test]
