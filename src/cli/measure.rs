@@ -186,10 +186,10 @@ pub(crate) fn run(args: &MeasureArgs, global: &Global) -> Result<ExitCode> {
     let outcome = measure(&request, runtime.as_ref(), &global.progress()).map_err(with_options)?;
     tell(&outcome, space, global);
     global.say(format!(
-        "measured with {}; {} new rows in {}",
+        "measured with {}; rows added to {}: {}",
         runtime.describe(),
-        outcome.added,
-        args.out.display()
+        args.out.display(),
+        outcome.added
     ));
     if let Some(path) = &args.probes_out {
         let table = measured_table(&probes(&outcome.measured), space);
@@ -352,7 +352,7 @@ fn tell(outcome: &Outcome, space: &dyn SearchSpace, global: &Global) {
     }
     if outcome.known > 0 {
         global.say(format!(
-            "note: {} designs were there already and were not measured again",
+            "note: not measured again, since they were there already: {} of the designs",
             outcome.known
         ));
     }

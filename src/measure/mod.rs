@@ -23,7 +23,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::dataset::{self, Dataset, MANIFEST_FILE, Manifest, implausible_devices};
+use crate::dataset::{self, Dataset, ImplausibleDevice, MANIFEST_FILE, Manifest, implausible_devices};
 use crate::device::Device;
 use crate::device::machine::System;
 use crate::error::{Error, Result};
@@ -425,8 +425,17 @@ impl<'a> Work<'a> {
             return Err(Error::Implausible {
                 what: "latencies measured".into(),
                 expected: "milliseconds".into(),
-                found: found.to_string(),
-                hint: "Nothing was kept. Give the unit that they are in, or say that they are meant.".into(),
+                found: ImplausibleDevice {
+                    unit: None,
+                    ..found.clone()
+                }
+                .to_string(),
+                hint: format!(
+                    "{}Nothing was kept. Give the unit that they are in, or say that they are meant.",
+                    found
+                        .unit
+                        .map_or(String::new(), |unit| format!("They look like {unit}. "))
+                ),
             });
         }
         match self.request.judge {
@@ -614,8 +623,11 @@ fn settle_unfinished(
         Unfinished::Refuse => Err(Error::Occupied {
             path: request.folder.join(SAMPLES_FILE),
             holds: format!(
-                "samples of {} designs from a run that was stopped and can be resumed",
-                begun.len()
+                "samples of {} from a run that was stopped and can be resumed",
+                match begun.len() {
+                    1 => "1 design".into(),
+                    count => format!("{count} designs"),
+                }
             ),
         }),
         Unfinished::Discard => log.discard(folder, |entry| {

@@ -368,7 +368,7 @@ fn seconds_in_place_of_milliseconds_are_asked_about() {
     assert_eq!((error.exit_code(), fake.calls().len()), (2, JUDGED_AFTER));
     let told = error.to_string();
     assert!(
-        told.contains("board_fake_fp32_1t") && told.contains("are they in seconds?"),
+        told.contains("board_fake_fp32_1t") && told.contains("They look like seconds. Nothing was kept."),
         "{told}"
     );
     // Nothing in the wrong unit was kept, so that the same command with the right one just works.
