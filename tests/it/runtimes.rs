@@ -103,11 +103,11 @@ fn every_precision_that_is_exported_runs_in_onnxruntime() {
     let folder = tempfile::tempdir().unwrap();
     for (name, network) in networks() {
         let expected = computed(&network);
-        for precision in [Precision::Int8, Precision::Int4] {
+        // Few bits, and weights that no training made forgiving: 4 bits keep little more than the order of magnitude.
+        for (precision, tolerance) in [(Precision::Int8, 0.2), (Precision::Int4, 0.9)] {
             let path = written(folder.path(), &network, precision);
             let off = difference(&onnxruntime.run_once(&path, image()).unwrap(), &expected);
-            // Few bits, and weights that no training made forgiving: a wrong scale is off by more.
-            assert!(off < 0.6, "{name} in {precision}: {off}");
+            assert!(off < tolerance, "{name} in {precision}: {off}");
             // The embedded runtime knows no weights of four bits, and says so before anything is measured.
             let refused = matches!(
                 Embedded.load(&path, 1),
