@@ -12,7 +12,7 @@ use super::{Global, NOTHING_FEASIBLE, print, print_json};
 use crate::error::Result;
 use crate::metric::{Metric, Source};
 use crate::optimize::{Proposal, Proposals, Request};
-use crate::predict::{DeviceModel, Knowledge, Predictor};
+use crate::predict::{DeviceModel, Predictor};
 use crate::report::{DesignRow, designs_csv};
 use crate::search::{Constraint, DEFAULT_CONFIDENCE, Limits, Miss, Objective};
 use crate::space::SearchSpace;
@@ -118,9 +118,6 @@ pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
     let advisor = global.advisor(&args.checkpoint)?;
     let device = resolve(&args.device, &advisor, global)?;
     let proposals = advisor.design(&device, &request)?;
-    if device.knowledge == Knowledge::Prior {
-        global.say("note: designs are chosen without any measurement on this device");
-    }
     let predictor = advisor.predictor();
     print_proposals(
         &proposals,

@@ -27,6 +27,36 @@ const FITTED: f64 = 0.8;
 /// latencies at its input size, and as [`Predictor::adapt`]; [`Error::Unknown`] for devices that the dataset lacks;
 /// [`Error::Insufficient`] and [`Error::Implausible`] for values in another unit.
 pub fn extend(predictor: &Predictor, dataset: &Dataset, options: &FitOptions, seed: Seed) -> Result<Predictor> {
+    let devices = devices_to_add(predictor, dataset, options)?;
+    let reference = predictor.encode(&reference(predictor, seed));
+    let mut extended = predictor.with_accuracy(predictor.accuracy.clone());
+    // Another predictor, which has an id once it is saved.
+    extended.id.clear();
+    for device in devices {
+        let own = OwnDevice::new(dataset, device, predictor, options, seed)?;
+        let model = own.adapted(&own.probes, &own.options)?;
+        let held_out = own.held_out()?;
+        let energies = extended
+            .metrics
+            .get(Metric::Energy)
+            .map(|energy| energy.prior.known.len());
+        extended
+            .powers
+            .extend(energies.and_then(|position| own.power(position)));
+        let mut metrics = extended.metrics.clone();
+        for (metric, learned) in extended.metrics.iter() {
+            if let Some(model) = model.metrics.get(metric).filter(|_| own.has(metric)) {
+                let known = own.known(metric, learned, model, &learned.basis(&reference), &held_out);
+                metrics.insert(metric, known);
+            }
+        }
+        extended.metrics = metrics;
+    }
+    Ok(extended)
+}
+
+/// Positions of the devices in the dataset, which the predictor can learn and does not know.
+fn devices_to_add(predictor: &Predictor, dataset: &Dataset, options: &FitOptions) -> Result<Vec<usize>> {
     if dataset.space.id() != predictor.space.id() {
         return Err(Error::Invalid {
             what: "search space of the dataset".into(),
@@ -60,31 +90,7 @@ pub fn extend(predictor: &Predictor, dataset: &Dataset, options: &FitOptions, se
     if !options.trust_units {
         dataset.check_units(&devices)?;
     }
-    let reference = predictor.encode(&reference(predictor, seed));
-    let mut extended = predictor.with_accuracy(predictor.accuracy.clone());
-    // Another predictor, which has an id once it is saved.
-    extended.id.clear();
-    for device in devices {
-        let own = OwnDevice::new(dataset, device, predictor, options, seed)?;
-        let model = own.adapted(&own.probes, &own.options)?;
-        let held_out = own.held_out()?;
-        let energies = extended
-            .metrics
-            .get(Metric::Energy)
-            .map(|energy| energy.prior.known.len());
-        extended
-            .powers
-            .extend(energies.and_then(|position| own.power(position)));
-        let mut metrics = extended.metrics.clone();
-        for (metric, learned) in extended.metrics.iter() {
-            if let Some(model) = model.metrics.get(metric).filter(|_| own.has(metric)) {
-                let known = own.known(metric, learned, model, &learned.basis(&reference), &held_out);
-                metrics.insert(metric, known);
-            }
-        }
-        extended.metrics = metrics;
-    }
-    Ok(extended)
+    Ok(devices)
 }
 
 /// What levels and scales are told by.
