@@ -28,12 +28,18 @@ const FITTED: f64 = 0.8;
 /// [`Error::Insufficient`] and [`Error::Implausible`] for values in another unit.
 pub fn extend(predictor: &Predictor, dataset: &Dataset, options: &FitOptions, seed: Seed) -> Result<Predictor> {
     let devices = devices_to_add(predictor, dataset, options)?;
+    let own = devices
+        .iter()
+        .map(|&device| OwnDevice::new(dataset, device, predictor, options, seed));
+    let own = own.collect::<Result<Vec<OwnDevice>>>()?;
+    if !options.trust_units {
+        dataset.check_units(&devices)?;
+    }
     let reference = predictor.encode(&reference(predictor, seed));
     let mut extended = predictor.with_accuracy(predictor.accuracy.clone());
     // Another predictor, which has an id once it is saved.
     extended.id.clear();
-    for device in devices {
-        let own = OwnDevice::new(dataset, device, predictor, options, seed)?;
+    for own in own {
         let model = own.adapted(&own.probes, &own.options)?;
         let held_out = own.held_out()?;
         let energies = extended
@@ -86,9 +92,6 @@ fn devices_to_add(predictor: &Predictor, dataset: &Dataset, options: &FitOptions
             found: format!("{}, which it knows already", twice.join(", ")),
             hint: "Give them ids of their own in the dataset, or leave them out by naming the others.".into(),
         });
-    }
-    if !options.trust_units {
-        dataset.check_units(&devices)?;
     }
     Ok(devices)
 }
