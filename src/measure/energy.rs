@@ -1,7 +1,9 @@
 //! What did a run cost? The counters of processor packages that Linux shows in `/sys/class/powercap` (Intel's and AMD's RAPL).
 
+use super::log::RoundEntry;
 use crate::device::machine::System;
 use crate::error::Result;
+use crate::runtime::{Round, Samples, Session};
 
 const FOLDER: &str = "sys/class/powercap";
 
@@ -81,6 +83,40 @@ fn is_package(system: &System, name: &str) -> bool {
         .is_some_and(|number| number.parse::<u32>().is_ok());
     let called = system.text(&format!("{FOLDER}/{name}/name"));
     top && called.is_some_and(|called| called.starts_with("package"))
+}
+
+/// Warms up first, so that the counters are read around nothing but the runs that count.
+pub(super) fn with_energy(meter: &EnergyMeter, session: &mut dyn Session, round: &Round) -> Result<Samples> {
+    session.measure(&Round {
+        runs: 1,
+        seconds: 0.0,
+        ..*round
+    })?;
+    let before = meter.read();
+    let mut samples = session.measure(&Round {
+        warmup_runs: 0,
+        warmup_seconds: 0.0,
+        ..*round
+    })?;
+    let after = meter.read();
+    if samples.energy_mj.is_none() {
+        let spent = before
+            .zip(after)
+            .map(|(before, after)| meter.between_mj(&before, &after));
+        samples.energy_mj = spent
+            .map(|spent| spent / samples.latency_ms.len() as f64)
+            .filter(|each| *each > 0.0);
+    }
+    Ok(samples)
+}
+
+/// The mean over the runs of the rounds that have one.
+pub(super) fn mean_energy(entries: &[&RoundEntry]) -> Option<f64> {
+    let rounds = entries
+        .iter()
+        .filter_map(|entry| Some((entry.energy_mj?, entry.latency_ms.len() as f64)));
+    let (sum, runs) = rounds.fold((0.0, 0.0), |(sum, all), (each, runs)| (sum + each * runs, all + runs));
+    (runs > 0.0).then(|| sum / runs)
 }
 
 #[cfg(test)]

@@ -1,14 +1,18 @@
 //! The protocol with a runtime that takes as long as it is told to.
 
+use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::work::JUDGED_AFTER;
 use super::*;
-use crate::dataset::DEVICES_FILE;
+use crate::dataset::{self, DEVICES_FILE, Dataset, MANIFEST_FILE};
 use crate::device::machine::tests::tree;
 use crate::error::RunFailure;
+use crate::metric::Metric;
 use crate::progress::Silent;
+use crate::runtime::{Round, Samples, Session};
 use crate::space::NasBench201;
 
 /// What is done before each call, which is given its number from 0.

@@ -1,0 +1,137 @@
+//! What is to be measured, and what is there of it already?
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::log::{SAMPLES_FILE, SampleLog};
+use super::warning::MeasureWarning;
+use super::{Request, Unfinished, table};
+use crate::dataset::{self, Dataset, MANIFEST_FILE, Manifest};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::files::LockedFolder;
+use crate::metric::Metric;
+use crate::progress::Progress;
+use crate::space::{Design, InputSize, Precision};
+
+/// The dataset to add to. Whether it can be added to is told before the work, not after.
+pub(super) fn present(request: &Request<'_>, progress: &dyn Progress) -> Result<Option<(Manifest, Dataset)>> {
+    if !request.folder.join(MANIFEST_FILE).exists() {
+        dataset::refuse_stray_tables(request.folder)?;
+        return Ok(None);
+    }
+    let loaded = dataset::load(request.folder, progress)?;
+    if loaded.dataset.space.id() != request.space.id() {
+        return Err(Error::Invalid {
+            what: format!("dataset {}", request.folder.display()),
+            expected: format!("one of the search space {}", request.space.id()),
+            found: loaded.dataset.space.id().into(),
+            hint: "Measure into a folder of its own.".into(),
+        });
+    }
+    Ok(Some((loaded.manifest, loaded.dataset)))
+}
+
+/// The devices measured on, with the datasheets that the dataset has of them: those stay, and are told of where they differ.
+pub(super) fn devices(
+    request: &Request<'_>,
+    present: Option<&Dataset>,
+) -> (BTreeMap<Precision, Device>, Vec<MeasureWarning>) {
+    let mut devices = request.devices.clone();
+    let mut warnings = Vec::new();
+    for device in devices.values_mut() {
+        let known = present.and_then(|dataset| dataset.devices.iter().find(|known| known.id == device.id));
+        if let Some(known) = known {
+            if let Some(key) = device.contradiction(known) {
+                warnings.push(MeasureWarning::DatasheetKept {
+                    device: device.id.clone(),
+                    key,
+                });
+            }
+            *device = known.clone();
+        }
+    }
+    (devices, warnings)
+}
+
+/// A design on its way.
+pub(super) struct Subject {
+    pub(super) design: Design,
+    pub(super) name: String,
+    pub(super) device: String,
+    pub(super) refused: Option<String>,
+    /// Whether the dataset has it already.
+    pub(super) known: bool,
+}
+
+/// The designs, each once, with what the dataset has of them.
+pub(super) fn subjects(
+    request: &Request<'_>,
+    devices: &BTreeMap<Precision, Device>,
+    present: Option<&Dataset>,
+) -> Result<Vec<Subject>> {
+    let known: HashSet<(&str, Design, InputSize)> = present
+        .iter()
+        .flat_map(|dataset| dataset.measurements.iter().map(move |row| (dataset, row)))
+        .filter(|(_, row)| row.value(Metric::Latency).is_some())
+        .map(|(dataset, row)| {
+            let device = dataset.devices[row.device as usize].id.as_str();
+            let input = dataset.inputs[usize::from(row.input)];
+            (device, dataset.design(row.architecture, row.precision), input)
+        })
+        .collect();
+    let mut seen = HashSet::new();
+    let designs = request.designs.iter().filter(|design| seen.insert(*design));
+    designs
+        .map(|design| {
+            let precision = table::precision(design);
+            let device = devices.get(&precision).ok_or_else(|| Error::Unknown {
+                kind: "precision of the devices measured on",
+                name: precision.to_string(),
+                known: devices.keys().map(Precision::to_string).collect(),
+            })?;
+            Ok(Subject {
+                name: design.print(request.space),
+                device: device.id.clone(),
+                refused: None,
+                known: known.contains(&(device.id.as_str(), design.clone(), request.input)),
+                design: design.clone(),
+            })
+        })
+        .collect()
+}
+
+/// What an earlier run began and did not complete is not mixed with this one unnoticed.
+pub(super) fn settle_unfinished(
+    request: &Request<'_>,
+    subjects: &[Subject],
+    log: &mut SampleLog,
+    folder: &LockedFolder,
+) -> Result<()> {
+    let input = input(request);
+    let begun: Vec<&Subject> = subjects
+        .iter()
+        .filter(|one| !one.known && !log.of(&one.device, &one.name, &input).is_empty())
+        .collect();
+    match request.unfinished {
+        _ if begun.is_empty() => Ok(()),
+        Unfinished::Resume => Ok(()),
+        Unfinished::Refuse => Err(Error::Occupied {
+            path: request.folder.join(SAMPLES_FILE),
+            holds: format!(
+                "samples of {} from a run that was stopped and can be resumed",
+                match begun.len() {
+                    1 => "1 design".into(),
+                    count => format!("{count} designs"),
+                }
+            ),
+        }),
+        Unfinished::Discard => log.discard(folder, |entry| {
+            let is_of = |one: &&Subject| one.device == entry.device && one.name == entry.design;
+            entry.input == input && begun.iter().any(is_of)
+        }),
+    }
+}
+
+pub(super) fn input(request: &Request<'_>) -> String {
+    request.input.to_string()
+}
