@@ -9,6 +9,7 @@ use super::{Global, print};
 use crate::device::machine::{MachineSheet, System, measured_bandwidth_gb_s, measured_peak_gflops};
 use crate::error::Result;
 use crate::files::FileKind;
+use crate::measure::{HostState, host_warnings};
 use crate::progress::{Progress, Unit};
 use crate::space::Precision;
 
@@ -69,6 +70,9 @@ pub(crate) fn run(verb: &DeviceVerb, global: &Global) -> Result<ExitCode> {
 
 fn measure(sheet: &mut MachineSheet, threads: Option<usize>, global: &Global) -> Result<()> {
     let threads = threads.unwrap_or_else(|| sheet.cores.as_ref().map_or(1, |cores| cores.value as usize));
+    for warning in host_warnings(&HostState::of(&System::default()), threads) {
+        global.say(format!("warning: {warning}"));
+    }
     let progress = global.progress();
     progress.start("measuring", Unit::Count("benchmarks"), Some(2));
     sheet.set_measured_peak(measured_peak_gflops(threads, BENCHMARK_SECONDS)?);

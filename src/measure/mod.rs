@@ -142,6 +142,11 @@ pub fn setting(unit: &Device, runtime: &str, precision: Precision, threads: usiz
     }
 }
 
+/// What the state of a machine says about anything that is measured on so many threads of it.
+pub fn host_warnings(host: &HostState, threads: usize) -> Vec<MeasureWarning> {
+    warning::of_host(host, threads)
+}
+
 /// Measures designs and adds them to the dataset of a folder. A design that the dataset has already is not measured again. What
 /// was measured is on disk after every round of every design, so that whatever ends the work, another call with
 /// [`Unfinished::Resume`] goes on with it.
