@@ -8,7 +8,7 @@ use edgefit::compute::Backend;
 use serde_json::Value;
 
 use crate::driver::edgefit;
-use crate::trained::{TINY, trained};
+use crate::trained::{trained, untrained};
 
 /// Architecture, latency in ms and energy in mJ of one device of the fleet, in the dataset's order.
 fn rows(fleet: &Path, device: &str) -> Vec<(String, f64, f64)> {
@@ -196,7 +196,7 @@ fn what_does_not_fit_the_checkpoint_is_refused() {
 
 #[test]
 fn a_shipped_checkpoint_is_extended_by_its_name() {
-    let folder = trained();
+    let folder = untrained();
     let folder = folder.path();
     write_own(folder, &[("jetson_nano", "board1")]);
     let line = "train predictor --from nasbench201 --dataset {mine} --out {more}";
@@ -212,11 +212,10 @@ fn a_shipped_checkpoint_is_extended_by_its_name() {
 
 #[test]
 fn training_says_what_is_missing_for_what_comes_later() {
-    let folder = trained();
+    let folder = untrained();
     let folder = folder.path();
     write_own(folder, &OWN);
     fs::remove_file(folder.join("mine/devices.csv")).unwrap();
-    fs::write(folder.join("tiny.toml"), TINY).unwrap();
     let said = edgefit(
         folder,
         "train predictor --dataset {mine} --config {tiny.toml} --out {two}",
