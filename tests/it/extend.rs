@@ -157,7 +157,8 @@ fn what_does_not_fit_the_checkpoint_is_refused() {
     extend("--devices board9").failed(2, &["unknown device `board9`", "board1"]);
     edgefit(folder, &EXTEND.replace("{mine}", "{fleet}")).failed(2, &["1080ti_1", "knows already", "ids of their own"]);
     edgefit(folder, &EXTEND.replace("{nb}", "fbnet")).failed(2, &["expected fbnet", "found nasbench201"]);
-    edgefit(folder, &EXTEND.replace("{more}", "{fleet}")).failed(2, &["fleet"]);
+    let other = EXTEND.replace("{nb}", "nasbench201").replace("{more}", "{nb}");
+    edgefit(folder, &other).failed(2, &["nb holds a checkpoint with another predictor"]);
 
     let benchmark = "name = \"seconds\"\nspace = \"nasbench201\"\nknown = [\"pixel3\"]\nunseen = [\"board1\"]\n\
                      samples-per-device = 100\nprobes = [0]\nrepeats = 1\n";
