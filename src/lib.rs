@@ -42,6 +42,7 @@
 //! | the amortized optimizer: limits to verified designs | [`optimize`] |
 //! | trained models on disk | [`checkpoint`] |
 //! | the library in one place, as above | [`advisor`] |
+//! | measured designs within limits: measure, adapt, design, measure again | [`tune`] |
 //! | scores on devices not seen in training | [`evaluate`] |
 //! | figures, reports, rows of JSON and CSV | [`report`] |
 //! | the command line, with the feature `cli` | `cli` |
@@ -73,6 +74,7 @@ pub mod seed;
 pub mod space;
 pub mod stats;
 pub mod training;
+pub mod tune;
 
 pub use advisor::Advisor;
 pub use device::Device;

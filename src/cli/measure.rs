@@ -121,7 +121,7 @@ impl ProtocolArgs {
 
 /// Units of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum TimeUnit {
+pub(crate) enum TimeUnit {
     /// Seconds
     S,
     /// Milliseconds
@@ -131,7 +131,7 @@ enum TimeUnit {
 }
 
 impl TimeUnit {
-    fn in_ms(self) -> f64 {
+    pub(crate) fn in_ms(self) -> f64 {
         match self {
             TimeUnit::S => 1e3,
             TimeUnit::Ms => 1.0,
@@ -259,38 +259,45 @@ impl MeasureArgs {
                 QuantPolicy::Uniform(precision) => precision,
             })
             .collect();
-        let threads = self.runtime.threads();
-        let this_machine = || MachineSheet::of(&System::default(), Some(threads));
-        let device = |precision| -> Result<Device> {
-            let mut unit = match &self.device {
-                Some(path) if path.ends_with(".toml") => read_toml_at(path.as_ref(), precision)?,
-                Some(id) => catalogue::find(id)?,
-                None if self.runtime.is_local() => this_machine()?.device(precision),
-                None => {
-                    return Err(Error::Invalid {
-                        what: "device that the command measures".into(),
-                        expected: "--device with a datasheet (.toml) or an id of the catalogue".into(),
-                        found: "none".into(),
-                        hint: "`edgefit device describe` writes a datasheet where it runs; one line, id = \"my-phone\", is enough."
-                            .into(),
-                    });
-                }
-            };
-            if let Some(name) = self.runtime.name() {
-                unit.runtime = Some(name.into());
-            }
-            let name = unit.runtime.clone().unwrap_or_else(|| "command".into());
-            Ok(setting(&unit, &name, precision, threads, self.batch))
-        };
         precisions
             .into_iter()
-            .map(|precision| Ok((precision, device(precision)?)))
+            .map(|precision| Ok((precision, measured_device(self.device.as_deref(), &self.runtime, precision, self.batch)?)))
             .collect()
     }
 }
 
+/// The device that a runtime measures at a precision: what `name` says, else this machine.
+pub(crate) fn measured_device(
+    name: Option<&str>,
+    runtime: &RuntimeArgs,
+    precision: Precision,
+    batch: u32,
+) -> Result<Device> {
+    let mut unit = match name {
+        Some(path) if path.ends_with(".toml") => read_toml_at(path.as_ref(), precision)?,
+        Some(id) => catalogue::find(id)?,
+        None if runtime.is_local() => {
+            MachineSheet::of(&System::default(), Some(runtime.threads()))?.device(precision)
+        }
+        None => {
+            return Err(Error::Invalid {
+                what: "device that the command measures".into(),
+                expected: "--device with a datasheet (.toml) or an id of the catalogue".into(),
+                found: "none".into(),
+                hint: "`edgefit device describe` writes a datasheet where it runs; one line, id = \"my-phone\", is enough."
+                    .into(),
+            });
+        }
+    };
+    if let Some(name) = runtime.name() {
+        unit.runtime = Some(name.into());
+    }
+    let name = unit.runtime.clone().unwrap_or_else(|| "command".into());
+    Ok(setting(&unit, &name, precision, runtime.threads(), batch))
+}
+
 /// What the checkpoint says of the first latencies, all of one precision at a time.
-fn judged(
+pub(crate) fn judged(
     advisor: &Advisor,
     devices: &BTreeMap<Precision, Device>,
     measured: &[(Design, f64)],
@@ -322,7 +329,7 @@ fn judged(
 }
 
 /// How the options of the command help.
-fn with_options(error: Error) -> Error {
+pub(crate) fn with_options(error: Error) -> Error {
     match error {
         Error::Implausible {
             what,
@@ -339,7 +346,7 @@ fn with_options(error: Error) -> Error {
     }
 }
 
-fn tell(outcome: &Outcome, space: &dyn SearchSpace, global: &Global) {
+pub(crate) fn tell(outcome: &Outcome, space: &dyn SearchSpace, global: &Global) {
     for refused in &outcome.refused {
         global.say(format!(
             "warning: {} was kept out: {}",

@@ -26,6 +26,7 @@ mod runtime;
 mod search;
 mod table;
 mod train;
+mod tune;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -199,6 +200,15 @@ phones and other devices.")]
     /// Describe this machine
     #[command(subcommand)]
     Device(describe::DeviceVerb),
+    /// Measure, adapt, design, and measure the designs, until the best within every limit is found; then export it
+    #[command(after_help = "\
+Examples:
+  edgefit tune --checkpoint nasbench201 --limits-ms 3,6 --probes 5 --budget 12 --out tuned
+  edgefit tune --checkpoint nasbench201 --max-latency-ms 5 --runtime onnxruntime --library python --out tuned-ort
+
+The folder gets a model (ONNX, random weights) for every limit, report.html, tuning.json, the adapted device for `edgefit design`, and
+all measurements as datasets. Exit status 3: no design that was measured holds any limit.")]
+    Tune(tune::TuneArgs),
     /// List the devices known by name, or show the datasheet of one
     #[command(after_help = "\
 Examples:
@@ -242,6 +252,7 @@ impl Cli {
             Verb::Benchmark(args) => benchmark::run(args, &self.global),
             Verb::Measure(args) => measure::run(args, &self.global),
             Verb::Device(verb) => describe::run(verb, &self.global),
+            Verb::Tune(args) => tune::run(args, &self.global),
             Verb::Devices(args) => devices::run(args, &self.global),
             Verb::Proxy(verb) => proxy::run(verb, &self.global),
             Verb::Evaluate(verb) => evaluate::run(verb, &self.global),

@@ -28,6 +28,7 @@ mod scatter;
 mod series;
 #[cfg(test)]
 mod svg_check;
+mod tuning;
 
 pub use calibration::CalibrationCurve;
 pub use context::{Context, LimitsRow};
@@ -46,3 +47,4 @@ pub use predictor::predictor_page;
 pub use provenance::Provenance;
 pub use proxy::{matrix_heatmap, proxy_page};
 pub use scatter::Scatter;
+pub use tuning::{RefusedRow, Spent, TrialRow, TunedRow, TuningReport, tuning_page};

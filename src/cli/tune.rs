@@ -1,0 +1,310 @@
+//! `edgefit tune`: from nothing to measured, exported designs within limits.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::design::ConstraintArgs;
+use super::measure::{ProtocolArgs, TimeUnit, judged, measured_device, with_options};
+use super::runtime::RuntimeArgs;
+use super::table::{architecture, new_table};
+use super::{Global, NOTHING_FEASIBLE, interrupt, print, print_json};
+use crate::advisor::Advisor;
+use crate::device::Device;
+use crate::device::machine::System;
+use crate::error::{Error, Result};
+use crate::export::{Weights, onnx};
+use crate::files::write_bytes;
+use crate::measure::{Outcome, Request as MeasureRequest, Unfinished, measure};
+use crate::predict::Estimate;
+use crate::report::{Provenance, TunedRow, TuningReport, tuning_page};
+use crate::runtime::Runtime;
+use crate::seed::Seed;
+use crate::space::{Design, Precision};
+use crate::tune::{Stage, TuneOptions, Tuning, tune};
+
+/// Folders of measurements in the folder of a tuning: of everything, and of the answers once more.
+const MEASUREMENTS: &str = "measurements";
+const CONFIRMATION: &str = "confirmation";
+
+#[derive(Debug, Args)]
+pub(crate) struct TuneArgs {
+    /// Checkpoint that knows accuracies: a folder, or the name of a shipped one, such as nasbench201
+    #[arg(long)]
+    checkpoint: PathBuf,
+    /// Limits on latency in ms, separated by commas: one design is sought within each [default: --max-latency-ms]
+    #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
+    limits_ms: Vec<f64>,
+    #[command(flatten)]
+    constraints: ConstraintArgs,
+    /// Architectures measured first, to learn of the device
+    #[arg(long, default_value_t = 10)]
+    probes: usize,
+    /// Measurements at most: probes, designs, and the answers once more
+    #[arg(long, default_value_t = 40)]
+    budget: usize,
+    /// Designs measured together before the next are chosen
+    #[arg(long, default_value_t = 4)]
+    batch: usize,
+    /// Stop measuring when less accuracy than this is expected to be gained, in percentage points, mean over the limits
+    #[arg(long, default_value_t = 0.05)]
+    worth: f64,
+    #[command(flatten)]
+    runtime: RuntimeArgs,
+    /// Device that is measured: a datasheet (.toml) or an id of the catalogue [default: this machine, unless the runtime is a
+    /// command]
+    #[arg(long)]
+    device: Option<String>,
+    /// Precision of the designs
+    #[arg(long, default_value_t = Precision::Fp32)]
+    precision: Precision,
+    #[command(flatten)]
+    protocol: ProtocolArgs,
+    /// Unit of the latencies that a command prints
+    #[arg(long, value_enum, default_value = "ms")]
+    unit: TimeUnit,
+    /// Take latencies that are hardly possible as they are
+    #[arg(long)]
+    yes: bool,
+    /// Go on with what was stopped: what the folder holds is not measured again
+    #[arg(long)]
+    resume: bool,
+    /// Folder for the models, the report, the adapted device and all measurements
+    #[arg(long)]
+    out: PathBuf,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &TuneArgs, global: &Global) -> Result<ExitCode> {
+    let options = args.options(global)?;
+    args.protocol.protocol().check()?;
+    let advisor = global.advisor(&args.checkpoint)?;
+    let device = measured_device(args.device.as_deref(), &args.runtime, args.precision)?;
+    let runtime = args.runtime.open()?;
+    args.check_out()?;
+    interrupt::state_is_kept();
+    let bench = Bench {
+        args,
+        advisor: &advisor,
+        devices: BTreeMap::from([(args.precision, device.clone())]),
+        runtime: runtime.as_ref(),
+        global,
+    };
+    let mut said = HashSet::new();
+    let mut measure = |stage: Stage, designs: &[Design]| bench.measure(stage, designs, &mut said);
+    let tuning = tune(&advisor, &device, &options, &mut measure).map_err(with_options)?;
+    let mut report = TuningReport::new(
+        &tuning,
+        advisor.space(),
+        &runtime.describe(),
+        global.context(&tuning.device),
+    );
+    bench.export(&tuning, &mut report)?;
+    bench.write(&tuning, &report)?;
+    if args.json {
+        print_json(&report)?;
+    } else {
+        print(&table(&report))?;
+    }
+    let held = report.designs.iter().filter(|design| design.holds).count();
+    if held == 0 {
+        global.say("no design that was measured holds any of the limits; the fastest one measured is shown");
+        return Ok(ExitCode::from(NOTHING_FEASIBLE));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+impl TuneArgs {
+    fn options(&self, global: &Global) -> Result<TuneOptions> {
+        let mut request = self.constraints.request(1)?;
+        if !request.objective.weights().is_empty() {
+            return Err(Error::Invalid {
+                what: "weights of latency and energy".into(),
+                expected: "none: the most accurate design within each limit is sought".into(),
+                found: "a weight".into(),
+                hint: "Leave the weights out, and give several limits to choose between.".into(),
+            });
+        }
+        let limits_ms = match (self.limits_ms.is_empty(), self.constraints.take_latency(&mut request)?) {
+            (false, None) => self.limits_ms.clone(),
+            (true, Some(limit_ms)) => vec![limit_ms],
+            (has_none, _) => {
+                return Err(Error::Invalid {
+                    what: "limits on latency".into(),
+                    expected: "--limits-ms with one or more, or --max-latency-ms".into(),
+                    found: if has_none { "neither" } else { "both" }.into(),
+                    hint: "--limits-ms 5,10,20 seeks three designs.".into(),
+                });
+            }
+        };
+        Ok(TuneOptions {
+            limits_ms,
+            request,
+            probes: self.probes,
+            budget: self.budget,
+            batch: self.batch,
+            worth: self.worth,
+            accept_implausible: self.yes,
+            seed: Seed(global.seed),
+        })
+    }
+
+    /// What an earlier tuning measured is neither mixed with this one unnoticed nor lost.
+    fn check_out(&self) -> Result<()> {
+        let measurements = self.out.join(MEASUREMENTS);
+        if self.resume || !measurements.exists() {
+            return fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out));
+        }
+        Err(Error::Invalid {
+            what: format!("folder {}", self.out.display()),
+            expected: "one without a tuning".into(),
+            found: format!("measurements of an earlier one in {MEASUREMENTS}"),
+            hint: "Repeat the command with --resume to go on from them, or write to another folder.".into(),
+        })
+    }
+}
+
+/// Everything that measuring takes.
+struct Bench<'a> {
+    args: &'a TuneArgs,
+    advisor: &'a Advisor,
+    devices: BTreeMap<Precision, Device>,
+    runtime: &'a dyn Runtime,
+    global: &'a Global,
+}
+
+impl Bench<'_> {
+    /// Measures; what may be wrong is said once.
+    fn measure(&self, stage: Stage, designs: &[Design], said: &mut HashSet<String>) -> Result<Outcome> {
+        let (folder, doing) = match stage {
+            Stage::Probe => (MEASUREMENTS, "architectures to learn of the device"),
+            Stage::Design => (MEASUREMENTS, "designs"),
+            Stage::Confirmation => (CONFIRMATION, "answers once more"),
+        };
+        self.global.say(format!("measuring {} {doing}", designs.len()));
+        let judge = |measured: &[(Design, f64)]| judged(self.advisor, &self.devices, measured, Seed(self.global.seed));
+        let request = MeasureRequest {
+            folder: &self.args.out.join(folder),
+            space: self.advisor.space(),
+            designs,
+            input: self.advisor.predictor().encoder.input_size(),
+            devices: &self.devices,
+            threads: self.args.runtime.threads(),
+            export: &|design| self.model(design),
+            protocol: self.args.protocol.protocol(),
+            seed: Seed(self.global.seed),
+            unfinished: Unfinished::Resume,
+            unit_ms: self.args.unit.in_ms(),
+            accept_implausible: self.args.yes,
+            judge: Some(&judge),
+            is_local: self.args.runtime.is_local(),
+            system: &System::default(),
+        };
+        let outcome = measure(&request, self.runtime, &self.global.progress())?;
+        let refused = outcome.refused.iter().map(|refused| {
+            let design = refused.design.print(self.advisor.space());
+            format!("warning: {design} was kept out: {}", refused.reason)
+        });
+        let warnings = outcome.warnings.iter().map(|warning| format!("warning: {warning}"));
+        for message in refused.chain(warnings) {
+            if said.insert(message.clone()) {
+                self.global.say(message);
+            }
+        }
+        Ok(outcome)
+    }
+
+    fn model(&self, design: &Design) -> Result<Vec<u8>> {
+        let encoder = &self.advisor.predictor().encoder;
+        let space = self.advisor.space();
+        let network = space.lower(&design.architecture, encoder.input_size(), encoder.classes);
+        onnx(&network, design.policy, &Weights::seeded(self.global.seed))
+    }
+
+    /// Writes the model of every design that holds its limit.
+    fn export(&self, tuning: &Tuning, report: &mut TuningReport) -> Result<()> {
+        for (tuned, row) in tuning.tuned.iter().zip(&mut report.designs) {
+            let Some(trial) = tuned.trial.filter(|_| tuned.holds) else {
+                continue;
+            };
+            let name = format!("within-{}-ms.onnx", tuned.limit_ms);
+            let bytes = self.model(&tuning.trials[trial].measured.design)?;
+            write_bytes(&self.args.out.join(&name), &bytes)?;
+            row.model = Some(name);
+        }
+        Ok(())
+    }
+
+    fn write(&self, tuning: &Tuning, report: &TuningReport) -> Result<()> {
+        let out = |name: &str| self.args.out.join(name);
+        tuning.device.write(&out("device.json"))?;
+        let json = serde_json::to_vec_pretty(report).map_err(|error| Error::io("write", out("tuning.json"))(error.into()))?;
+        write_bytes(&out("tuning.json"), &json)?;
+        let provenance = Provenance::of(self.advisor.predictor(), Path::new(&self.args.checkpoint), &[])?
+            .with("Runtime", &report.runtime)
+            .with("Threads", self.args.runtime.threads())
+            .with("Seed", self.global.seed)
+            .with("Weights of the models", format!("random, from seed {}", self.global.seed))
+            .with("Accuracies", "of trained networks: measured or predicted, as stated; the exported models are not trained")
+            .with_program();
+        let page = tuning_page(report, &provenance)?;
+        write_bytes(&out("report.html"), page.html().as_bytes())?;
+        self.global.say(format!(
+            "wrote models, report.html, tuning.json, device.json and all measurements to {}",
+            self.args.out.display()
+        ));
+        Ok(())
+    }
+}
+
+fn estimate(one: Estimate) -> String {
+    format!("{:.3} [{:.3}, {:.3}]", one.mean, one.low, one.high)
+}
+
+fn table(report: &TuningReport) -> String {
+    let mut table = new_table([
+        "limit ms",
+        "architecture",
+        "accuracy %",
+        "predicted ms",
+        "measured ms",
+        "again ms",
+        "model",
+    ]);
+    for row in &report.designs {
+        table.add_row([
+            limit(row).into(),
+            architecture(&row.architecture),
+            format!("{:.2}", row.accuracy.mean).into(),
+            estimate(row.predicted_latency_ms).into(),
+            estimate(row.measured_latency_ms).into(),
+            row.confirmed_latency_ms.map_or_else(|| "-".into(), estimate).into(),
+            row.model.clone().unwrap_or_else(|| "-".into()).into(),
+        ]);
+    }
+    let spent = report.spent;
+    let error = report.median_error_percent().map_or(String::new(), |error| {
+        format!("; predictions of designs not measured before were off by {error:.1} % in the median")
+    });
+    format!(
+        "{table}\nmeasured on {} with {}; intervals in brackets hold 90 %\n{} measurements: {} probes, {} designs, {} \
+         confirmations{error}; seed {}",
+        report.context.device,
+        report.runtime,
+        spent.probes + spent.designs + spent.confirmations,
+        spent.probes,
+        spent.designs,
+        spent.confirmations,
+        report.context.seed
+    )
+}
+
+fn limit(row: &TunedRow) -> String {
+    let missed = if row.holds { "" } else { ", missed" };
+    format!("{}{missed}", row.max_latency_ms)
+}
