@@ -114,7 +114,9 @@ impl ConstraintArgs {
     /// The limit on latency, which the request then has no more.
     pub(crate) fn take_latency(&self, request: &mut Request) -> Result<Option<f64>> {
         let others = request.limits.constraints().iter().copied();
-        let others = others.filter(|constraint| constraint.metric() != Metric::Latency).collect();
+        let others = others
+            .filter(|constraint| constraint.metric() != Metric::Latency)
+            .collect();
         request.limits = Limits::new(others, request.limits.confidence())?;
         Ok(self.max_latency_ms)
     }

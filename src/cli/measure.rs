@@ -261,7 +261,12 @@ impl MeasureArgs {
             .collect();
         precisions
             .into_iter()
-            .map(|precision| Ok((precision, measured_device(self.device.as_deref(), &self.runtime, precision, self.batch)?)))
+            .map(|precision| {
+                Ok((
+                    precision,
+                    measured_device(self.device.as_deref(), &self.runtime, precision, self.batch)?,
+                ))
+            })
             .collect()
     }
 }
@@ -276,9 +281,7 @@ pub(crate) fn measured_device(
     let mut unit = match name {
         Some(path) if path.ends_with(".toml") => read_toml_at(path.as_ref(), precision)?,
         Some(id) => catalogue::find(id)?,
-        None if runtime.is_local() => {
-            MachineSheet::of(&System::default(), Some(runtime.threads()))?.device(precision)
-        }
+        None if runtime.is_local() => MachineSheet::of(&System::default(), Some(runtime.threads()))?.device(precision),
         None => {
             return Err(Error::Invalid {
                 what: "device that the command measures".into(),

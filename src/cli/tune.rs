@@ -26,6 +26,8 @@ use crate::seed::Seed;
 use crate::space::{Design, Precision};
 use crate::tune::{Stage, TuneOptions, Tuning, tune};
 
+/// Inputs that the designs compute at once.
+const BATCH: u32 = 1;
 /// Folders of measurements in the folder of a tuning: of everything, and of the answers once more.
 const MEASUREMENTS: &str = "measurements";
 const CONFIRMATION: &str = "confirmation";
@@ -84,7 +86,7 @@ pub(crate) fn run(args: &TuneArgs, global: &Global) -> Result<ExitCode> {
     let options = args.options(global)?;
     args.protocol.protocol().check()?;
     let advisor = global.advisor(&args.checkpoint)?;
-    let device = measured_device(args.device.as_deref(), &args.runtime, args.precision)?;
+    let device = measured_device(args.device.as_deref(), &args.runtime, args.precision, BATCH)?;
     let runtime = args.runtime.open()?;
     args.check_out()?;
     interrupt::state_is_kept();
@@ -243,14 +245,21 @@ impl Bench<'_> {
     fn write(&self, tuning: &Tuning, report: &TuningReport) -> Result<()> {
         let out = |name: &str| self.args.out.join(name);
         tuning.device.write(&out("device.json"))?;
-        let json = serde_json::to_vec_pretty(report).map_err(|error| Error::io("write", out("tuning.json"))(error.into()))?;
+        let json =
+            serde_json::to_vec_pretty(report).map_err(|error| Error::io("write", out("tuning.json"))(error.into()))?;
         write_bytes(&out("tuning.json"), &json)?;
         let provenance = Provenance::of(self.advisor.predictor(), Path::new(&self.args.checkpoint), &[])?
             .with("Runtime", &report.runtime)
             .with("Threads", self.args.runtime.threads())
             .with("Seed", self.global.seed)
-            .with("Weights of the models", format!("random, from seed {}", self.global.seed))
-            .with("Accuracies", "of trained networks: measured or predicted, as stated; the exported models are not trained")
+            .with(
+                "Weights of the models",
+                format!("random, from seed {}", self.global.seed),
+            )
+            .with(
+                "Accuracies",
+                "of trained networks: measured or predicted, as stated; the exported models are not trained",
+            )
             .with_program();
         let page = tuning_page(report, &provenance)?;
         write_bytes(&out("report.html"), page.html().as_bytes())?;

@@ -180,7 +180,12 @@ pub fn tuning_page(report: &TuningReport, provenance: &Provenance) -> Result<Pag
     Ok(Page {
         title: format!("Designs for {}, measured", report.context.device),
         lead: lead(report),
-        sections: vec![designs(report), against_measured(report)?, front(report)?, trials(report)],
+        sections: vec![
+            designs(report),
+            against_measured(report)?,
+            front(report)?,
+            trials(report),
+        ],
         provenance: provenance.entries().to_vec(),
     })
 }
@@ -267,9 +272,10 @@ fn against_measured(report: &TuningReport) -> Result<Section> {
         heading: "Predicted against measured".into(),
         blocks: vec![Block::Panels {
             panels: scatter.panels()?,
-            caption: "Every prediction was made before its design was measured. On the line they agree; the thin lines are \
+            caption:
+                "Every prediction was made before its design was measured. On the line they agree; the thin lines are \
                       10 % off."
-                .into(),
+                    .into(),
         }],
     })
 }
@@ -318,7 +324,9 @@ fn trials(report: &TuningReport) -> Section {
     };
     let mut blocks = vec![Block::Table(Table {
         caption: "In the order of measuring.".into(),
-        header: ["for", "accuracy, %", "predicted, ms", "measured, ms", "architecture"].map(String::from).to_vec(),
+        header: ["for", "accuracy, %", "predicted, ms", "measured, ms", "architecture"]
+            .map(String::from)
+            .to_vec(),
         rows: report.trials.iter().map(row).collect(),
     })];
     if !report.refused.is_empty() {

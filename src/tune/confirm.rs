@@ -58,7 +58,10 @@ pub(super) fn confirm(
         let confirmed = if open.is_empty() {
             Vec::new()
         } else {
-            let designs: Vec<Design> = open.iter().map(|&trial| trials[trial].measured.design.clone()).collect();
+            let designs: Vec<Design> = open
+                .iter()
+                .map(|&trial| trials[trial].measured.design.clone())
+                .collect();
             measure(Stage::Confirmation, &designs)?.measured
         };
         // Nothing left to measure, or nothing of it could be.
@@ -99,12 +102,7 @@ fn best_within(
     first.map(|first| holding[first])
 }
 
-fn answer(
-    trials: &[Trial],
-    limit_ms: f64,
-    best: Option<usize>,
-    confirmations: &HashMap<usize, Measured>,
-) -> Tuned {
+fn answer(trials: &[Trial], limit_ms: f64, best: Option<usize>, confirmations: &HashMap<usize, Measured>) -> Tuned {
     let median = |trial: usize| trials[trial].measured.latency.median_ms;
     let fastest = (0..trials.len()).min_by(|&a, &b| median(a).total_cmp(&median(b)));
     let trial = best.or(fastest);

@@ -136,7 +136,12 @@ impl TuneOptions {
         let limits = self.limits_ms.len();
         if !(1..=MAX_LIMITS).contains(&limits) {
             let hint = "One design is sought within each.";
-            return invalid("number of limits", format!("1 to {MAX_LIMITS}"), limits.to_string(), hint);
+            return invalid(
+                "number of limits",
+                format!("1 to {MAX_LIMITS}"),
+                limits.to_string(),
+                hint,
+            );
         }
         if self.probes == 0 || self.batch == 0 {
             let hint = "10 probes and batches of 4 are usual.";
@@ -257,7 +262,7 @@ impl Work<'_> {
     fn predicted(&self, architectures: &[Architecture]) -> Result<HashMap<Design, (Accuracy, Estimate)>> {
         let predictions = self.advisor.predict(&self.model, architectures)?;
         let rows = architectures.iter().zip(predictions).map(|(architecture, prediction)| {
-            let accuracy = prediction.accuracy.ok_or_else(|| no_accuracies())?;
+            let accuracy = prediction.accuracy.ok_or_else(no_accuracies)?;
             let design = self.model.design(architecture.clone());
             Ok((design, (accuracy, *prediction.metrics.latency())))
         });

@@ -42,7 +42,10 @@ fn truly<'a>(
     |stage, designs| {
         asked.extend(designs.iter().map(|design| (stage, design.clone())));
         Ok(Outcome {
-            measured: designs.iter().map(|one| measured(one, latency_ms(advisor, one))).collect(),
+            measured: designs
+                .iter()
+                .map(|one| measured(one, latency_ms(advisor, one)))
+                .collect(),
             ..Outcome::default()
         })
     }
@@ -75,7 +78,11 @@ fn designs_hold_their_limits_and_are_nearly_the_best() {
         assert!((0.0..1.0).contains(&lost), "{} ms: {lost} points", tuned.limit_ms);
     }
     // Nothing but confirmations is measured twice.
-    let mut first: Vec<&Design> = asked.iter().filter(|one| one.0 != Stage::Confirmation).map(|one| &one.1).collect();
+    let mut first: Vec<&Design> = asked
+        .iter()
+        .filter(|one| one.0 != Stage::Confirmation)
+        .map(|one| &one.1)
+        .collect();
     let count = first.len();
     first.sort_by_key(|design| design.print(advisor.space()));
     first.dedup();
@@ -130,8 +137,16 @@ fn designs_that_do_not_run_are_named_and_passed_over() {
 fn where_no_design_holds_the_fastest_is_told() {
     let advisor = Advisor::open("nasbench201").unwrap();
     let mut asked = Vec::new();
-    let tuning = tune(&advisor, &board(), &options(&[1.0, 8.0]), &mut truly(&advisor, &mut asked)).unwrap();
-    let [unreachable, reachable] = &tuning.tuned[..] else { panic!() };
+    let tuning = tune(
+        &advisor,
+        &board(),
+        &options(&[1.0, 8.0]),
+        &mut truly(&advisor, &mut asked),
+    )
+    .unwrap();
+    let [unreachable, reachable] = &tuning.tuned[..] else {
+        panic!()
+    };
     assert!(!unreachable.holds && reachable.holds);
     let latency = |trial: &Trial| trial.measured.latency.median_ms;
     let fastest = tuning.trials.iter().map(latency).fold(f64::INFINITY, f64::min);
@@ -158,16 +173,30 @@ fn what_cannot_be_done_is_refused_before_anything_is_measured() {
     let mut refused = |options: TuneOptions| tune(&advisor, &board(), &options, &mut never).unwrap_err().to_string();
     assert!(refused(options(&[])).contains("number of limits: expected 1 to 100, found 0"));
     assert!(refused(options(&[0.0])).contains("latency limit"));
-    assert!(refused(TuneOptions { probes: 0, ..options(&[8.0]) }).contains("at least 1"));
-    let message = refused(TuneOptions { budget: 6, ..options(&[8.0]) });
-    assert!(message.contains("measurements allowed: expected 7 to 10000"), "{message}");
+    assert!(
+        refused(TuneOptions {
+            probes: 0,
+            ..options(&[8.0])
+        })
+        .contains("at least 1")
+    );
+    let message = refused(TuneOptions {
+        budget: 6,
+        ..options(&[8.0])
+    });
+    assert!(
+        message.contains("measurements allowed: expected 7 to 10000"),
+        "{message}"
+    );
     // A limit on energy needs measured energy.
     let mut asked = Vec::new();
     let frugal = TuneOptions {
         request: Request::at_most(Metric::Energy, 5.0).unwrap(),
         ..options(&[8.0])
     };
-    let message = tune(&advisor, &board(), &frugal, &mut truly(&advisor, &mut asked)).unwrap_err().to_string();
+    let message = tune(&advisor, &board(), &frugal, &mut truly(&advisor, &mut asked))
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("energy"), "{message}");
     assert_eq!(asked.len(), 5);
 }
