@@ -21,7 +21,7 @@ use crate::files::write_bytes;
 use crate::measure::{Outcome, Request as MeasureRequest, Unfinished, measure};
 use crate::predict::Estimate;
 use crate::report::{Provenance, TunedRow, TuningReport, tuning_page};
-use crate::runtime::Runtime;
+use crate::runtime::{self, Runtime};
 use crate::seed::Seed;
 use crate::space::{Design, Precision};
 use crate::tune::{Stage, TuneOptions, Tuning, tune};
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &TuneArgs, global: &Global) -> Result<ExitCode> {
     args.protocol.protocol().check()?;
     let advisor = global.advisor(&args.checkpoint)?;
     let device = measured_device(args.device.as_deref(), &args.runtime, args.precision, BATCH)?;
-    let runtime = args.runtime.open()?;
+    let runtime = runtime::open(&args.runtime.options()?)?;
     args.check_out()?;
     interrupt::state_is_kept();
     let bench = Bench {
