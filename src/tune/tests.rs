@@ -93,9 +93,9 @@ fn designs_hold_their_limits_and_are_nearly_the_best() {
 #[test]
 fn a_design_that_was_lucky_once_is_overturned() {
     let advisor = Advisor::open("nasbench201").unwrap();
-    // Everything seems a tenth faster at first than when it is confirmed.
+    // Everything seems three tenths faster at first than when it is confirmed.
     let mut lucky = |stage: Stage, designs: &[Design]| {
-        let share = if stage == Stage::Confirmation { 1.0 } else { 0.9 };
+        let share = if stage == Stage::Confirmation { 1.0 } else { 0.7 };
         let latency = |design: &Design| share * latency_ms(&advisor, design);
         Ok(Outcome {
             measured: designs.iter().map(|one| measured(one, latency(one))).collect(),
