@@ -126,8 +126,8 @@ impl DatasetArgs {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
-    /// Show the main job, start to end, on what the binary carries: no network, no other data, a minute or two
-    Quickstart,
+    /// Measure, adapt and design on this machine with what the binary carries: no network, no other data, about a minute
+    Quickstart(quickstart::QuickstartArgs),
     /// Import, check and describe datasets
     #[command(subcommand)]
     Data(data::DataVerb),
@@ -239,7 +239,7 @@ impl Cli {
     pub fn run(&self) -> Result<ExitCode> {
         interrupt::handle(self.verb.kept());
         match &self.verb {
-            Verb::Quickstart => quickstart::run(&self.global),
+            Verb::Quickstart(args) => quickstart::run(args, &self.global),
             Verb::Data(verb) => data::run(verb, &self.global),
             Verb::Train(verb) => train::run(verb, &self.global),
             Verb::Probes(args) => adapt::probes(args, &self.global),
@@ -266,7 +266,7 @@ impl Verb {
     /// What is there after the command was interrupted, and how to go on, unless it keeps a state to resume from.
     fn kept(&self) -> &'static str {
         match self {
-            Verb::Quickstart => "quickstart keeps nothing; run it again",
+            Verb::Quickstart(_) => "quickstart keeps nothing; run it again",
             Verb::Benchmark(_) => "what was printed is complete; run the other benchmarks again by their names",
             Verb::Report(_) => "no report was written; run the command again",
             Verb::Data(_) => "datasets are as they were; run the command again",

@@ -144,7 +144,7 @@ impl TuneArgs {
                 });
             }
         };
-        Ok(TuneOptions {
+        let options = TuneOptions {
             limits_ms,
             request,
             probes: self.probes,
@@ -153,7 +153,9 @@ impl TuneArgs {
             worth: self.worth,
             accept_implausible: self.yes,
             seed: Seed(global.seed),
-        })
+        };
+        options.check()?;
+        Ok(options)
     }
 
     /// What an earlier tuning measured is neither mixed with this one unnoticed nor lost.
@@ -188,7 +190,7 @@ impl Bench<'_> {
             Stage::Design => (MEASUREMENTS, "designs"),
             Stage::Confirmation => (CONFIRMATION, "answers once more"),
         };
-        self.global.say(format!("measuring {} {doing}", designs.len()));
+        self.global.say(format!("measuring {doing}: {}", designs.len()));
         let judge = |measured: &[(Design, f64)]| judged(self.advisor, &self.devices, measured, Seed(self.global.seed));
         let request = MeasureRequest {
             folder: &self.args.out.join(folder),

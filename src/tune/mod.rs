@@ -124,7 +124,12 @@ impl Tuning {
 }
 
 impl TuneOptions {
-    fn check(&self) -> Result<()> {
+    /// Whether they can be followed.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] naming what cannot.
+    pub fn check(&self) -> Result<()> {
+        self.queries()?;
         let invalid = |what: &str, expected: String, found: String, hint: &str| {
             Err(Error::Invalid {
                 what: what.into(),
@@ -146,6 +151,15 @@ impl TuneOptions {
         if self.probes == 0 || self.batch == 0 {
             let hint = "10 probes and batches of 4 are usual.";
             return invalid("probes and designs of a batch", "at least 1".into(), "0".into(), hint);
+        }
+        if !(self.worth >= 0.0 && self.worth.is_finite()) {
+            let hint = "0.05 is usual; 0 measures until the budget is spent.";
+            return invalid(
+                "worth of measuring on",
+                "0 points or more".into(),
+                self.worth.to_string(),
+                hint,
+            );
         }
         let least = self.probes + 2 * limits;
         if !(least..=MAX_BUDGET).contains(&self.budget) {

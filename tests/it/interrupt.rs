@@ -19,7 +19,7 @@ fn the_first_one_ends_quickstart_and_says_how_to_go_on() {
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     stdout.read_line(&mut line).unwrap();
-    assert!(line.starts_with("1. The bundled fleet"), "{line}");
+    assert!(line.starts_with("1. The shipped checkpoint"), "{line}");
     let id = child.id().to_string();
     assert!(Command::new("kill").args(["-INT", &id]).status().unwrap().success());
     // As shells count: 128 and the number of the signal.

@@ -124,6 +124,11 @@ fn designs_and_predictions() {
     let short = "--seconds 0.01 --warmup-seconds 0.01 --rounds 2 --out {mine} --format json";
     let measure = format!("measure --checkpoint {{nb}} --architectures {{cells.txt}} {short}");
     documented(&folder, "edgefit measure", &measure);
+    let tune = format!(
+        "tune --checkpoint {{nb}} --limits-ms 1000 --probes 3 --budget 5 --yes --json {}",
+        short.replace("mine", "tuned")
+    );
+    documented(&folder, "edgefit tune", &tune);
     documented(&folder, "edgefit search", &format!("search random {about} {limits}"));
     documented(&folder, "edgefit pareto", &format!("pareto {about} --limits 3"));
     documented(&folder, "edgefit devices", "devices pixel --format json");

@@ -32,3 +32,4 @@ mod shipped;
 mod sources;
 mod sources_360;
 mod trained;
+mod tune;

@@ -14,7 +14,7 @@ use crate::driver::{Run, edgefit, program};
 
 /// Prints for a model (`$1`) and a number of runs (`$2`) 5 ms and one for every 200,000 bytes, one percent more in each run of five,
 /// times `$3`; and two mJ for every ms.
-const TOOL: &str = r#"
+pub(crate) const TOOL: &str = r#"
 bytes=$(wc -c < "$1")
 awk -v b="$bytes" -v n="$2" -v f="${3:-1}" 'BEGIN {
     printf "{\"latency_ms\": ["
@@ -29,7 +29,7 @@ const CELLS: [&str; 3] = [
 ];
 
 /// A folder with the tool, three cells and the datasheet of a phone.
-fn bench(tool: &str) -> TempDir {
+pub(crate) fn bench(tool: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tool.sh"), tool).unwrap();
     fs::write(folder.path().join("cells.txt"), CELLS.join("\n")).unwrap();
@@ -56,7 +56,7 @@ fn measure(folder: &Path, tool: &str, options: &str) -> Run {
     Run::of(command(folder, tool, options).output().unwrap())
 }
 
-const CALL: &str = "sh tool.sh {model} {runs}";
+pub(crate) const CALL: &str = "sh tool.sh {model} {runs}";
 
 /// The cells of a column of comma-separated values whose cells hold no commas.
 fn column(csv: &str, name: &str) -> Vec<String> {

@@ -1,12 +1,10 @@
-//! `edgefit quickstart`: the main job, start to end, on what the binary carries.
+//! Training, adaptation and designs on the bundled simulated fleet.
 
-use std::process::ExitCode;
 use std::time::Instant;
 
-use comfy_table::Cell;
-
-use super::table::{architecture, new_table};
-use super::{Global, print};
+use super::super::table::new_table;
+use super::super::{Global, print};
+use super::{PROBES, SHIPPED, cells, within};
 use crate::checkpoint::Checkpoint;
 use crate::compute::ComputeDevice;
 use crate::dataset::simulate::{Cost, Simulator};
@@ -14,30 +12,27 @@ use crate::dataset::{Dataset, Selection};
 use crate::device::{Device, catalogue};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::optimize::{self, Optimizer, OptimizerConfig, Proposals, Request};
+use crate::optimize::{self, Optimizer, OptimizerConfig, Request};
 use crate::predict::fit::{FitOptions, fit};
 use crate::predict::{DeviceModel, Predictor, Probe};
 use crate::progress::Progress;
-use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
 use crate::space::Architecture;
 use crate::stats;
 use crate::training::Run;
 
 const FLEET: &str = "nasbench201-fleet";
-const SHIPPED: &str = "nasbench201";
 /// Hardware unit of the fleet that is left out of training and then met as a new device.
 const NEW_DEVICE: &str = "raspi4";
 /// Device of the catalogue that the shipped checkpoint is asked about, and the limit.
 const SHIPPED_DEVICE: &str = "pixel3";
 const SHIPPED_LIMIT_MS: f64 = 10.0;
-const PROBES: usize = 10;
 /// Steps of the optimizer's training, fewer than usual: the fleet is small and the reader is waiting.
 const OPTIMIZER_STEPS: usize = 800;
 /// Shares of the new device's architectures that are within each of the three limits.
 const LIMIT_QUANTILES: [f64; 3] = [0.2, 0.5, 0.8];
 
-pub(crate) fn run(global: &Global) -> Result<ExitCode> {
+pub(super) fn run(global: &Global) -> Result<()> {
     let compute = global.backend.device()?;
     let dataset = Dataset::bundled(FLEET)?;
     print(&format!(
@@ -49,8 +44,7 @@ pub(crate) fn run(global: &Global) -> Result<ExitCode> {
     let device = adapt(&predictor, &dataset, global)?;
     let optimizer = train_optimizer(&predictor, &compute, global)?;
     designs(&predictor, &optimizer, &device, &dataset, global)?;
-    shipped(&compute, global)?;
-    Ok(ExitCode::SUCCESS)
+    shipped(&compute, global)
 }
 
 fn train(dataset: &Dataset, compute: &ComputeDevice, global: &Global) -> Result<Predictor> {
@@ -193,32 +187,6 @@ fn designs(
         "5. The best designs for three limits, {milliseconds:.2} ms each (accuracies are simulated, and predicted from \
          simulated ones):\n{table}"
     ))
-}
-
-fn within(limit_ms: f64) -> Result<Request> {
-    Ok(Request::within(Limits::new(
-        vec![Constraint::new(Metric::Latency, limit_ms)?],
-        0.9,
-    )?))
-}
-
-/// Limit, architecture, accuracy, latency and probability.
-fn cells(limit_ms: f64, proposals: &Proposals, predictor: &Predictor) -> Vec<Cell> {
-    let best = proposals.best();
-    let accuracy = best.accuracy.percent;
-    vec![
-        format!("{limit_ms:.2}").into(),
-        architecture(&predictor.space.print(&best.design.architecture)),
-        format!("{:.1} [{:.1}, {:.1}]", accuracy.mean, accuracy.low, accuracy.high).into(),
-        format!(
-            "{:.2} [{:.2}, {:.2}]",
-            best.metrics.latency().mean,
-            best.metrics.latency().low,
-            best.metrics.latency().high
-        )
-        .into(),
-        format!("{:.2}", best.feasible_probability).into(),
-    ]
 }
 
 /// The instant thing, with what was learned from real measurements.
