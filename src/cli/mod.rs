@@ -190,9 +190,9 @@ devices: import those first, as in `edgefit data import help HELP --space nasben
     /// Measure architectures on this machine, or by any tool on another, as a dataset
     #[command(after_help = "\
 Examples:
-  edgefit measure --checkpoint nasbench201 --probes 10 --out mine
-  edgefit adapt --checkpoint nasbench201 --probes mine --out mine.json
-  edgefit measure --space nasbench201 --architectures examples/cells.txt --precision fp16 --threads 2 --out mine
+  edgefit measure --checkpoint nasbench201 --probes 10 --out measured
+  edgefit adapt --checkpoint nasbench201 --probes measured --out machine.json
+  edgefit measure --space nasbench201 --architectures examples/cells.txt --precision fp16 --threads 2 --out measured
 
 Ctrl-C keeps what was measured; the same command with --resume continues. docs/MEASURING.md says how it is measured, and how on
 phones and other devices.")]

@@ -124,10 +124,8 @@ fn designs_and_predictions() {
     let short = "--seconds 0.01 --warmup-seconds 0.01 --rounds 2 --out {mine} --format json";
     let measure = format!("measure --checkpoint {{nb}} --architectures {{cells.txt}} {short}");
     documented(&folder, "edgefit measure", &measure);
-    let tune = format!(
-        "tune --checkpoint {{nb}} --limits-ms 1000 --probes 3 --budget 5 --yes --json {}",
-        short.replace("mine", "tuned")
-    );
+    let tune = "tune --checkpoint {nb} --limits-ms 1000 --probes 3 --budget 5 --yes --json";
+    let tune = format!("{tune} --seconds 0.01 --warmup-seconds 0.01 --rounds 2 --out {{tuned}}");
     documented(&folder, "edgefit tune", &tune);
     documented(&folder, "edgefit search", &format!("search random {about} {limits}"));
     documented(&folder, "edgefit pareto", &format!("pareto {about} --limits 3"));

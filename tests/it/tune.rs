@@ -72,7 +72,7 @@ fn every_limit_gets_a_model_that_holds_it_when_run() {
     assert!(page.contains("<svg") && page.contains("2 of 2 limits are held as measured"));
     // The device can be designed for at once.
     let design =
-        "design --checkpoint nasbench201 --device tuned/device.json --max-latency-ms 9 --count 1 --format json";
+        "design --checkpoint nasbench201 --device {tuned/device.json} --max-latency-ms 9 --count 1 --format json";
     edgefit(folder, design).succeeded();
 
     // Everything is there: nothing is measured again, and the answers are the same.
