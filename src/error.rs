@@ -1,5 +1,6 @@
 //! What can go wrong, said so that the reader knows where, what was expected, what was found and what to do next.
 
+use std::borrow::Cow;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file does not hold what its format promises.
-    #[error("{path}{place}: expected {expected}, found {found}. {hint}", path = path.display(), place = place(*line, column.as_deref()))]
+    #[error("{path}{place}: expected {}, found {}. {hint}", short(expected), short(found), path = path.display(), place = place(*line, column.as_deref()))]
     Malformed {
         /// The file.
         path: PathBuf,
@@ -41,7 +42,7 @@ pub enum Error {
     #[error(transparent)]
     Configuration(Box<Error>),
     /// A name that nothing is registered under.
-    #[error("unknown {kind} `{name}`{nearest}. Known: {known}", nearest = did_you_mean(name, known), known = abridged(known))]
+    #[error("unknown {kind} `{}`{nearest}. Known: {known}", short(name), nearest = did_you_mean(name, known), known = abridged(known))]
     Unknown {
         /// What kind of thing was named: "device", "config key", "search space".
         kind: &'static str,
@@ -51,7 +52,13 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A value, asked for or given, outside of what can be worked with.
-    #[error("{what}: expected {expected}, found {found}. {hint}")]
+    #[error(
+        "{}: expected {}, found {}. {}",
+        short(what),
+        short(expected),
+        short(found),
+        short(hint)
+    )]
     Invalid {
         /// The quantity, argument or key.
         what: String,
@@ -63,7 +70,13 @@ pub enum Error {
         hint: String,
     },
     /// Measured values that are hardly possible. They are taken once it is confirmed that they are meant.
-    #[error("{what}: expected {expected}, found {found}. {hint}")]
+    #[error(
+        "{}: expected {}, found {}. {}",
+        short(what),
+        short(expected),
+        short(found),
+        short(hint)
+    )]
     Implausible {
         /// What was measured.
         what: String,
@@ -75,7 +88,13 @@ pub enum Error {
         hint: String,
     },
     /// The data or the models at hand lack what the request needs.
-    #[error("{what}: expected {expected}, found {found}. {hint}")]
+    #[error(
+        "{}: expected {}, found {}. {}",
+        short(what),
+        short(expected),
+        short(found),
+        short(hint)
+    )]
     Insufficient {
         /// What the request is about.
         what: String,
@@ -95,7 +114,7 @@ pub enum Error {
         loss: f32,
     },
     /// A checkpoint that cannot be used.
-    #[error("checkpoint {path}: expected {expected}, found {found}. {hint}", path = path.display())]
+    #[error("checkpoint {path}: expected {}, found {}. {hint}", short(expected), short(found), path = path.display())]
     Checkpoint {
         /// The checkpoint folder or the file in it.
         path: PathBuf,
@@ -259,7 +278,20 @@ fn kept(state: Option<&Path>) -> String {
     }
 }
 
+/// What files and users gave, as it stands in a message: its beginning and its end where it is long.
+fn short(text: &str) -> Cow<'_, str> {
+    const HALF: usize = 200;
+    let length = text.chars().count();
+    if length <= 2 * HALF {
+        return text.into();
+    }
+    let start: String = text.chars().take(HALF).collect();
+    let end: String = text.chars().skip(length - HALF).collect();
+    format!("{start}...{end}").into()
+}
+
 fn place(line: Option<u64>, column: Option<&str>) -> String {
+    let column = column.map(short);
     match (line, column) {
         (Some(line), Some(column)) => format!(":{line} ({column})"),
         (Some(line), None) => format!(":{line}"),
@@ -275,16 +307,17 @@ pub(crate) fn did_you_mean(name: &str, known: &[String]) -> String {
         .map(|candidate| (strsim::jaro_winkler(name, candidate), candidate))
         .filter(|(similarity, _)| *similarity > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| format!(" (did you mean `{candidate}`?)"))
+        .map(|(_, candidate)| format!(" (did you mean `{}`?)", short(candidate)))
         .unwrap_or_default()
 }
 
 fn abridged(known: &[String]) -> String {
     const SHOWN: usize = 12;
+    let shown: Vec<Cow<'_, str>> = known.iter().take(SHOWN).map(|name| short(name)).collect();
     match known.len() {
         0 => "none".into(),
-        n if n <= SHOWN => known.join(", "),
-        n => format!("{} and {} more", known[..SHOWN].join(", "), n - SHOWN),
+        n if n <= SHOWN => shown.join(", "),
+        n => format!("{} and {} more", shown.join(", "), n - SHOWN),
     }
 }
 
@@ -294,6 +327,27 @@ mod tests {
 
     fn told(path: &str) -> [String; 3] {
         [path.into(), "expected".into(), "hint".into()]
+    }
+
+    #[test]
+    fn what_is_long_is_shortened() {
+        let long = "a".repeat(100_000);
+        let unknown = Error::Unknown {
+            kind: "device",
+            name: long.clone(),
+            known: vec![long.clone()],
+        };
+        let invalid = Error::Invalid {
+            what: "device".into(),
+            expected: "one".into(),
+            found: format!("`{long}`"),
+            hint: "Correct it.".into(),
+        };
+        for error in [unknown, invalid] {
+            assert!(error.to_string().len() < 2000, "{error}");
+        }
+        assert_eq!(short(&"\u{e9}".repeat(400)), "\u{e9}".repeat(400));
+        assert_eq!(short(&long).len(), 403);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::predict::Format;
 use super::table::{architecture, interval, new_table};
 use super::{Global, NOTHING_FEASIBLE, print, print_json};
 use crate::error::Result;
-use crate::files::write_bytes;
+use crate::files::FileKind;
 use crate::report::{DesignRow, Lines, pareto_csv};
 use crate::stats::{INTERVAL_SHARE, Interval};
 
@@ -42,6 +42,9 @@ pub(crate) struct ParetoArgs {
 
 pub(crate) fn run(args: &ParetoArgs, global: &Global) -> Result<ExitCode> {
     let request = args.constraints.request(1)?;
+    if let Some(path) = &args.svg {
+        global.check_out(path, FileKind::Figure)?;
+    }
     let advisor = global.advisor(&args.checkpoint)?;
     let device = resolve(&args.device, &advisor, global)?;
     let limits_ms = if args.limits_ms.is_empty() {
@@ -56,7 +59,8 @@ pub(crate) fn run(args: &ParetoArgs, global: &Global) -> Result<ExitCode> {
         .flat_map(|point| DesignRow::all(&point.proposals, &point.limits, advisor.space(), &context))
         .collect();
     if let Some(path) = &args.svg {
-        write_bytes(path, figure(&limits_ms, &rows, &device.id).svg()?.as_bytes())?;
+        let figure = figure(&limits_ms, &rows, &device.id).svg()?;
+        global.write_out(path, figure.as_bytes(), &format!("wrote {}", path.display()))?;
     }
     match args.format {
         Format::Json => print_json(&rows)?,

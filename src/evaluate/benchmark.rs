@@ -16,6 +16,7 @@ use crate::metric::Metric;
 use crate::predict::fit::{FitOptions, fit};
 use crate::predict::train::{Run, TrainingConfig};
 use crate::progress::Progress;
+use crate::seed::Seed;
 use crate::space::{InputSize, Precision};
 
 /// Path and text of every benchmark file, in order of path.
@@ -198,6 +199,26 @@ impl Benchmark {
         }
     }
 
+    /// Every choice of probes under every protocol.
+    fn scorings(&self, devices: Vec<usize>, with_predicted: bool, seed: Seed) -> Vec<PredictorScoring> {
+        let mut scorings = Vec::new();
+        for choice in [ProbeChoice::Random, ProbeChoice::Chosen] {
+            for protocol in [Protocol::Full, Protocol::Trimmed] {
+                scorings.push(PredictorScoring {
+                    metric: Metric::Latency,
+                    devices: devices.clone(),
+                    probes: self.probes.clone(),
+                    repeats: self.repeats,
+                    protocol,
+                    choice,
+                    with_predicted,
+                    seed,
+                });
+            }
+        }
+        scorings
+    }
+
     /// Trains, adapts and scores on what `dataset` holds of the devices; accuracies in it are not looked at.
     ///
     /// # Errors
@@ -230,26 +251,16 @@ impl Benchmark {
             trust_units: accepted.units,
             ..self.options(known)
         };
+        let scorings = self.scorings(devices, accepted.predicted, run.seed);
+        // Before the training, which takes minutes.
+        scorings.iter().try_for_each(PredictorScoring::check)?;
         let started = std::time::Instant::now();
         let predictor = fit(&dataset, &options, run)?;
         let training_seconds = started.elapsed().as_secs_f64();
         let started = std::time::Instant::now();
-        let mut reports = Vec::new();
-        for choice in [ProbeChoice::Random, ProbeChoice::Chosen] {
-            for protocol in [Protocol::Full, Protocol::Trimmed] {
-                let scoring = PredictorScoring {
-                    metric: Metric::Latency,
-                    devices: devices.clone(),
-                    probes: self.probes.clone(),
-                    repeats: self.repeats,
-                    protocol,
-                    choice,
-                    with_predicted: accepted.predicted,
-                    seed: run.seed,
-                };
-                reports.push(score_predictor(&predictor, &dataset, None, &scoring, run.progress)?);
-            }
-        }
+        let reports = (scorings.iter())
+            .map(|scoring| score_predictor(&predictor, &dataset, None, scoring, run.progress))
+            .collect::<Result<Vec<PredictorReport>>>()?;
         Ok(BenchmarkReport {
             benchmark: self.clone(),
             absent_known,

@@ -15,8 +15,18 @@ const TOML_LIMIT_BYTES: u64 = 4 << 20;
 /// # Errors
 /// [`Error::Io`], or [`Error::Malformed`] with the line, and for an unknown key the nearest known one.
 pub fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<T> {
-    let bytes = read_bounded(path, TOML_LIMIT_BYTES)?;
-    parse_toml(&String::from_utf8_lossy(&bytes), path)
+    let text = String::from_utf8(read_bounded(path, TOML_LIMIT_BYTES)?).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        Error::Malformed {
+            path: path.to_path_buf(),
+            line: Some(line_after(before)),
+            column: None,
+            expected: "text in UTF-8".into(),
+            found: "bytes of another encoding".into(),
+            hint: "Save the file as UTF-8.".into(),
+        }
+    })?;
+    parse_toml(&text, path)
 }
 
 /// Reads a TOML file that says what to do.
@@ -35,13 +45,13 @@ pub fn parse_toml<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T> {
     ::toml::from_str(text).map_err(|error| toml_error(path, text, &error))
 }
 
+/// The number of the line that follows on `before`, from 1.
+fn line_after(before: &[u8]) -> u64 {
+    1 + before.iter().filter(|&&byte| byte == b'\n').count() as u64
+}
+
 fn toml_error(path: &Path, text: &str, error: &::toml::de::Error) -> Error {
-    let line = error.span().map(|span| {
-        1 + text.as_bytes()[..span.start]
-            .iter()
-            .filter(|&&byte| byte == b'\n')
-            .count() as u64
-    });
+    let line = error.span().map(|span| line_after(&text.as_bytes()[..span.start]));
     let message = error.message().trim();
     // serde words this as: unknown field `x`, expected one of `a`, `b`; of values it says: unknown variant
     let names: Vec<String> = message.split('`').skip(1).step_by(2).map(str::to_string).collect();
@@ -92,5 +102,8 @@ mod tests {
         let message = read_toml::<Settings>(&path).unwrap_err().to_string();
         assert!(message.contains("dataset.toml:2"), "{message}");
         assert!(message.contains("`spcae` (did you mean `space`?)"), "{message}");
+        fs::write(&path, b"# one\nspace = \"caf\xe9\"\n").unwrap();
+        let message = read_toml::<Settings>(&path).unwrap_err().to_string();
+        assert!(message.contains("dataset.toml:2: expected text in UTF-8"), "{message}");
     }
 }

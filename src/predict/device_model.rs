@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::calibrate::Calibration;
 
+/// Ends of intervals are this far from 1 at most, as a logarithm, so that they are numbers.
+const LARGEST_LOG: f64 = 600.0;
+
 /// Gaussian over the weights of the basis, in natural log units of the metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Posterior {
@@ -104,12 +107,13 @@ impl MetricModel {
 
     /// The median and the central interval that holds `share` of measurements, in the metric's unit.
     pub fn estimate(&self, prediction: LogPrediction, share: f64) -> Estimate {
+        let value = |log: f64| log.clamp(-LARGEST_LOG, LARGEST_LOG).exp();
         let at = |probability| {
-            (f64::from(prediction.mean) + self.calibration.quantile(probability) * f64::from(prediction.deviation))
-                .exp()
+            let beyond = self.calibration.quantile(probability) * f64::from(prediction.deviation);
+            value(f64::from(prediction.mean) + beyond)
         };
         Estimate {
-            mean: f64::from(prediction.mean).exp(),
+            mean: value(f64::from(prediction.mean)),
             low: at(0.5 - share / 2.0),
             high: at(0.5 + share / 2.0),
         }

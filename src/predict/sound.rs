@@ -2,6 +2,8 @@
 //! that what computes with the model can rely on them.
 
 use nalgebra::{DMatrix, DVector, Scalar};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 use super::calibrate::Calibration;
 use super::datasheet::TypicalNetwork;
@@ -9,6 +11,7 @@ use super::device_model::{MetricModel, Posterior};
 use super::prior::{Coordinate, KnownDevice, Prior};
 use super::{DeviceModel, MetricPrior, Predictor};
 use crate::metric::Metric;
+use crate::space::Architecture;
 
 /// Most coordinates of a basis, rows of a root of a covariance, and synthetic devices: far more than training makes, and few
 /// enough that a product of two of them is no overflow.
@@ -26,6 +29,15 @@ pub(crate) struct Flaw {
 }
 
 type Checked = Result<(), Flaw>;
+
+/// Largest magnitude of what is learned, which is in logarithms or percent: products of such numbers over a basis of [`MOST`]
+/// coordinates are finite in single precision, and nothing that was ever learned came near it.
+const LARGEST: f64 = 1e6;
+/// Smallest number to divide by, and largest count or variance.
+const TINIEST: f64 = 1e-12;
+const WIDEST: f64 = 1e12;
+/// Architectures that a predictor is tried on.
+const TRIED: usize = 8;
 
 fn flaw(what: &str, expected: impl ToString, found: impl ToString) -> Checked {
     Err(Flaw {
@@ -56,13 +68,13 @@ fn shape<T: Scalar>(what: &str, matrix: &DMatrix<T>, rows: usize, columns: usize
     }
 }
 
-fn finite<T: Copy + Into<f64>>(what: &str, values: &[T]) -> Checked {
+fn bounded<T: Copy + Into<f64>>(what: &str, values: &[T]) -> Checked {
     match values
         .iter()
         .map(|&value| value.into())
-        .find(|value: &f64| !value.is_finite())
+        .find(|value: &f64| value.is_nan() || value.abs() > LARGEST)
     {
-        Some(value) => flaw(what, "finite numbers", value),
+        Some(value) => flaw(what, format!("finite numbers up to {LARGEST:e}"), value),
         None => Ok(()),
     }
 }
@@ -77,22 +89,22 @@ fn within(what: &str, value: f64, low: f64, high: f64) -> Checked {
 
 /// A standard deviation or variance may be zero, unless `positive`, but not infinite.
 fn spread(what: &str, value: f64, positive: bool) -> Checked {
-    if value.is_finite() && value >= 0.0 && (value > 0.0 || !positive) {
-        Ok(())
-    } else {
-        flaw(what, if positive { "a positive number" } else { "0 or more" }, value)
+    let least = if positive { TINIEST } else { 0.0 };
+    if (least..=WIDEST).contains(&value) {
+        return Ok(());
     }
+    let expected = if positive { "a positive number" } else { "0 or more" };
+    flaw(what, format!("{expected}, up to {WIDEST:e}"), value)
 }
 
 impl Calibration {
     fn check(&self, what: &str) -> Checked {
         let quantiles = self.quantiles();
         count(what, quantiles.len(), Calibration::default().quantiles().len())?;
-        finite(what, quantiles)?;
-        match quantiles.windows(2).find(|pair| pair[0] >= pair[1]) {
-            Some(pair) => flaw(what, "rising quantiles", format!("{} before {}", pair[0], pair[1])),
-            None => Ok(()),
+        if let Some(pair) = quantiles.windows(2).find(|pair| pair[0] >= pair[1]) {
+            return flaw(what, "rising quantiles", format!("{} before {}", pair[0], pair[1]));
         }
+        bounded(what, quantiles)
     }
 }
 
@@ -106,8 +118,8 @@ impl Posterior {
             return flaw(&of("root"), format!("at most {MOST} rows"), root.nrows());
         }
         shape(&of("root"), root, root.nrows(), rank)?;
-        finite(&of("mean"), self.mean.as_slice())?;
-        finite(&of("root"), root.as_slice())?;
+        bounded(&of("mean"), self.mean.as_slice())?;
+        bounded(&of("root"), root.as_slice())?;
         spread(&of("noise variance"), f64::from(self.noise_variance), false)
     }
 }
@@ -128,8 +140,13 @@ impl DeviceModel {
 }
 
 impl Predictor {
-    /// Whether its parts fit each other.
+    /// Whether its parts fit each other, and numbers come out.
     pub(crate) fn check(&self) -> Checked {
+        self.parts()?;
+        self.computes()
+    }
+
+    fn parts(&self) -> Checked {
         self.encoder
             .check(self.space)
             .map_err(|(what, expected, found)| Flaw { what, expected, found })?;
@@ -153,7 +170,7 @@ impl Predictor {
             if power.device >= metered {
                 return flaw("powers", format!("positions among {metered} devices"), power.device);
             }
-            finite("powers", &[power.log_power])?;
+            bounded("powers", &[power.log_power])?;
             spread("powers", power.spread, false)?;
         }
         let Some(accuracy) = &self.accuracy else { return Ok(()) };
@@ -161,11 +178,26 @@ impl Predictor {
         count("inputs of the accuracy towers", config.inputs, features)?;
         count("outputs of the accuracy towers", config.outputs, 1)?;
         let scale = &accuracy.scale;
-        finite("mean accuracy", &[scale.mean])?;
+        bounded("mean accuracy", &[scale.mean])?;
         spread("deviation of the accuracy", scale.deviation, true)?;
         spread("noise of the accuracy", scale.noise, false)?;
         within("accuracy of guessing", scale.chance_percent, 0.0, 100.0)?;
         scale.calibration.check("calibration of the accuracy")
+    }
+
+    /// Whether numbers come out of it: parts that are sound may overflow together.
+    fn computes(&self) -> Checked {
+        let mut rng = StdRng::seed_from_u64(0);
+        let tried: Vec<Architecture> = (0..TRIED).map(|_| self.space.sample(&mut rng)).collect();
+        let encoded = self.encode(&tried);
+        for (metric, basis) in self.bases(&encoded).iter() {
+            bounded(&format!("basis of the {}", metric.name()), basis.as_slice())?;
+        }
+        let accuracies = self.accuracies(&tried, &encoded);
+        let percent: Vec<f64> = (accuracies.iter().map(|one| one.percent))
+            .flat_map(|percent| [percent.low, percent.mean, percent.high])
+            .collect();
+        bounded("predicted accuracies", &percent)
     }
 }
 
@@ -212,7 +244,7 @@ impl Prior {
             ("known centres", &self.known_centres),
             ("synthetic centres", &self.synthetic_centres),
         ] {
-            finite(&of(part), matrix.as_slice())?;
+            bounded(&of(part), matrix.as_slice())?;
         }
         for (position, device) in self.known.iter().enumerate() {
             if self.known[..position].iter().any(|earlier| earlier.id == device.id) {
@@ -234,12 +266,12 @@ impl KnownDevice {
         if let Some(output) = self.output.filter(|&output| output >= outputs) {
             return flaw(&of("output"), format!("a position among {outputs} outputs"), output);
         }
-        finite(&of("level"), &[self.level])?;
+        bounded(&of("level"), &[self.level])?;
         spread(&of("scale"), self.scale, true)?;
         spread(&of("noise"), self.noise, false)?;
         within(&of("share of physics"), self.physics_share, 0.0, 1.0)?;
         let physics: &DVector<f64> = &self.physics;
-        finite(&of("physics"), physics.as_slice())?;
+        bounded(&of("physics"), physics.as_slice())?;
         match self.datasheet.check() {
             Ok(()) => Ok(()),
             Err(error) => flaw(&of("datasheet"), "values that a device can have", error),

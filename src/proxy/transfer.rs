@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::progress::{Progress, Unit};
 
+/// Most repeats.
+const MOST_REPEATS: usize = 10_000;
+
 /// Which proxy is reused where.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Transfer {
@@ -34,9 +37,12 @@ pub fn transfer(
     transfer: &Transfer,
     progress: &dyn Progress,
 ) -> Result<Vec<FlowReport>> {
-    for (what, count) in [("repeats", transfer.repeats), ("layers", transfer.flow.layers)] {
-        if count == 0 {
-            return Err(refused(what, "at least 1", "0".into(), "1 is usual."));
+    for (what, count, most) in [
+        ("repeats", transfer.repeats, MOST_REPEATS),
+        ("layers", transfer.flow.layers, usize::MAX),
+    ] {
+        if !(1..=most).contains(&count) {
+            return Err(refused(what, &format!("1 to {most}"), count.to_string(), "1 is usual."));
         }
     }
     let proxy = one_device(dataset, &transfer.proxy)?;

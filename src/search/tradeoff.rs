@@ -44,11 +44,14 @@ impl<'a> Tradeoff<'a> {
             .collect()
     }
 
-    /// The front, then the front of what is left, and so on, so many times.
+    /// The front, then the front of what is left, and so on, so many times or until nothing is left.
     pub fn layers(&self, count: usize) -> Vec<usize> {
         let mut rest: Vec<usize> = (0..self.rows).collect();
         let mut found = Vec::new();
         for _ in 0..count {
+            if rest.is_empty() {
+                break;
+            }
             let layer = self.front_among(&rest);
             let members: HashSet<usize> = layer.iter().copied().collect();
             rest.retain(|position| !members.contains(position));
@@ -112,7 +115,7 @@ mod tests {
         assert_eq!(table.front(), [2, 4, 0]);
         assert_eq!(table.front_among(&[0, 3, 1]), [3, 0]);
         assert_eq!(table.layers(2), [2, 4, 0, 3]);
-        assert_eq!(table.layers(9), [2, 4, 0, 3, 1]);
+        assert_eq!(table.layers(usize::MAX), [2, 4, 0, 3, 1]);
         // Whole front: 30 x 1, then 20 x 2, then 10 x 1 make 80. (70, 2) alone: 20 x 3 = 60.
         assert_eq!(table.ratio(&[4], &[2, 4, 0]).unwrap(), Some(0.75));
         assert_eq!(table.ratio(&[4], &[1]).unwrap(), None);

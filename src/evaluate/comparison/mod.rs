@@ -28,6 +28,7 @@ use crate::proxy::adaproxy::Norm;
 use crate::proxy::flow::linear_model;
 use crate::proxy::linear::LinearModel;
 use crate::proxy::monotonicity::{MIN_COMMON, monotonicity};
+use crate::search::Limits;
 use crate::seed::Seed;
 use crate::space::Architecture;
 use crate::stats;
@@ -163,6 +164,7 @@ fn check(predictor: &Predictor, options: &ComparisonOptions) -> Result<()> {
     counts::check("number of limits", options.limits, 1, counts::LIMITS)?;
     counts::check("number of repeats", options.repeats, 1, counts::REPEATS)?;
     counts::check("samples of the policy", options.samples, 0, counts::SAMPLES)?;
+    Limits::new(Vec::new(), options.confidence)?;
     if options.choice == ProbeChoice::Chosen {
         let most = options.measurements.iter().copied().max().unwrap_or_default();
         counts::check("number of chosen probes", most, 0, counts::CHOSEN_PROBES)?;

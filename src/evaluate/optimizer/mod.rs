@@ -179,7 +179,7 @@ impl OptimizerScoring {
         if self.choice == ProbeChoice::Chosen {
             counts::check("number of chosen probes", self.probes, 0, counts::CHOSEN_PROBES)?;
         }
-        Ok(())
+        Limits::new(Vec::new(), self.confidence).map(drop)
     }
 }
 

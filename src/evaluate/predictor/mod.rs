@@ -132,7 +132,8 @@ pub fn score_predictor(
 }
 
 impl PredictorScoring {
-    fn check(&self) -> Result<()> {
+    /// Refuses numbers that nothing or no end would come of.
+    pub(super) fn check(&self) -> Result<()> {
         counts::check("number of repeats", self.repeats, 1, counts::REPEATS)?;
         counts::check("how many numbers of probes", self.probes.len(), 1, counts::REPEATS)?;
         let most = self.probes.iter().copied().max().unwrap_or_default();

@@ -1,7 +1,10 @@
 //! The rows of the Parquet table, with its columns found by name and their types checked before anything is read.
 
+use std::cell::Cell;
 use std::fs::File;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::Path;
+use std::sync::Once;
 
 use parquet::basic::Type as Physical;
 use parquet::errors::ParquetError;
@@ -60,7 +63,7 @@ impl<'a> Lines<'a> {
         if size > LIMIT_BYTES {
             return Err(broken(path, &format!("a file of more than {LIMIT_BYTES} bytes")));
         }
-        let reader = SerializedFileReader::new(file).map_err(|error| unreadable(path, error))?;
+        let reader = guarded(path, || SerializedFileReader::new(file))?.map_err(|error| unreadable(path, error))?;
         let rows = reader.metadata().file_metadata().num_rows();
         if !(0..=LIMIT_ROWS).contains(&rows) {
             return Err(broken(path, &format!("{rows} rows")));
@@ -77,13 +80,14 @@ impl<'a> Lines<'a> {
 
     /// The rows.
     pub(super) fn rows(&self) -> Result<impl Iterator<Item = Result<Line>> + '_> {
-        let rows = self
-            .reader
-            .get_row_iter(None)
-            .map_err(|error| unreadable(self.path, error))?;
-        Ok((1..).zip(rows).map(|(number, row)| {
-            let row = row.map_err(|error| unreadable(self.path, error))?;
-            self.line(number, &row)
+        let mut rows =
+            guarded(self.path, || self.reader.get_row_iter(None))?.map_err(|error| unreadable(self.path, error))?;
+        let next = move || match guarded(self.path, || rows.next()) {
+            Ok(row) => row.map(|row| row.map_err(|error| unreadable(self.path, error))),
+            Err(error) => Some(Err(error)),
+        };
+        Ok((1..).zip(std::iter::from_fn(next)).map(|(number, row)| {
+            self.line(number, &row?)
                 .ok_or_else(|| broken(self.path, &format!("an empty cell in row {number}")))
         }))
     }
@@ -148,6 +152,29 @@ fn other_columns(path: &Path, schema: &Type) -> Error {
         found: found.collect::<Vec<String>>().join(", "),
         hint: "Get the file that upstream calls results/dataset.parquet.".into(),
     }
+}
+
+thread_local! {
+    /// Whether a panic of this thread is expected, and told as an error.
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `read` returns. The library that reads the format believes the sizes inside of a file, and panics where they
+/// contradict each other (parquet 60.1, `ColumnChunkMetaData::byte_range` and `read_num_bytes`).
+fn guarded<T>(path: &Path, read: impl FnOnce() -> T) -> Result<T> {
+    static QUIET: Once = Once::new();
+    QUIET.call_once(|| {
+        let told = panic::take_hook();
+        panic::set_hook(Box::new(move |panic| {
+            if !GUARDED.get() {
+                told(panic);
+            }
+        }));
+    });
+    GUARDED.set(true);
+    let done = panic::catch_unwind(AssertUnwindSafe(read));
+    GUARDED.set(false);
+    done.map_err(|_| broken(path, "sizes that contradict each other"))
 }
 
 fn unreadable(path: &Path, error: ParquetError) -> Error {
