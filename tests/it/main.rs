@@ -11,6 +11,7 @@ mod driver;
 mod exit_status;
 mod export;
 mod extend;
+mod fuzz;
 mod help;
 mod help_fixture;
 mod interrupt;

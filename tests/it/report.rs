@@ -86,7 +86,7 @@ fn an_optimizer_report_lists_its_designs() {
 }
 
 /// A comparison of two methods on one target, written by hand.
-fn comparison(target: &str) -> serde_json::Value {
+pub(crate) fn comparison(target: &str) -> serde_json::Value {
     let front = json!([
         {"architecture": "a", "latency_ms": 2.0, "accuracy_percent": 50.0},
         {"architecture": "b", "latency_ms": 4.0, "accuracy_percent": 70.0},

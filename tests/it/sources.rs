@@ -116,7 +116,7 @@ fn encoded(architectures: &[[usize; 6]]) -> Vec<u8> {
 const OPERATIONS: [[usize; 6]; 3] = [[3, 0, 0, 0, 0, 1], [3, 3, 3, 3, 3, 3], [2, 3, 3, 3, 3, 3]];
 const IMPORT_ONEPROXY: &str = "data import oneproxy {OneProxy} --space nasbench201 --out {nb201}";
 
-fn write_oneproxy(folder: &Path) {
+pub(crate) fn write_oneproxy(folder: &Path) {
     let root = folder.join("OneProxy");
     fs::create_dir_all(root.join("latency_data")).unwrap();
     fs::write(root.join("encode.pickle"), encoded(&OPERATIONS)).unwrap();
@@ -212,7 +212,7 @@ const IMPORT_CELLS: &str = "data import hw-nas-bench {HW} --space nasbench201 --
 const TUPLES: [&str; 3] = ["(2, 1, 1, 1, 1, 0)", "(2, 2, 2, 2, 2, 2)", "(2, 2, 2, 3, 2, 2)"];
 
 /// Tables of three tasks: the values are those of CIFAR-10 times `factor`.
-fn write_cells(folder: &Path) {
+pub(crate) fn write_cells(folder: &Path) {
     let root = folder.join("HW");
     fs::create_dir_all(&root).unwrap();
     for (task, factor) in [("cifar10", 1.0), ("cifar100", 3.0), ("ImageNet16-120", 0.5)] {
@@ -350,7 +350,7 @@ fn broken_cells_are_refused() {
 const IMPORT_BLOCKS: &str = "data import hw-nas-bench {HW} --space fbnet --out {fbnet}";
 
 /// Every block that a network can have at both sizes, worth 1 ms and 0.5 mJ; identities cost nothing.
-fn block_tables() -> serde_json::Map<String, Value> {
+pub(crate) fn block_tables() -> serde_json::Map<String, Value> {
     let mut latency = serde_json::Map::new();
     let mut add = |name: String, value: f64| latency.insert(name, value.into());
     for (image, stem_stride, second_stride, header, classes) in [(32, 1, 1, 1504, 100), (224, 2, 2, 1984, 1000)] {
@@ -409,7 +409,7 @@ fn block_tables() -> serde_json::Map<String, Value> {
     .collect()
 }
 
-fn write_blocks(folder: &Path, tables: &str) {
+pub(crate) fn write_blocks(folder: &Path, tables: &str) {
     fs::create_dir_all(folder.join("HW")).unwrap();
     fs::write(folder.join("HW/fbnet_cached_metrics.json"), tables).unwrap();
 }

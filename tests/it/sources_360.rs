@@ -12,7 +12,7 @@ use crate::parquet_fixture::{Cells, write_parquet};
 const IMPORT: &str = "data import hw-nas-bench-360 {360} --space nasbench201 --out {pi}";
 
 /// Architectures 0 and 1 in two runtimes at three tasks, and architecture 7 as a copy of 1.
-fn columns() -> Vec<(&'static str, Cells)> {
+pub(crate) fn columns() -> Vec<(&'static str, Cells)> {
     use Cells::{Doubles, Integers, Texts};
     vec![
         ("arch_idx", Integers(vec![0, 0, 1, 1, 0, 1, 0, 7])),
@@ -44,7 +44,7 @@ fn columns() -> Vec<(&'static str, Cells)> {
     ]
 }
 
-fn write(folder: &Path, columns: &[(&str, Cells)]) {
+pub(crate) fn write(folder: &Path, columns: &[(&str, Cells)]) {
     write_parquet(&folder.join("360/results/dataset.parquet"), columns);
 }
 
