@@ -172,17 +172,18 @@ fn a_device_adapted_with_another_checkpoint_is_refused() {
     predict("broken").failed(1, &["broken.json", "Adapt to the device again"]);
 }
 
+/// Where every architecture of the space can be looked at, the best designs need no optimizer.
 #[test]
-fn a_predictor_alone_designs_nothing_but_can_be_searched() {
+fn a_predictor_alone_designs_in_a_listed_space() {
     let folder = untrained();
     let path = folder.path();
     let options = "--devices pixel2,pixel3,raspi4 --config {tiny.toml} --out {nb}";
     edgefit(path, &format!("train predictor --dataset {{fleet}} {options}")).succeeded();
     assert!(!path.join("nb/.training").exists());
-    damaged(path).failed(1, &["optimizer", "edgefit train optimizer"]);
-    edgefit(
-        path,
-        "search random --checkpoint {nb} --device pixel3 --max-latency-ms 1000",
-    )
-    .succeeded();
+    for verb in ["design", "search random"] {
+        let line = format!("{verb} --checkpoint {{nb}} --device pixel3 --max-latency-ms 1000");
+        edgefit(path, &line).succeeded();
+    }
+    let score = "evaluate optimizer --checkpoint {nb} --dataset {fleet} --devices edgetpu --limits 1";
+    edgefit(path, score).failed(1, &["optimizer", "edgefit train optimizer"]);
 }

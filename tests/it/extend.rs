@@ -34,10 +34,9 @@ fn write_own(folder: &Path, devices: &[(&str, &str)]) {
     let mut own_sheets = vec![sheets.lines().next().unwrap().to_string()];
     let mut measured = vec!["device,architecture,latency_ms,energy_mj".to_string()];
     for (device, id) in devices {
-        let sheet = sheets
-            .lines()
-            .find_map(|line| line.strip_prefix(&format!("{device},{device},")));
-        own_sheets.push(format!("{id},{id},{}", sheet.unwrap()));
+        let cells = sheets.lines().map(|line| line.splitn(3, ',').collect::<Vec<_>>());
+        let sheet = cells.into_iter().find(|cells| cells[0] == *device).unwrap();
+        own_sheets.push(format!("{id},{id},{}", sheet[2]));
         let rows = rows(&fleet, device);
         let fitted = rows.iter().step_by(2);
         measured.extend(fitted.map(|(cell, latency, energy)| format!("{id},{cell},{latency},{energy}")));

@@ -34,9 +34,10 @@ fn networks() -> Vec<(String, Network)> {
     let mut random = Seed(7).stream("runtimes");
     let mut networks = Vec::new();
     for space in all() {
-        for number in 0..3 {
-            let network = space.lower(&space.sample(&mut random), InputSize::square(32), 10);
-            networks.push((format!("{}-{number}", space.id()), network));
+        for _ in 0..3 {
+            let architecture = space.sample(&mut random);
+            let network = space.lower(&architecture, InputSize::square(32), 10);
+            networks.push((space.print(&architecture), network));
         }
     }
     networks
