@@ -39,9 +39,10 @@ fn draw(layer: &Layer, arriving: f64, rng: &mut StdRng) -> Parameters {
     let fan_in = dims.iter().skip(1).product::<usize>().max(1) as f64;
     let alone = matches!(layer.operation, Operation::Normalization(_));
     let gain = if alone { 1.0 } else { HE_GAIN };
-    let power = gain * arriving;
+    let damping = damping(layer, arriving);
+    let power = gain * damping * arriving;
     let weights = if alone { 0 } else { dims.iter().product() };
-    let weight = normal(weights, (HE_GAIN / fan_in).sqrt(), rng);
+    let weight = normal(weights, (damping * HE_GAIN / fan_in).sqrt(), rng);
     let bias = has_bias(layer).then(|| normal(outputs, SMALL * power.sqrt(), rng));
     let normalization = is_normalized(layer).then(|| Normalization {
         shift: normal(outputs, SMALL, rng),
@@ -53,6 +54,16 @@ fn draw(layer: &Layer, arriving: f64, rng: &mut StdRng) -> Parameters {
         weight,
         bias,
         normalization,
+    }
+}
+
+/// What the squares of a layer's weights are multiplied by. Sums of shortcuts grow from one to the next, and where no
+/// normalisation ends that, as in the shortcuts between the stages of NAS-Bench-201, the next stage's would no longer fit in 16 bits.
+fn damping(layer: &Layer, arriving: f64) -> f64 {
+    if is_normalized(layer) {
+        1.0
+    } else {
+        1.0 / arriving.max(1.0)
     }
 }
 
@@ -111,7 +122,7 @@ fn leaving(node: &Node<'_>, inputs: &[&Signal], arriving: f64) -> Signal {
             let power = if convolution.normalized {
                 1.0
             } else {
-                HE_GAIN * arriving
+                HE_GAIN * damping(node.layer, arriving) * arriving
             };
             new(activated(power, convolution.activation))
         }
@@ -123,7 +134,7 @@ fn leaving(node: &Node<'_>, inputs: &[&Signal], arriving: f64) -> Signal {
             let powers: f64 = inputs.iter().map(|signal| signal.power()).sum();
             new(powers / inputs.len() as f64)
         }
-        Operation::Linear => new(HE_GAIN * arriving),
+        Operation::Linear => new(HE_GAIN * damping(node.layer, arriving) * arriving),
         Operation::Input => new(1.0),
         Operation::Pooling(_) | Operation::GlobalPooling | Operation::Shuffle { .. } => inputs[0].clone(),
     }
