@@ -14,6 +14,8 @@ mod extend;
 mod fuzz;
 mod help;
 mod help_fixture;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod interrupt;
 mod json;
 mod layering;

@@ -54,7 +54,7 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 /// Makes the hashes of a checkpoint fit what its files hold now, as whoever changed them on purpose would do.
-fn seal(folder: &Path) {
+pub(crate) fn seal(folder: &Path) {
     let path = folder.join("checkpoint.json");
     let Ok(mut manifest) = serde_json::from_slice::<Value>(&fs::read(&path).unwrap()) else {
         return;

@@ -25,6 +25,8 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseResult, TestRng, TestRunner};
 
+#[cfg(target_os = "linux")]
+pub(crate) use checkpoints::seal;
 use damage::{Damage, damages};
 
 /// Longest message that is still of help, in characters: two paths, and an excerpt of what was found.
