@@ -278,10 +278,14 @@ impl Journal {
     }
 }
 
+/// Longest name that file systems take, in bytes.
+const MAX_NAME: usize = 255;
+
 /// Whether a name stands for a file of the folder itself and leads nowhere else.
 pub(crate) fn is_plain_name(name: &str) -> bool {
     let mut parts = Path::new(name).components();
-    matches!(parts.next(), Some(std::path::Component::Normal(part)) if part == name) && parts.next().is_none()
+    let short = name.len() <= MAX_NAME;
+    short && matches!(parts.next(), Some(std::path::Component::Normal(part)) if part == name) && parts.next().is_none()
 }
 
 fn remove_if_there(path: &Path) -> Result<()> {
