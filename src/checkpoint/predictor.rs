@@ -23,6 +23,8 @@ use crate::training::{fits, load_module, module_bytes};
 
 const PREDICTOR: &str = "predictor.json";
 const ACCURACIES: &str = "accuracies.csv";
+/// Its first line.
+const ACCURACY_COLUMNS: &str = "genes,accuracy_percent";
 /// Most towers of an ensemble.
 const MAX_MEMBERS: usize = 64;
 
@@ -115,7 +117,20 @@ impl Checkpoint {
     fn accuracies(&self) -> Result<HashMap<Architecture, f32>> {
         let text = String::from_utf8_lossy(self.file(ACCURACIES)?);
         let mut measured = HashMap::new();
-        for (number, line) in text.lines().enumerate().skip(1) {
+        let broken = |number: usize, expected: &str, line: &str| Error::Malformed {
+            path: self.place(ACCURACIES),
+            line: Some(number as u64 + 1),
+            column: None,
+            expected: expected.into(),
+            found: format!("`{line}`"),
+            hint: "Restore the checkpoint from a copy.".into(),
+        };
+        let mut lines = text.lines().enumerate();
+        match lines.next() {
+            Some((_, ACCURACY_COLUMNS)) => {}
+            other => return Err(broken(0, ACCURACY_COLUMNS, other.map_or("", |(_, line)| line))),
+        }
+        for (number, line) in lines {
             let parsed = line.split_once(',').and_then(|(genes, accuracy)| {
                 let genes: Option<Vec<u8>> = genes.split(' ').map(|gene| gene.parse().ok()).collect();
                 let architecture = Architecture(genes?);
@@ -126,14 +141,7 @@ impl Checkpoint {
                 self.space.contains(&architecture).then_some((architecture, accuracy))
             });
             let Some((architecture, accuracy)) = parsed else {
-                return Err(Error::Malformed {
-                    path: self.place(ACCURACIES),
-                    line: Some(number as u64 + 1),
-                    column: None,
-                    expected: "genes separated by blanks, a comma, an accuracy".into(),
-                    found: format!("`{line}`"),
-                    hint: "Restore the checkpoint from a copy.".into(),
-                });
+                return Err(broken(number, "genes separated by blanks, a comma, an accuracy", line));
             };
             measured.insert(architecture, accuracy);
         }
@@ -185,7 +193,7 @@ fn member_file(name: &str, index: usize) -> String {
 /// One line per architecture, sorted: its genes, separated by blanks, and its accuracy in percent.
 fn accuracies_csv(measured: &HashMap<Architecture, f32>) -> String {
     let sorted: BTreeMap<&Architecture, f32> = measured.iter().map(|(key, &value)| (key, value)).collect();
-    let mut text = String::from("genes,accuracy_percent\n");
+    let mut text = format!("{ACCURACY_COLUMNS}\n");
     for (architecture, accuracy) in sorted {
         let genes: Vec<String> = architecture.0.iter().map(u8::to_string).collect();
         // Writing to a string cannot fail.

@@ -73,6 +73,13 @@ pub fn read_probes(path: &Path, space: &dyn SearchSpace, precision: Precision) -
             .into_iter()
             .filter_map(|(metric, value)| Some((metric, value?)))
             .collect();
+        if let Some((metric, value)) = values.iter().find(|(_, value)| !(value.is_finite() && **value > 0.0)) {
+            let expected = format!(
+                "a positive number of {} as the {metric}, or an empty cell",
+                metric.unit()
+            );
+            return Err(malformed(path, Some(line), &expected, &value.to_string()));
+        }
         // An architecture of the list that was not measured.
         if !values.is_empty() {
             probes.push(Probe { design, values });

@@ -68,8 +68,8 @@ const TARGETS: &str = "\
 1 nb/latency-0.bpk probes --checkpoint {nb} --count 2
 1 nb/accuracy-0.bpk pareto --checkpoint {nb} --device pixel3
 1 nb/accuracies.csv pareto --checkpoint {nb} --device pixel3
-1 nb/optimizer.json design --checkpoint {nb} --device pixel3
-1 nb/policy.bpk design --checkpoint {nb} --device pixel3
+1 nb/optimizer.json evaluate optimizer --checkpoint {nb} --dataset {sound/few} --devices nobody
+1 nb/policy.bpk evaluate optimizer --checkpoint {nb} --dataset {sound/few} --devices nobody
 1 HELP/data/nasbench201/str_arch2idx.pt data import help {HELP} --space nasbench201 --out {out}
 1 HELP/data/nasbench201/latency/1080ti_32.pt data import help {HELP} --space nasbench201 --out {out}
 1 OneProxy/encode.pickle data import oneproxy {OneProxy} --space nasbench201 --out {out}
@@ -78,6 +78,34 @@ const TARGETS: &str = "\
 1 HW/hw_cifar10.csv data import hw-nas-bench {HW/hw_cifar10.csv} --space nasbench201 --out {out}
 1 blocks/HW/fbnet_cached_metrics.json data import hw-nas-bench {blocks/HW} --space fbnet --out {out}
 1 nats_bench.csv data import nats-bench {nats_bench.csv} --space nasbench201 --out {out}";
+
+/// Files, by how their paths begin, and damage that they are still sound with: tables that may be absent, what stands behind the end
+/// of a pickle, line ends, a bit of a weight, numbers that TOML has, values that nothing forbids.
+const STILL_SOUND: [(&str, &str); 23] = [
+    ("few/devices.csv", "absent"),
+    ("few/accuracy.csv", "absent"),
+    ("few/measurements.csv", "absent"),
+    ("few/measurements.csv", "fp32,32x32,1e"),
+    ("few/accuracy.csv", "fp32,0"),
+    ("few/accuracy.csv", "fp32,-0"),
+    ("few/accuracy.csv", "fp32,1e-320"),
+    ("HELP/", "a line without end after it"),
+    ("HELP/data/nasbench201/latency", "absent"),
+    ("OneProxy/", "a line without end after it"),
+    ("OneProxy/latency_data", "absent"),
+    ("OneProxy/latency_data", "1e308"),
+    ("nats_bench.csv", "its last byte flipped"),
+    ("comparison.json", "/runs/0/designs = []"),
+    ("phone.json", "/device/probes = 18446744073709551615"),
+    ("phone.toml", "peak-gflops = 0x10"),
+    ("phone.toml", "peak-gflops = 1_000"),
+    ("table.toml", "architectures = 0x10"),
+    ("table.toml", "architectures = 1_000"),
+    ("nb/", "with CRLF, with its hash"),
+    ("nb/", "a line without end after it, with its hash"),
+    ("nb/", "no UTF-8, with its hash"),
+    ("nb/", "its last byte flipped, with its hash"),
+];
 
 /// A sound file and a command that reads it.
 #[derive(Clone, Copy)]
@@ -113,6 +141,12 @@ impl Target {
         statuses: &[i32],
         change: impl Fn(&Path) + Send + Sync + 'static,
     ) -> Case {
+        let mut statuses = statuses.to_vec();
+        let is_sound = |&(file, case): &(&str, &str)| self.file.starts_with(file) && name.starts_with(case);
+        if STILL_SOUND.iter().any(is_sound) {
+            // A device that nobody has is only asked for where the optimizer was opened first.
+            statuses.push(if self.line.contains("nobody") { 2 } else { 0 });
+        }
         let root = self.file.split('/').next().unwrap_or_default();
         let from = sound.join(root);
         Case {
@@ -122,7 +156,7 @@ impl Target {
                 copy(&from, &folder.join(root));
                 change(&folder.join(self.file));
             }),
-            statuses: statuses.to_vec(),
+            statuses,
         }
     }
 }

@@ -151,7 +151,7 @@ fn names() -> Vec<Case> {
         "\u{1b}[31mred",
         "\u{e9}\u{301}\u{202e}",
         "%s%n",
-        "pixel3\u{0b}",
+        "pixel3\u{1b}",
         ".",
     ];
     let mut cases = Vec::new();
