@@ -147,6 +147,10 @@ impl Target {
             // A device that nobody has is only asked for where the optimizer was opened first.
             statuses.push(if self.line.contains("nobody") { 2 } else { 0 });
         }
+        // Whether such values are meant is asked, which is no fault of the file.
+        if self.file == "probes.csv" && name.starts_with("|,1e") && !name.starts_with("|,1e400") {
+            statuses = vec![2];
+        }
         let root = self.file.split('/').next().unwrap_or_default();
         let from = sound.join(root);
         Case {
