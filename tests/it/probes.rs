@@ -104,7 +104,7 @@ fn what_was_not_measured_is_no_number() {
             let value = if index == 4 { bad.to_string() } else { value.to_string() };
             (one.clone(), value)
         });
-        adapt(folder.path(), &table(rows)).failed(2, &["positive numbers in ms", said]);
+        adapt(folder.path(), &table(rows)).failed(1, &["probes.csv:6", "positive number of ms", said]);
     }
     let rows = rows.iter().map(|(one, _)| (one.clone(), "fast".to_string()));
     adapt(folder.path(), &table(rows)).failed(1, &["probes.csv:2"]);
