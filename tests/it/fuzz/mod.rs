@@ -4,7 +4,7 @@
 //! A test run tries a few hundred cases of each, the same every time. For longer, with other cases every time:
 //!
 //! ```text
-//! EDGEFIT_FUZZ_SECONDS=600 cargo test --release --locked --test it -- fuzz::device_files --nocapture
+//! EDGEFIT_FUZZ_SECONDS=600 cargo test --release --locked --test it -- device_files --nocapture
 //! ```
 //!
 //! A failure is shrunk to the least damage that shows it, and printed with the seed to repeat it by (`EDGEFIT_FUZZ_SEED`).
