@@ -10,7 +10,7 @@ use super::device::read_designs;
 use super::predict::Format;
 use super::runtime::RuntimeArgs;
 use super::table::{architecture, new_table};
-use super::{Global, interrupt, print, print_json};
+use super::{Global, interrupt, print, print_json, unless_meant};
 use crate::advisor::Advisor;
 use crate::device::machine::{MachineSheet, System};
 use crate::device::{Device, catalogue, read_toml_at};
@@ -333,20 +333,7 @@ pub(crate) fn judged(
 
 /// How the options of the command help.
 pub(crate) fn with_options(error: Error) -> Error {
-    match error {
-        Error::Implausible {
-            what,
-            expected,
-            found,
-            hint,
-        } => Error::Implausible {
-            what,
-            expected,
-            found,
-            hint: format!("{hint} Repeat the command with --unit, or with --yes if they are meant."),
-        },
-        other => other,
-    }
+    unless_meant(error, "--unit, or with --yes")
 }
 
 pub(crate) fn tell(outcome: &Outcome, space: &dyn SearchSpace, global: &Global) {

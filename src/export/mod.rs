@@ -42,6 +42,7 @@ use crate::space::{Network, Precision, QuantPolicy};
 
 pub use parameters::{Normalization, Parameters};
 pub use reference::forward;
+#[cfg(feature = "cli")]
 pub(crate) use stored::name_list;
 pub use weights::Weights;
 
