@@ -52,7 +52,7 @@ pub(crate) struct TuneArgs {
     #[arg(long, default_value_t = 4)]
     batch: usize,
     /// Stop measuring when less accuracy than this is expected to be gained, in percentage points, mean over the limits
-    #[arg(long, default_value_t = 0.01)]
+    #[arg(long, default_value_t = 0.05)]
     worth: f64,
     #[command(flatten)]
     runtime: RuntimeArgs,

@@ -153,7 +153,7 @@ impl TuneOptions {
             return invalid("probes and designs of a batch", "at least 1".into(), "0".into(), hint);
         }
         if !(self.worth >= 0.0 && self.worth.is_finite()) {
-            let hint = "0.01 is usual; 0 measures until the budget is spent.";
+            let hint = "0.05 is usual; 0 measures until the budget is spent.";
             return invalid(
                 "worth of measuring on",
                 "0 points or more".into(),
