@@ -41,7 +41,8 @@ pub(crate) fn read_designs(from: &str, space: &dyn SearchSpace, default: QuantPo
     design_list(&read_text(from)?, Path::new(from), space, default)
 }
 
-fn read_text(from: &str) -> Result<String> {
+/// The text of a file or, for `-`, of stdin.
+pub(crate) fn read_text(from: &str) -> Result<String> {
     let path = Path::new(from);
     let bytes = match from {
         "-" => {

@@ -1,20 +1,18 @@
 //! `edgefit export`: a design as a file that runtimes run.
 
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
-use serde::Deserialize;
 
-use super::{Global, STDOUT};
+use super::Global;
+use super::device::read_text;
 use crate::error::{Error, Result};
 use crate::export::{Weights, name_list, onnx_for_batch, opset};
-use crate::files::{FileKind, read_bounded};
+use crate::files::FileKind;
+use crate::predict::printed_designs;
 use crate::space::{Design, InputSize, Network, Precision, SearchSpace, all, by_id};
 
-/// Largest list of designs that is read, in bytes.
-const MAX_DESIGN_BYTES: u64 = 16 << 20;
 /// Characters of a design that a message shows.
 const SHOWN_CHARACTERS: usize = 80;
 /// Most inputs of a batch.
@@ -143,44 +141,15 @@ impl ExportArgs {
     }
 }
 
-/// A design as `edgefit design` prints it.
-#[derive(Debug, Deserialize)]
-struct Printed {
-    architecture: String,
-    quantization: String,
-}
-
-/// A list of designs, or one alone.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum PrintedDesigns {
-    List(Vec<Printed>),
-    One(Printed),
-}
-
 /// The first design of a file, as a string.
 fn first_design(path: &Path) -> Result<String> {
-    let bytes = if path == Path::new(STDOUT) {
-        let mut bytes = Vec::new();
-        let read = io::stdin().lock().take(MAX_DESIGN_BYTES).read_to_end(&mut bytes);
-        read.map_err(Error::io("read", "stdin"))?;
-        bytes
-    } else {
-        read_bounded(path, MAX_DESIGN_BYTES)?
-    };
-    let malformed = |found: String| Error::Malformed {
+    let designs = printed_designs(&read_text(&path.to_string_lossy())?, path)?;
+    designs.into_iter().next().ok_or_else(|| Error::Malformed {
         path: path.to_path_buf(),
         line: None,
         column: None,
-        expected: "designs with `architecture` and `quantization`, as JSON".into(),
-        found,
+        expected: "at least one design".into(),
+        found: "an empty list".into(),
         hint: "Write them with `edgefit design --format json`.".into(),
-    };
-    let first = match serde_json::from_slice(&bytes) {
-        Ok(PrintedDesigns::List(designs)) => designs.into_iter().next(),
-        Ok(PrintedDesigns::One(design)) => Some(design),
-        Err(error) => return Err(malformed(error.to_string())),
-    };
-    let first = first.ok_or_else(|| malformed("an empty list".into()))?;
-    Ok(format!("{}@{}", first.architecture, first.quantization))
+    })
 }

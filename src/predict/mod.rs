@@ -59,7 +59,7 @@ pub use net::Ensemble;
 pub use power::KnownPower;
 pub use prediction::Prediction;
 pub use prior::{KnownDevice, Prior};
-pub use probe_file::{architecture_list, design_list, measured_table, probe_table, read_probes};
+pub use probe_file::{architecture_list, design_list, measured_table, printed_designs, probe_table, read_probes};
 pub use review::ProbeWarning;
 pub use shortcoming::Shortcoming;
 pub use similarity::DeviceSimilarity;

@@ -127,17 +127,28 @@ pub fn design_list(text: &str, path: &Path, space: &dyn SearchSpace, default: Qu
     if !text.trim_start().starts_with(['[', '{']) {
         return listed(text, path, space, |cell| Design::parse(cell, space, default));
     }
+    let designs = printed_designs(text, path)?;
+    let designs: Result<Vec<Design>> = designs.iter().map(|one| Design::parse(one, space, default)).collect();
+    designs.map_err(|error| malformed(path, None, &format!("designs of {}", space.id()), &error.to_string()))
+}
+
+/// The designs, each as `architecture@policy`, of JSON as designs are printed: a list of objects, or one alone, with
+/// `architecture` and `quantization`.
+///
+/// # Errors
+/// [`Error::Malformed`] for any other text.
+pub fn printed_designs(text: &str, path: &Path) -> Result<Vec<String>> {
     let printed = match serde_json::from_str(text) {
         Ok(PrintedDesigns::List(designs)) => designs,
         Ok(PrintedDesigns::One(design)) => vec![design],
         Err(error) => {
-            let expected = "designs with `architecture` and `quantization`";
+            let expected =
+                "designs with `architecture` and `quantization`, as `edgefit design --format json` prints them";
             return Err(malformed(path, None, expected, &error.to_string()));
         }
     };
-    let design = |one: &Printed| Design::parse(&format!("{}@{}", one.architecture, one.quantization), space, default);
-    let designs: Result<Vec<Design>> = printed.iter().map(design).collect();
-    designs.map_err(|error| malformed(path, None, &format!("designs of {}", space.id()), &error.to_string()))
+    let print = |one: Printed| format!("{}@{}", one.architecture, one.quantization);
+    Ok(printed.into_iter().map(print).collect())
 }
 
 /// A design as it is printed; other keys say what is expected of it.
