@@ -4,22 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{ArgGroup, Args, ValueEnum};
+use clap::{ArgGroup, Args};
 
 use super::device::read_designs;
+use super::measuring::{MeasuringArgs, judged, warnings, with_options};
 use super::predict::Format;
-use super::runtime::RuntimeArgs;
 use super::table::{architecture, new_table};
-use super::{Global, interrupt, print, print_json, unless_meant};
+use super::{Global, interrupt, print, print_json};
 use crate::advisor::Advisor;
-use crate::device::machine::{MachineSheet, System};
-use crate::device::{Device, catalogue, read_toml_at};
+use crate::device::Device;
+use crate::device::machine::System;
 use crate::error::{Error, Result};
 use crate::export::{Weights, onnx_for_batch};
 use crate::files::FileKind;
-use crate::measure::{Measured, Outcome, Protocol, Request, Unfinished, measure, setting};
-use crate::metric::{Metric, PerMetric};
-use crate::predict::{AdaptOptions, Probe, measured_table};
+use crate::measure::{Measured, Outcome, Request, Unfinished, measure};
+use crate::metric::PerMetric;
+use crate::predict::{Probe, measured_table};
 use crate::report::{MeasuredRow, measured_csv};
 use crate::runtime;
 use crate::seed::Seed;
@@ -50,31 +50,13 @@ pub(crate) struct MeasureArgs {
     #[arg(long, requires = "checkpoint")]
     probes: Option<usize>,
     #[command(flatten)]
-    runtime: RuntimeArgs,
-    /// Device that is measured: a datasheet (.toml) or an id of the catalogue [default: this machine, unless the runtime is a
-    /// command]
-    #[arg(long)]
-    device: Option<String>,
-    /// Precision of designs that state none
-    #[arg(long, default_value_t = Precision::Fp32)]
-    precision: Precision,
+    measuring: MeasuringArgs,
     /// Size of the input, such as 32x32 [default: that of the checkpoint, or of the space]
     #[arg(long)]
     input: Option<InputSize>,
     /// Inputs that are computed at once; latencies are of the whole batch
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
     batch: u32,
-    #[command(flatten)]
-    protocol: ProtocolArgs,
-    /// Unit of the latencies that a command prints
-    #[arg(long, value_enum, default_value = "ms")]
-    unit: TimeUnit,
-    /// Take latencies that are hardly possible as they are
-    #[arg(long)]
-    yes: bool,
-    /// Go on with what was stopped
-    #[arg(long)]
-    resume: bool,
     /// Dataset folder to write to, or to add to
     #[arg(long)]
     out: PathBuf,
@@ -86,62 +68,8 @@ pub(crate) struct MeasureArgs {
     format: Format,
 }
 
-/// How often and how long.
-#[derive(Debug, Args)]
-pub(crate) struct ProtocolArgs {
-    /// Runs that count of each design, at least
-    #[arg(long, default_value_t = Protocol::default().runs)]
-    runs: usize,
-    /// Seconds of runs that count of each design, at least
-    #[arg(long, default_value_t = Protocol::default().seconds)]
-    seconds: f64,
-    /// Rounds, each of which has every design once, in another order
-    #[arg(long, default_value_t = Protocol::default().rounds)]
-    rounds: usize,
-    /// Runs in every round before those that count, at least
-    #[arg(long, default_value_t = Protocol::default().warmup_runs)]
-    warmup_runs: usize,
-    /// Seconds in every round before the runs that count, at least
-    #[arg(long, default_value_t = Protocol::default().warmup_seconds)]
-    warmup_seconds: f64,
-}
-
-impl ProtocolArgs {
-    /// The protocol in the library's terms.
-    pub(crate) fn protocol(&self) -> Protocol {
-        Protocol {
-            warmup_runs: self.warmup_runs,
-            warmup_seconds: self.warmup_seconds,
-            runs: self.runs,
-            seconds: self.seconds,
-            rounds: self.rounds,
-        }
-    }
-}
-
-/// Units of time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum TimeUnit {
-    /// Seconds
-    S,
-    /// Milliseconds
-    Ms,
-    /// Microseconds
-    Us,
-}
-
-impl TimeUnit {
-    pub(crate) fn in_ms(self) -> f64 {
-        match self {
-            TimeUnit::S => 1e3,
-            TimeUnit::Ms => 1.0,
-            TimeUnit::Us => 1e-3,
-        }
-    }
-}
-
 pub(crate) fn run(args: &MeasureArgs, global: &Global) -> Result<ExitCode> {
-    let protocol = args.protocol.protocol();
+    let protocol = args.measuring.protocol.protocol();
     protocol.check()?;
     if let Some(path) = &args.probes_out {
         global.check_out(path, FileKind::Probes)?;
@@ -149,7 +77,7 @@ pub(crate) fn run(args: &MeasureArgs, global: &Global) -> Result<ExitCode> {
     let advisor = args.checkpoint.as_ref().map(|path| global.advisor(path)).transpose()?;
     let space = args.space(advisor.as_ref())?;
     let designs = args.designs(advisor.as_ref(), space, global)?;
-    let options = args.runtime.options()?;
+    let options = args.measuring.runtime.options()?;
     let devices = args.devices(&designs)?;
     let runtime = runtime::open(&options)?;
     let (input, classes) = args.lowered_for(advisor.as_ref(), space);
@@ -168,19 +96,19 @@ pub(crate) fn run(args: &MeasureArgs, global: &Global) -> Result<ExitCode> {
         designs: &designs,
         input,
         devices: &devices,
-        threads: args.runtime.threads(),
+        threads: args.measuring.runtime.threads(),
         export: &export,
         protocol,
         seed: Seed(global.seed),
-        unfinished: match (args.resume, global.force) {
+        unfinished: match (args.measuring.resume, global.force) {
             (true, _) => Unfinished::Resume,
             (false, true) => Unfinished::Discard,
             (false, false) => Unfinished::Refuse,
         },
-        unit_ms: args.unit.in_ms(),
-        accept_implausible: args.yes,
+        unit_ms: args.measuring.unit.in_ms(),
+        accept_implausible: args.measuring.yes,
         judge: Some(&judge),
-        is_local: args.runtime.is_local(),
+        is_local: args.measuring.runtime.is_local(),
         system: &System::default(),
     };
     let outcome = measure(&request, runtime.as_ref(), &global.progress()).map_err(with_options)?;
@@ -222,7 +150,7 @@ impl MeasureArgs {
         space: &'static dyn SearchSpace,
         global: &Global,
     ) -> Result<Vec<Design>> {
-        let default: QuantPolicy = self.precision.into();
+        let default: QuantPolicy = self.measuring.precision.into();
         if let Some(from) = &self.architectures {
             return read_designs(from, space, default);
         }
@@ -233,7 +161,7 @@ impl MeasureArgs {
             }
             return Ok(chosen
                 .into_iter()
-                .map(|one| Design::uniform(one, self.precision))
+                .map(|one| Design::uniform(one, self.measuring.precision))
                 .collect());
         }
         self.designs
@@ -261,91 +189,14 @@ impl MeasureArgs {
             .collect();
         precisions
             .into_iter()
-            .map(|precision| {
-                Ok((
-                    precision,
-                    measured_device(self.device.as_deref(), &self.runtime, precision, self.batch)?,
-                ))
-            })
+            .map(|precision| Ok((precision, self.measuring.device(precision, self.batch)?)))
             .collect()
     }
 }
 
-/// The device that a runtime measures at a precision: what `name` says, else this machine.
-pub(crate) fn measured_device(
-    name: Option<&str>,
-    runtime: &RuntimeArgs,
-    precision: Precision,
-    batch: u32,
-) -> Result<Device> {
-    let mut unit = match name {
-        Some(path) if path.ends_with(".toml") => read_toml_at(path.as_ref(), precision)?,
-        Some(id) => catalogue::find(id)?,
-        None if runtime.is_local() => MachineSheet::of(&System::default(), Some(runtime.threads()))?.device(precision),
-        None => {
-            return Err(Error::Invalid {
-                what: "device that the command measures".into(),
-                expected: "--device with a datasheet (.toml) or an id of the catalogue".into(),
-                found: "none".into(),
-                hint: "`edgefit device describe` writes a datasheet where it runs; one line, id = \"my-phone\", is enough."
-                    .into(),
-            });
-        }
-    };
-    if let Some(name) = runtime.name() {
-        unit.runtime = Some(name.into());
-    }
-    let name = unit.runtime.clone().unwrap_or_else(|| "command".into());
-    Ok(setting(&unit, &name, precision, runtime.threads(), batch))
-}
-
-/// What the checkpoint says of the first latencies, all of one precision at a time.
-pub(crate) fn judged(
-    advisor: &Advisor,
-    devices: &BTreeMap<Precision, Device>,
-    measured: &[(Design, f64)],
-    seed: Seed,
-) -> Result<()> {
-    let options = AdaptOptions {
-        seed,
-        accept_implausible: false,
-    };
-    for (precision, device) in devices {
-        let probes: Vec<Probe> = measured
-            .iter()
-            .filter(|(design, _)| design.policy == (*precision).into())
-            .map(|(design, latency_ms)| Probe {
-                design: design.clone(),
-                values: PerMetric::from([(Metric::Latency, *latency_ms)]),
-            })
-            .collect();
-        if probes.is_empty() {
-            continue;
-        }
-        // Whatever else may be wrong with a few first values is no reason not to measure.
-        let adapted = advisor.predictor().adapt_with(device, &probes, &options);
-        if let Err(implausible @ Error::Implausible { .. }) = adapted {
-            return Err(implausible);
-        }
-    }
-    Ok(())
-}
-
-/// How the options of the command help.
-pub(crate) fn with_options(error: Error) -> Error {
-    unless_meant(error, "--unit, or with --yes")
-}
-
-pub(crate) fn tell(outcome: &Outcome, space: &dyn SearchSpace, global: &Global) {
-    for refused in &outcome.refused {
-        global.say(format!(
-            "warning: {} was kept out: {}",
-            refused.design.print(space),
-            refused.reason
-        ));
-    }
-    for warning in &outcome.warnings {
-        global.say(format!("warning: {warning}"));
+fn tell(outcome: &Outcome, space: &dyn SearchSpace, global: &Global) {
+    for warning in warnings(outcome, space) {
+        global.say(warning);
     }
     if outcome.known > 0 {
         global.say(format!(

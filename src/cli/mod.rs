@@ -13,6 +13,7 @@ mod evaluate;
 mod export;
 mod interrupt;
 mod measure;
+mod measuring;
 mod pareto;
 mod predict;
 mod printable;

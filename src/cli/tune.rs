@@ -8,8 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::design::ConstraintArgs;
-use super::measure::{ProtocolArgs, TimeUnit, judged, measured_device, with_options};
-use super::runtime::RuntimeArgs;
+use super::measuring::{MeasuringArgs, judged, warnings, with_options};
 use super::table::{architecture, new_table};
 use super::{Global, NOTHING_FEASIBLE, interrupt, print, print_json};
 use crate::advisor::Advisor;
@@ -55,25 +54,7 @@ pub(crate) struct TuneArgs {
     #[arg(long, default_value_t = 0.05)]
     worth: f64,
     #[command(flatten)]
-    runtime: RuntimeArgs,
-    /// Device that is measured: a datasheet (.toml) or an id of the catalogue [default: this machine, unless the runtime is a
-    /// command]
-    #[arg(long)]
-    device: Option<String>,
-    /// Precision of the designs
-    #[arg(long, default_value_t = Precision::Fp32)]
-    precision: Precision,
-    #[command(flatten)]
-    protocol: ProtocolArgs,
-    /// Unit of the latencies that a command prints
-    #[arg(long, value_enum, default_value = "ms")]
-    unit: TimeUnit,
-    /// Take latencies that are hardly possible as they are
-    #[arg(long)]
-    yes: bool,
-    /// Go on with what was stopped: what the folder holds is not measured again
-    #[arg(long)]
-    resume: bool,
+    measuring: MeasuringArgs,
     /// Folder for the models, the report, the adapted device and all measurements
     #[arg(long)]
     out: PathBuf,
@@ -84,16 +65,16 @@ pub(crate) struct TuneArgs {
 
 pub(crate) fn run(args: &TuneArgs, global: &Global) -> Result<ExitCode> {
     let options = args.options(global)?;
-    args.protocol.protocol().check()?;
+    args.measuring.protocol.protocol().check()?;
     let advisor = global.advisor(&args.checkpoint)?;
-    let device = measured_device(args.device.as_deref(), &args.runtime, args.precision, BATCH)?;
-    let runtime = runtime::open(&args.runtime.options()?)?;
+    let device = args.measuring.device(args.measuring.precision, BATCH)?;
+    let runtime = runtime::open(&args.measuring.runtime.options()?)?;
     args.check_out()?;
     interrupt::state_is_kept();
     let bench = Bench {
         args,
         advisor: &advisor,
-        devices: BTreeMap::from([(args.precision, device.clone())]),
+        devices: BTreeMap::from([(args.measuring.precision, device.clone())]),
         runtime: runtime.as_ref(),
         global,
     };
@@ -151,7 +132,7 @@ impl TuneArgs {
             budget: self.budget,
             batch: self.batch,
             worth: self.worth,
-            accept_implausible: self.yes,
+            accept_implausible: self.measuring.yes,
             seed: Seed(global.seed),
         };
         options.check()?;
@@ -161,7 +142,7 @@ impl TuneArgs {
     /// What an earlier tuning measured is neither mixed with this one unnoticed nor lost.
     fn check_out(&self) -> Result<()> {
         let measurements = self.out.join(MEASUREMENTS);
-        if self.resume || !measurements.exists() {
+        if self.measuring.resume || !measurements.exists() {
             return fs::create_dir_all(&self.out).map_err(Error::io("create", &self.out));
         }
         Err(Error::Invalid {
@@ -198,24 +179,19 @@ impl Bench<'_> {
             designs,
             input: self.advisor.predictor().encoder.input_size(),
             devices: &self.devices,
-            threads: self.args.runtime.threads(),
+            threads: self.args.measuring.runtime.threads(),
             export: &|design| self.model(design),
-            protocol: self.args.protocol.protocol(),
+            protocol: self.args.measuring.protocol.protocol(),
             seed: Seed(self.global.seed),
             unfinished: Unfinished::Resume,
-            unit_ms: self.args.unit.in_ms(),
-            accept_implausible: self.args.yes,
+            unit_ms: self.args.measuring.unit.in_ms(),
+            accept_implausible: self.args.measuring.yes,
             judge: Some(&judge),
-            is_local: self.args.runtime.is_local(),
+            is_local: self.args.measuring.runtime.is_local(),
             system: &System::default(),
         };
         let outcome = measure(&request, self.runtime, &self.global.progress())?;
-        let refused = outcome.refused.iter().map(|refused| {
-            let design = refused.design.print(self.advisor.space());
-            format!("warning: {design} was kept out: {}", refused.reason)
-        });
-        let warnings = outcome.warnings.iter().map(|warning| format!("warning: {warning}"));
-        for message in refused.chain(warnings) {
+        for message in warnings(&outcome, self.advisor.space()) {
             if said.insert(message.clone()) {
                 self.global.say(message);
             }
@@ -252,7 +228,7 @@ impl Bench<'_> {
         write_bytes(&out("tuning.json"), &json)?;
         let provenance = Provenance::of(self.advisor.predictor(), Path::new(&self.args.checkpoint), &[])?
             .with("Runtime", &report.runtime)
-            .with("Threads", self.args.runtime.threads())
+            .with("Threads", self.args.measuring.runtime.threads())
             .with("Seed", self.global.seed)
             .with(
                 "Weights of the models",
