@@ -115,7 +115,7 @@ fn sources() -> BTreeMap<Module, String> {
             }
         }
     }
-    modules.retain(|module, _| !test_modules.contains(module));
+    modules.retain(|module, _| (1..=module.len()).all(|parts| !test_modules.contains(&module[..parts])));
     modules
 }
 

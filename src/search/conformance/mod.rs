@@ -1,135 +1,14 @@
 //! What every searcher has to keep to, on a problem whose front is known.
 
-use std::cell::RefCell;
+mod broken;
+mod toy;
+
 use std::collections::HashSet;
 
 use super::*;
-use crate::space::{Enumerable, InputSize, Network};
-
-/// Eight genes of three choices: 6,561 architectures. The numbers below are those of ZDT1 (Zitzler, Deb & Thiele,
-/// *Comparison of Multiobjective Evolutionary Algorithms*, Evolutionary Computation 8, 2000) on a grid.
-struct Toy {
-    listed: bool,
-    /// Whether the output of the networks with a two in the last gene does not depend on their input.
-    degenerate: bool,
-}
-
-impl SearchSpace for Toy {
-    fn id(&self) -> &'static str {
-        "toy"
-    }
-
-    fn choices(&self) -> &[u8] {
-        &[3; 8]
-    }
-
-    fn parse(&self, _text: &str) -> Result<Architecture> {
-        unreachable!("no search reads architectures")
-    }
-
-    fn print(&self, architecture: &Architecture) -> String {
-        format!("{:?}", architecture.0)
-    }
-
-    fn isomorphism_key(&self, architecture: &Architecture) -> String {
-        self.print(architecture)
-    }
-
-    fn lower(&self, _architecture: &Architecture, _input: InputSize, _classes: u32) -> Network {
-        unreachable!("no search lowers architectures")
-    }
-
-    fn output_depends_on_input(&self, architecture: &Architecture) -> bool {
-        !self.degenerate || architecture.0[7] != 2
-    }
-
-    fn default_input(&self) -> InputSize {
-        unreachable!("no search lowers architectures")
-    }
-
-    fn canonical(&self, architecture: &Architecture) -> Architecture {
-        architecture.clone()
-    }
-
-    fn active_genes(&self, architecture: &Architecture) -> Vec<bool> {
-        vec![true; architecture.0.len()]
-    }
-
-    fn enumerable(&self) -> Option<&dyn Enumerable> {
-        self.listed.then_some(self)
-    }
-}
-
-impl Enumerable for Toy {}
-
-const TOY: Toy = Toy {
-    listed: true,
-    degenerate: false,
+use toy::{
+    TOY, Toy, ToyEvaluator, accuracy, found_front, hypervolume_ratio, known_front, latency, latency_limit, search,
 };
-
-/// Latency 1 + f1 ms, accuracy 100 - 10 f2 %: the first four genes, read as a number in base three, are f1 in steps of
-/// 1/80; the other four make g = 1 + how many of them are not zero; f2 = g (1 - sqrt(f1 / g)). For every f1 the best g is
-/// 1, so the front is the 81 points f2 = 1 - sqrt(f1).
-#[derive(Default)]
-struct ToyEvaluator {
-    evaluated: RefCell<Vec<Architecture>>,
-}
-
-impl Evaluator for ToyEvaluator {
-    fn evaluate(&self, architectures: &[Architecture], limits: &Limits) -> Result<Vec<Evaluation>> {
-        self.evaluated.borrow_mut().extend_from_slice(architectures);
-        let judge = |Architecture(genes): &Architecture| {
-            let number = genes[..4].iter().fold(0, |number, &gene| 3 * number + u32::from(gene));
-            let f1 = f64::from(number) / 80.0;
-            let g = 1.0 + genes[4..].iter().filter(|&&gene| gene != 0).count() as f64;
-            let f2 = g * (1.0 - (f1 / g).sqrt());
-            Evaluation::certain(values(100.0 - 10.0 * f2, 1.0 + f1), limits)
-        };
-        Ok(architectures.iter().map(judge).collect())
-    }
-}
-
-fn values(accuracy_percent: f64, latency_ms: f64) -> PerMetric<f64> {
-    let values = [(Metric::Accuracy, accuracy_percent), (Metric::Latency, latency_ms)];
-    values.into_iter().collect()
-}
-
-fn accuracy(evaluation: &Evaluation) -> f64 {
-    evaluation.value(Metric::Accuracy).unwrap()
-}
-
-fn latency(evaluation: &Evaluation) -> f64 {
-    evaluation.value(Metric::Latency).unwrap()
-}
-
-fn known_front() -> Vec<[f64; 2]> {
-    (0..=80)
-        .map(|step| f64::from(step) / 80.0)
-        .map(|f1| [90.0 + 10.0 * f1.sqrt(), 1.0 + f1])
-        .collect()
-}
-
-fn found_front(outcome: &Outcome) -> Vec<[f64; 2]> {
-    let values = outcome.front.iter().map(|candidate| candidate.evaluation);
-    values.map(|values| [accuracy(&values), latency(&values)]).collect()
-}
-
-/// Part of the known front's hypervolume, up to 80 % and 2.1 ms.
-fn hypervolume_ratio(outcome: &Outcome) -> f64 {
-    let reference = ReferencePoint::new(&[(Metric::Accuracy, 80.0), (Metric::Latency, 2.1)]).unwrap();
-    reference.ratio(&found_front(outcome), &known_front()).unwrap()
-}
-
-fn search(searcher: &dyn Searcher, limits: Limits, budget: usize) -> Outcome {
-    let problem = Problem::most_accurate(limits);
-    searcher
-        .search(&TOY, &ToyEvaluator::default(), &problem, budget)
-        .unwrap()
-}
-
-fn latency_limit(limit_ms: f64) -> Limits {
-    Limits::new(vec![Constraint::new(Metric::Latency, limit_ms).unwrap()], 0.9).unwrap()
-}
 
 #[test]
 fn budgets_are_kept_exactly_and_nothing_is_evaluated_twice() {
@@ -297,45 +176,6 @@ fn weights_trade_accuracy_for_latency() {
     );
 }
 
-#[test]
-fn a_metric_that_the_evaluator_does_not_know_is_refused() {
-    let limit = |metric| Limits::new(vec![Constraint::new(metric, 3.0).unwrap()], 0.9).unwrap();
-    let weighted = Objective::new([(Metric::Energy, 1.0)]).unwrap();
-    let problems = [
-        ("energy", Problem::most_accurate(limit(Metric::Energy))),
-        ("peak memory", Problem::most_accurate(limit(Metric::PeakMemory))),
-        (
-            "energy",
-            Problem {
-                objective: weighted,
-                ..Problem::most_accurate(Limits::none())
-            },
-        ),
-        (
-            "MACs",
-            Problem {
-                front: vec![Metric::Accuracy, Metric::Macs],
-                ..Problem::most_accurate(Limits::none())
-            },
-        ),
-        (
-            "accuracy twice",
-            Problem {
-                front: vec![Metric::Accuracy, Metric::Latency, Metric::Accuracy],
-                ..Problem::most_accurate(Limits::none())
-            },
-        ),
-    ];
-    for searcher in all(Seed(9)) {
-        for (named, problem) in &problems {
-            let error = searcher
-                .search(&TOY, &ToyEvaluator::default(), problem, 10)
-                .unwrap_err();
-            assert!(error.to_string().contains(named), "{error}");
-        }
-    }
-}
-
 /// Every gene is worth so many of its own metric, so that no design beats another: a front of as many axes as genes.
 struct SevenMetrics;
 
@@ -374,28 +214,6 @@ fn a_front_has_as_many_axes_as_there_are_metrics() {
     let outcome = ExhaustiveSearch.search(&TOY, &SevenMetrics, &problem, 6_561).unwrap();
     assert_eq!(outcome.front.len(), 243);
     assert!(outcome.front.iter().all(|member| member.architecture.0[5] == 0));
-}
-
-/// The same accuracy for everything, and so many evaluations too few.
-struct Faulty(f64, usize);
-
-impl Evaluator for Faulty {
-    fn evaluate(&self, architectures: &[Architecture], limits: &Limits) -> Result<Vec<Evaluation>> {
-        let evaluation = Evaluation::certain(values(self.0, 1.0), limits);
-        Ok(vec![evaluation; architectures.len() - self.1])
-    }
-}
-
-#[test]
-fn broken_evaluators_are_refused() {
-    let problem = Problem::most_accurate(Limits::none());
-    for searcher in all(Seed(10)) {
-        assert!(searcher.search(&TOY, &Faulty(f64::NAN, 0), &problem, 10).is_err());
-        assert!(searcher.search(&TOY, &Faulty(50.0, 1), &problem, 10).is_err());
-        // Equal designs: one of them stands for all.
-        let outcome = searcher.search(&TOY, &Faulty(50.0, 0), &problem, 300).unwrap();
-        assert_eq!(outcome.front.len(), 1, "{}", searcher.id());
-    }
 }
 
 #[test]
