@@ -1,5 +1,8 @@
+use super::rounds::drift;
 use super::*;
-use crate::measure::host::Busy;
+use crate::measure::host::{Busy, HostState};
+use crate::measure::log::RoundEntry;
+use crate::measure::summary::LatencySummary;
 use crate::seed::Seed;
 
 fn quiet() -> HostState {
