@@ -54,7 +54,13 @@ pub(super) struct Answer {
 }
 
 impl Searched {
-    pub(super) fn new(predictor: &Predictor, truth: &Truth) -> Searched {
+    /// `before` is what was known of another target, whose architectures are often the same.
+    pub(super) fn of(predictor: &Predictor, truth: &Truth, before: Option<Searched>) -> Searched {
+        let same = before.filter(|before| before.architectures == truth.architectures);
+        same.unwrap_or_else(|| Searched::new(predictor, truth))
+    }
+
+    fn new(predictor: &Predictor, truth: &Truth) -> Searched {
         let architectures = truth.architectures.clone();
         let encoded = predictor.encode(&architectures);
         let accuracies = predictor.accuracies(&architectures, &encoded);
@@ -89,14 +95,8 @@ impl Case<'_> {
                 let mut believed = HashMap::new();
                 for method in Method::ALL {
                     let started = Instant::now();
-                    let answer = match (method, optimizer) {
-                        (Method::PerDevice, _) => self.per_device(measurements, seed),
-                        (Method::ProxyFront, _) => self.proxy_front(measurements),
-                        (Method::AdaProxy, _) => self.adaproxy(measurements, seed)?,
-                        (Method::FewShot, _) => self.few_shot(measurements, seed)?,
-                        (Method::Verified, _) => self.verified(measurements, seed)?,
-                        (Method::Amortized, Some(optimizer)) => self.amortized(optimizer, measurements, seed)?,
-                        (Method::Amortized, None) => continue,
+                    let Some(answer) = self.answer_by(method, optimizer, measurements, seed)? else {
+                        continue;
                     };
                     let seconds = started.elapsed().as_secs_f64();
                     let has_proxy = matches!(method, Method::ProxyFront | Method::AdaProxy);
@@ -119,6 +119,26 @@ impl Case<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What a method answers; nothing where it is left out.
+    fn answer_by(
+        &self,
+        method: Method,
+        optimizer: Option<&Optimizer>,
+        measurements: usize,
+        seed: Seed,
+    ) -> Result<Option<Answer>> {
+        let answer = match (method, optimizer) {
+            (Method::PerDevice, _) => self.per_device(measurements, seed),
+            (Method::ProxyFront, _) => self.proxy_front(measurements),
+            (Method::AdaProxy, _) => self.adaproxy(measurements, seed)?,
+            (Method::FewShot, _) => self.few_shot(measurements, seed)?,
+            (Method::Verified, _) => self.verified(measurements, seed)?,
+            (Method::Amortized, Some(optimizer)) => self.amortized(optimizer, measurements, seed)?,
+            (Method::Amortized, None) => return Ok(None),
+        };
+        Ok(Some(answer))
     }
 
     fn fronts(

@@ -5,13 +5,10 @@
 
 mod adaptation;
 mod case;
+mod devices;
 mod means;
 mod results;
 mod verified;
-
-use std::collections::HashMap;
-
-use rayon::prelude::*;
 
 use super::counts;
 use super::devices::scored_devices;
@@ -19,21 +16,15 @@ use super::predictor::ProbeChoice;
 use super::truth::Truth;
 use crate::dataset::{Dataset, Task};
 use crate::error::{Error, Result};
-use crate::metric::Metric;
 use crate::optimize::Optimizer;
 use crate::predict::Predictor;
 use crate::progress::{Progress, Unit};
-use crate::proxy::Fleet;
 use crate::proxy::adaproxy::Norm;
-use crate::proxy::flow::linear_model;
-use crate::proxy::linear::LinearModel;
-use crate::proxy::monotonicity::{MIN_COMMON, monotonicity};
 use crate::search::Limits;
 use crate::seed::Seed;
-use crate::space::Architecture;
-use crate::stats;
 
 use case::{Case, Searched};
+use devices::Devices;
 
 pub use results::{
     AdaptationMatrix, ComparedDesign, ComparisonMean, ComparisonReport, ComparisonRun, Method, TargetFronts,
@@ -82,25 +73,8 @@ pub fn compare(
     progress: &dyn Progress,
 ) -> Result<ComparisonReport> {
     check(predictor, options)?;
-    let devices = involved(options);
-    let fleet = Fleet::of(dataset, &devices, Metric::Latency, task.input)?;
+    let devices = Devices::of(dataset, task, options)?;
     let targets = scored_devices(dataset, &options.targets, task.input, options.with_predicted);
-    let models: Vec<LinearModel> = fleet
-        .columns
-        .par_iter()
-        .map(|column| linear_model(&fleet, column))
-        .collect::<Result<_>>()?;
-    let agreement = monotonicity(&fleet, 1.0, MIN_COMMON)?;
-    let row_of: HashMap<&str, usize> = agreement
-        .rows
-        .iter()
-        .enumerate()
-        .map(|(row, one)| (one.id.as_str(), row))
-        .collect();
-    let agree = |a: usize, b: usize| {
-        let row = |column: usize| row_of[fleet.columns[column].id.as_str()];
-        agreement.agreement(row(a), row(b))
-    };
     let mut searched: Option<Searched> = None;
     let mut runs = Vec::new();
     let mut fronts = Vec::new();
@@ -108,30 +82,18 @@ pub fn compare(
     for &target in &options.targets {
         progress.check()?;
         let truth = Truth::of(dataset, task, target)?;
-        let known = match searched.take() {
-            Some(known) if known.architectures == truth.architectures => known,
-            _ => Searched::new(predictor, &truth),
-        };
-        let proxy = best_proxy(dataset, &devices, options, target, agree)?;
-        let at: HashMap<&Architecture, Option<f64>> = fleet
-            .architectures
-            .iter()
-            .zip(fleet.columns[proxy].values.iter().copied())
-            .collect();
+        let known = Searched::of(predictor, &truth, searched.take());
+        let proxy = devices.best_proxy(dataset, options, target)?;
         let case = Case {
             predictor,
             options,
             truth: &truth,
             searched: &known,
-            proxy: truth
-                .architectures
-                .iter()
-                .map(|one| at.get(one).copied().flatten())
-                .collect(),
-            model: &models[proxy],
+            proxy: devices.values(proxy, &truth.architectures),
+            model: &devices.models[proxy],
             limits: truth.limits(options.limits),
         };
-        case.run(optimizer, &fleet.columns[proxy], &mut runs, &mut fronts)?;
+        case.run(optimizer, &devices.fleet.columns[proxy], &mut runs, &mut fronts)?;
         searched = Some(known);
         progress.advance(1);
     }
@@ -148,7 +110,7 @@ pub fn compare(
         targets,
         runs,
         fronts,
-        adaptation: adaptation::matrix(&fleet, &models, options)?,
+        adaptation: adaptation::matrix(&devices.fleet, &devices.models, options)?,
     })
 }
 
@@ -178,41 +140,4 @@ fn check(predictor: &Predictor, options: &ComparisonOptions) -> Result<()> {
         });
     }
     Ok(())
-}
-
-/// Targets and proxies, each once, rising.
-fn involved(options: &ComparisonOptions) -> Vec<usize> {
-    let mut devices: Vec<usize> = options.targets.iter().chain(&options.proxies).copied().collect();
-    devices.sort_unstable();
-    devices.dedup();
-    devices
-}
-
-/// The candidate that agrees best with the other candidates: chosen without a look at the target.
-fn best_proxy(
-    dataset: &Dataset,
-    devices: &[usize],
-    options: &ComparisonOptions,
-    target: usize,
-    agree: impl Fn(usize, usize) -> Option<f64>,
-) -> Result<usize> {
-    let candidates: Vec<usize> = (0..devices.len())
-        .filter(|&column| options.proxies.contains(&devices[column]))
-        .filter(|&column| dataset.devices[devices[column]].unit != dataset.devices[target].unit)
-        .collect();
-    let mean = |column: usize| {
-        let others = candidates.iter().filter(|&&other| other != column);
-        let values: Vec<f64> = others.filter_map(|&other| agree(column, other)).collect();
-        stats::mean(&values).unwrap_or(-1.0)
-    };
-    candidates
-        .iter()
-        .copied()
-        .max_by(|&a, &b| mean(a).total_cmp(&mean(b)).then(b.cmp(&a)))
-        .ok_or_else(|| Error::Invalid {
-            what: format!("proxies for {}", dataset.devices[target].id),
-            expected: "at least one device of another hardware unit".into(),
-            found: "none".into(),
-            hint: "Name other proxies, or a dataset with more devices.".into(),
-        })
 }

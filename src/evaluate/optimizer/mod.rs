@@ -8,7 +8,7 @@ mod results;
 use std::collections::BTreeMap;
 
 use super::counts;
-use super::devices::scored_devices;
+use super::devices::{ScoredDevice, scored_devices};
 use super::predictor::ProbeChoice;
 pub use super::truth::TrueFront;
 use super::truth::{Limit, Truth};
@@ -84,6 +84,15 @@ struct Methods {
     one_proxy: Answers,
 }
 
+/// What is scored, on every device alike.
+struct Scored<'a> {
+    predictor: &'a Predictor,
+    /// The same with accuracies learned from few labels.
+    few_labels: Option<Predictor>,
+    optimizer: &'a Optimizer,
+    scoring: &'a OptimizerScoring,
+}
+
 /// Adapts to every device, chooses designs in every way, and looks them up.
 ///
 /// # Errors
@@ -103,14 +112,41 @@ pub fn score_optimizer(
     // Everything that is computed once and kept is computed before anything is timed.
     let table = predictor.table().ok_or_else(|| too_large(predictor))?;
     let _ = few_labels.as_ref().map(Predictor::table);
+    let accuracies = AccuracyOrigins {
+        chosen_by: counted(table.accuracies.iter().map(|one| one.origin)),
+        scored_with: counted(
+            (dataset.accuracies.iter())
+                .filter(|row| row.task == task.index)
+                .map(|row| row.origin),
+        ),
+        labels,
+    };
+    let scored = Scored {
+        predictor,
+        few_labels,
+        optimizer,
+        scoring,
+    };
     let (mut rows, mut fronts, mut methods) = (Vec::new(), Vec::new(), Methods::default());
     progress.start("scoring", Unit::Count("devices"), Some(scoring.devices.len() as u64));
     for (position, &device) in scoring.devices.iter().enumerate() {
         progress.check()?;
         let truth = Truth::of(dataset, task, device)?;
         fronts.push(truth.front());
+        rows.extend(scored.answers(position, &truth, &mut methods)?);
+        progress.advance(1);
+    }
+    progress.finish();
+    Ok(scored.report(rows, fronts, &methods, devices, accuracies))
+}
+
+impl Scored<'_> {
+    /// Has every method answer on the device at `position` among those scored, once a repeat; gives the rows of the optimizer.
+    fn answers(&self, position: usize, truth: &Truth, methods: &mut Methods) -> Result<Vec<OptimizerRow>> {
+        let (predictor, scoring) = (self.predictor, self.scoring);
         let limits = truth.limits(scoring.limits);
         let requests = requests(&limits, scoring)?;
+        let mut rows = Vec::new();
         for repeat in 0..scoring.repeats {
             let seed = scoring.seed.child(&format!("designs/{}", truth.device.id), repeat);
             let probed = truth.probes(predictor, scoring.choice, scoring.probes, seed);
@@ -119,55 +155,57 @@ pub fn score_optimizer(
                 predictor,
                 scoring,
                 device: position,
-                truth: &truth,
+                truth,
                 model: predictor.adapt_with(&truth.device, &probes, &AdaptOptions::measured_before(seed))?,
                 limits: &limits,
                 requests: &requests,
                 seed,
             };
-            rows.extend(case.optimizer(optimizer, &mut methods.optimizer, repeat)?);
-            case.parts(optimizer, &mut methods)?;
-            case.baselines(&probed, &mut methods)?;
-            if let Some(few_labels) = &few_labels {
+            rows.extend(case.optimizer(self.optimizer, &mut methods.optimizer, repeat)?);
+            case.parts(self.optimizer, methods)?;
+            case.baselines(&probed, methods)?;
+            if let Some(few_labels) = &self.few_labels {
                 case.exhaustive(few_labels, &mut methods.predicted_accuracies)?;
             }
         }
-        progress.advance(1);
+        Ok(rows)
     }
-    progress.finish();
-    let summary = |answers: &Answers| answers.summary(&devices, scoring);
-    Ok(OptimizerReport {
-        checkpoint: predictor.id.clone(),
-        probes: scoring.probes,
-        probe_choice: scoring.choice,
-        confidence: scoring.confidence,
-        seed: scoring.seed.0,
-        accuracies: AccuracyOrigins {
-            chosen_by: counted(table.accuracies.iter().map(|one| one.origin)),
-            scored_with: counted(
-                (dataset.accuracies.iter())
-                    .filter(|row| row.task == task.index)
-                    .map(|row| row.origin),
-            ),
-            labels,
-        },
-        rows,
-        summary: summary(&methods.optimizer),
-        predicted_accuracies: few_labels.is_some().then(|| summary(&methods.predicted_accuracies)),
-        parts: Parts {
-            policy: summary(&methods.policy),
-            random_refined: summary(&methods.random_refined),
-            policy_refined: summary(&methods.policy_refined),
-        },
-        baselines: Baselines {
-            exhaustive: summary(&methods.exhaustive),
-            nsga2: summary(&methods.nsga2),
-            random: summary(&methods.random),
-            one_proxy: summary(&methods.one_proxy),
-        },
-        fronts,
-        devices,
-    })
+
+    fn report(
+        &self,
+        rows: Vec<OptimizerRow>,
+        fronts: Vec<TrueFront>,
+        methods: &Methods,
+        devices: Vec<ScoredDevice>,
+        accuracies: AccuracyOrigins,
+    ) -> OptimizerReport {
+        let scoring = self.scoring;
+        let summary = |answers: &Answers| answers.summary(&devices, scoring);
+        OptimizerReport {
+            checkpoint: self.predictor.id.clone(),
+            probes: scoring.probes,
+            probe_choice: scoring.choice,
+            confidence: scoring.confidence,
+            seed: scoring.seed.0,
+            accuracies,
+            rows,
+            summary: summary(&methods.optimizer),
+            predicted_accuracies: (self.few_labels.is_some()).then(|| summary(&methods.predicted_accuracies)),
+            parts: Parts {
+                policy: summary(&methods.policy),
+                random_refined: summary(&methods.random_refined),
+                policy_refined: summary(&methods.policy_refined),
+            },
+            baselines: Baselines {
+                exhaustive: summary(&methods.exhaustive),
+                nsga2: summary(&methods.nsga2),
+                random: summary(&methods.random),
+                one_proxy: summary(&methods.one_proxy),
+            },
+            fronts,
+            devices,
+        }
+    }
 }
 
 impl OptimizerScoring {
