@@ -6,6 +6,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;
+use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::space::{Architecture, InputSize, Precision, SearchSpace};
@@ -58,12 +59,7 @@ impl Fleet {
     /// measured.
     pub fn of(dataset: &Dataset, devices: &[usize], metric: Metric, input: Option<InputSize>) -> Result<Fleet> {
         if devices.is_empty() {
-            return Err(Error::Invalid {
-                what: "fleet".into(),
-                expected: "at least one device".into(),
-                found: "none".into(),
-                hint: "Name a dataset with measurements.".into(),
-            });
+            return Err(no_device());
         }
         check_inputs(dataset, input)?;
         let mut rows: HashMap<u32, usize> = HashMap::new();
@@ -71,12 +67,7 @@ impl Fleet {
         let mut architectures = Vec::new();
         let mut columns: Vec<Column> = devices
             .iter()
-            .map(|&device| Column {
-                id: dataset.devices[device].id.clone(),
-                unit: dataset.devices[device].unit.clone(),
-                kind: ColumnKind::Device,
-                values: Vec::new(),
-            })
+            .map(|&device| Column::empty(&dataset.devices[device]))
             .collect();
         let column_of: HashMap<usize, usize> = devices
             .iter()
@@ -143,6 +134,15 @@ impl Fleet {
 }
 
 impl Column {
+    fn empty(device: &Device) -> Column {
+        Column {
+            id: device.id.clone(),
+            unit: device.unit.clone(),
+            kind: ColumnKind::Device,
+            values: Vec::new(),
+        }
+    }
+
     /// Number of architectures with a value.
     pub fn measured(&self) -> usize {
         self.values.iter().flatten().count()
@@ -161,6 +161,15 @@ impl Column {
             .zip(&other.values)
             .filter_map(|(a, b)| Some(((*a)?, (*b)?)))
             .unzip()
+    }
+}
+
+fn no_device() -> Error {
+    Error::Invalid {
+        what: "fleet".into(),
+        expected: "at least one device".into(),
+        found: "none".into(),
+        hint: "Name a dataset with measurements.".into(),
     }
 }
 
@@ -204,7 +213,6 @@ fn check_inputs(dataset: &Dataset, input: Option<InputSize>) -> Result<()> {
 mod tests {
     use super::*;
     use crate::dataset::{DeviceValues, Measurement, Origin};
-    use crate::device::Device;
     use crate::space::NasBench201;
     use Precision::{Fp32, Int8};
 

@@ -92,23 +92,11 @@ pub struct Duplicate {
 /// [`Error::Invalid`] for a threshold outside of -1..=1.
 pub fn monotonicity(fleet: &Fleet, threshold: f64, least_common: usize) -> Result<Monotonicity> {
     check_threshold(threshold)?;
-    let ranked: Vec<Ranked<'_>> = fleet.columns.par_iter().map(Ranked::new).collect();
+    let compared = AllPairs::of(&fleet.columns);
     let devices: Vec<usize> = positions(&fleet.columns, |kind| kind == ColumnKind::Device);
     let counts: Vec<usize> = positions(&fleet.columns, |kind| kind != ColumnKind::Device);
-    let places: Vec<(usize, usize)> = (0..ranked.len())
-        .flat_map(|first| (first + 1..ranked.len()).map(move |second| (first, second)))
-        .collect();
-    let found: Vec<Compared> = places
-        .par_iter()
-        .map(|&(first, second)| ranked[first].compare(&ranked[second]))
-        .collect();
-    let mut compared: Vec<Vec<Option<&Compared>>> = vec![vec![None; ranked.len()]; ranked.len()];
-    for (&(first, second), one) in places.iter().zip(&found) {
-        compared[first][second] = Some(one);
-        compared[second][first] = Some(one);
-    }
     let similarity = |a: usize, b: usize| {
-        let one = compared[devices[a]][devices[b]]?;
+        let one = compared.pair(devices[a], devices[b])?;
         one.spearman
             .filter(|_| one.architectures >= least_common)
             .map(|correlation| correlation.mean)
@@ -121,52 +109,15 @@ pub fn monotonicity(fleet: &Fleet, threshold: f64, least_common: usize) -> Resul
         .chain(counts)
         .collect();
     let mut rows: Vec<MatrixRow> = order.iter().map(|&column| row(&fleet.columns[column])).collect();
-    let mut clusters_of_rows = Vec::with_capacity(clusters.len());
-    let mut next = 0;
-    for (index, members) in clusters.iter().enumerate() {
-        let members: Vec<usize> = (next..next + members.len()).collect();
-        next += members.len();
-        members.iter().for_each(|&member| rows[member].cluster = Some(index));
-        clusters_of_rows.push(members);
-    }
-    let pairs: Vec<Pair> = (0..order.len())
-        .flat_map(|first| (first + 1..order.len()).map(move |second| (first, second)))
-        .filter_map(|(first, second)| {
-            let one = compared[order[first]][order[second]]?;
-            Some(Pair {
-                first,
-                second,
-                architectures: one.architectures,
-                spearman: one.spearman,
-                kendall: one.kendall,
-            })
-        })
-        .collect();
-    let duplicates = places
-        .iter()
-        .zip(&found)
-        .filter(|((first, second), one)| {
-            devices.contains(first) && devices.contains(second) && one.architectures >= MIN_COMMON
-        })
-        .filter_map(|(&(first, second), one)| {
-            let spread = one.spread.filter(|spread| *spread < DUPLICATE_SPREAD)?;
-            Some(Duplicate {
-                first: fleet.columns[first].id.clone(),
-                second: fleet.columns[second].id.clone(),
-                architectures: one.architectures,
-                identical: one.identical,
-                spread,
-            })
-        })
-        .collect();
+    let clusters = number_clusters(&mut rows, clusters.iter().map(Vec::len));
     Ok(Monotonicity {
         threshold,
         level: INTERVAL_SHARE,
         least_common,
         rows,
-        pairs,
-        clusters: clusters_of_rows,
-        duplicates,
+        pairs: compared.in_order(&order),
+        clusters,
+        duplicates: compared.duplicates(&fleet.columns),
     })
 }
 
@@ -190,13 +141,7 @@ pub fn check_threshold(threshold: f64) -> Result<()> {
 impl Monotonicity {
     /// The agreement of two rows, by their positions in either order; `None` of a row with itself.
     pub fn pair(&self, one: usize, other: usize) -> Option<&Pair> {
-        let (first, second) = (one.min(other), one.max(other));
-        if first == second || second >= self.rows.len() {
-            return None;
-        }
-        // Rows before `first` have one pair with each row after them.
-        let before = first * (2 * self.rows.len() - first - 1) / 2;
-        self.pairs.get(before + second - first - 1)
+        self.pairs.get(place_of_pair(one, other, self.rows.len())?)
     }
 
     /// SRCC of two rows, 1 of a row with itself; `None` where it is not defined or rests on too few architectures.
@@ -208,6 +153,31 @@ impl Monotonicity {
         let enough = pair.architectures >= self.least_common;
         pair.spearman.filter(|_| enough).map(|correlation| correlation.mean)
     }
+}
+
+/// All pairs among so many, `first` before `second`, in order.
+fn pairs(count: usize) -> impl Iterator<Item = (usize, usize)> {
+    (0..count).flat_map(move |first| (first + 1..count).map(move |second| (first, second)))
+}
+
+/// The place of a pair, in either order, in [`pairs`]; `None` of one with itself.
+fn place_of_pair(one: usize, other: usize, count: usize) -> Option<usize> {
+    let (first, second) = (one.min(other), one.max(other));
+    // Those before `first` have one pair with each that follows on them.
+    let before = || first * (2 * count - first - 1) / 2;
+    (first < second && second < count).then(|| before() + second - first - 1)
+}
+
+/// Numbers the clusters of so many rows each, which the rows begin with, and gives the positions of their members.
+fn number_clusters(rows: &mut [MatrixRow], sizes: impl Iterator<Item = usize>) -> Vec<Vec<usize>> {
+    let mut next = 0;
+    let members = sizes.enumerate().map(|(index, size)| {
+        let members: Vec<usize> = (next..next + size).collect();
+        next += size;
+        members.iter().for_each(|&member| rows[member].cluster = Some(index));
+        members
+    });
+    members.collect()
 }
 
 fn positions(columns: &[Column], wanted: impl Fn(ColumnKind) -> bool) -> Vec<usize> {
@@ -230,6 +200,12 @@ fn row(column: &Column) -> MatrixRow {
 struct Ranked<'a> {
     column: &'a Column,
     whole: Option<(Vec<f64>, Vec<f64>)>,
+}
+
+/// What every two columns have in common, in the order of [`pairs`].
+struct AllPairs {
+    columns: usize,
+    found: Vec<Compared>,
 }
 
 /// What two columns have in common.
@@ -261,6 +237,57 @@ impl<'a> Ranked<'a> {
                 Compared::of(&a, &b, spearman)
             }
         }
+    }
+}
+
+impl AllPairs {
+    fn of(columns: &[Column]) -> AllPairs {
+        let ranked: Vec<Ranked<'_>> = columns.par_iter().map(Ranked::new).collect();
+        let pairs: Vec<(usize, usize)> = pairs(columns.len()).collect();
+        let found = pairs
+            .par_iter()
+            .map(|&(first, second)| ranked[first].compare(&ranked[second]))
+            .collect();
+        AllPairs {
+            columns: columns.len(),
+            found,
+        }
+    }
+
+    fn pair(&self, one: usize, other: usize) -> Option<&Compared> {
+        self.found.get(place_of_pair(one, other, self.columns)?)
+    }
+
+    /// Every pair once, numbered by the places of its columns in `order`.
+    fn in_order(&self, order: &[usize]) -> Vec<Pair> {
+        let pair = |(first, second)| {
+            let one = self.pair(order[first], order[second])?;
+            Some(Pair {
+                first,
+                second,
+                architectures: one.architectures,
+                spearman: one.spearman,
+                kendall: one.kendall,
+            })
+        };
+        pairs(order.len()).filter_map(pair).collect()
+    }
+
+    /// Devices that are the same measurements twice.
+    fn duplicates(&self, columns: &[Column]) -> Vec<Duplicate> {
+        let duplicate = |((first, second), one): ((usize, usize), &Compared)| {
+            let (first, second) = (&columns[first], &columns[second]);
+            let devices = [first, second].iter().all(|column| column.kind == ColumnKind::Device);
+            let spread = one.spread.filter(|spread| *spread < DUPLICATE_SPREAD)?;
+            (devices && one.architectures >= MIN_COMMON).then(|| Duplicate {
+                first: first.id.clone(),
+                second: second.id.clone(),
+                architectures: one.architectures,
+                identical: one.identical,
+                spread,
+            })
+        };
+        pairs(self.columns).zip(&self.found).filter_map(duplicate).collect()
     }
 }
 

@@ -78,68 +78,94 @@ pub fn select(
     max_further: usize,
 ) -> Result<Selection> {
     check_threshold(threshold)?;
-    let candidates = rows(matrix, candidates)?;
-    let targets = rows(matrix, targets)?;
-    let agreement: Vec<Vec<Option<f64>>> = candidates
-        .iter()
-        .map(|&candidate| {
-            targets
-                .iter()
-                .map(|&target| matrix.agreement(candidate, target))
-                .collect()
-        })
-        .collect();
-    let covers: Vec<Vec<bool>> = agreement
-        .iter()
-        .map(|row| row.iter().map(|one| one.is_some_and(|one| one >= threshold)).collect())
-        .collect();
+    let coverage = Coverage::of(matrix, rows(matrix, candidates)?, rows(matrix, targets)?, threshold);
     let Cover {
         chosen,
         exact,
         at_least,
-    } = smallest_cover(&covers);
-    let mut state = State::new(targets.len());
-    let mut steps = |mut among: Vec<usize>, most: usize| {
+    } = smallest_cover(&coverage.covers);
+    let rest: Vec<usize> = (0..coverage.candidates.len())
+        .filter(|one| !chosen.contains(one))
+        .collect();
+    let mut state = State::new(coverage.targets.len());
+    Ok(Selection {
+        threshold,
+        exact,
+        at_least,
+        proxies: coverage.add_best(&mut state, chosen, usize::MAX),
+        uncovered: coverage.uncovered(),
+        targets: coverage.targets.len(),
+        further: coverage.add_best(&mut state, rest, max_further),
+    })
+}
+
+/// Which candidate stands for which target, `[candidate][target]`.
+struct Coverage<'a> {
+    matrix: &'a Monotonicity,
+    /// Rows of the matrix.
+    candidates: Vec<usize>,
+    /// Rows of the matrix.
+    targets: Vec<usize>,
+    agreement: Vec<Vec<Option<f64>>>,
+    covers: Vec<Vec<bool>>,
+}
+
+impl<'a> Coverage<'a> {
+    fn of(matrix: &'a Monotonicity, candidates: Vec<usize>, targets: Vec<usize>, threshold: f64) -> Coverage<'a> {
+        let with_targets = |&candidate: &usize| -> Vec<Option<f64>> {
+            let agreement = targets.iter().map(|&target| matrix.agreement(candidate, target));
+            agreement.collect()
+        };
+        let agreement: Vec<Vec<Option<f64>>> = candidates.iter().map(with_targets).collect();
+        let covers = agreement
+            .iter()
+            .map(|row| row.iter().map(|one| one.is_some_and(|one| one >= threshold)).collect())
+            .collect();
+        Coverage {
+            matrix,
+            candidates,
+            targets,
+            agreement,
+            covers,
+        }
+    }
+
+    /// Adds at most so many of the candidates to the proxies so far, always the one that gains most.
+    fn add_best(&self, state: &mut State, mut among: Vec<usize>, most: usize) -> Vec<ChosenProxy> {
         let mut steps = Vec::new();
-        while let Some(next) = state.best(&among, &agreement, &covers).filter(|_| steps.len() < most) {
+        while steps.len() < most
+            && let Some(next) = state.best(&among, &self.agreement, &self.covers)
+        {
             among.retain(|&one| one != next);
-            let adds = state.add(&agreement[next], &covers[next]);
+            let adds = state.add(&self.agreement[next], &self.covers[next]);
             let adds = adds
                 .iter()
-                .map(|&target| covered(matrix, targets[target], agreement[next][target]));
+                .map(|&target| covered(self.matrix, self.targets[target], self.agreement[next][target]));
             steps.push(ChosenProxy {
-                id: matrix.rows[candidates[next]].id.clone(),
+                id: self.matrix.rows[self.candidates[next]].id.clone(),
                 adds: adds.collect(),
                 covered: state.covered.iter().filter(|&&covered| covered).count(),
                 mean_best_spearman: state.mean_best(),
             });
         }
         steps
-    };
-    let rest: Vec<usize> = (0..candidates.len()).filter(|one| !chosen.contains(one)).collect();
-    let proxies = steps(chosen, usize::MAX);
-    let further = steps(rest, max_further);
-    let uncovered = (0..targets.len())
-        .filter(|&target| covers.iter().all(|row| !row[target]))
-        .map(|target| {
-            let nearest = (0..candidates.len())
-                .filter_map(|candidate| Some((candidate, agreement[candidate][target]?)))
-                .max_by(|a, b| a.1.total_cmp(&b.1));
-            Uncovered {
-                id: matrix.rows[targets[target]].id.clone(),
-                nearest: nearest.map(|(candidate, spearman)| covered(matrix, candidates[candidate], Some(spearman))),
-            }
-        })
-        .collect();
-    Ok(Selection {
-        threshold,
-        exact,
-        at_least,
-        proxies,
-        uncovered,
-        targets: targets.len(),
-        further,
-    })
+    }
+
+    fn uncovered(&self) -> Vec<Uncovered> {
+        let uncovered = (0..self.targets.len()).filter(|&target| self.covers.iter().all(|row| !row[target]));
+        uncovered
+            .map(|target| {
+                let nearest = (0..self.candidates.len())
+                    .filter_map(|candidate| Some((candidate, self.agreement[candidate][target]?)))
+                    .max_by(|a, b| a.1.total_cmp(&b.1));
+                Uncovered {
+                    id: self.matrix.rows[self.targets[target]].id.clone(),
+                    nearest: nearest
+                        .map(|(candidate, spearman)| covered(self.matrix, self.candidates[candidate], Some(spearman))),
+                }
+            })
+            .collect()
+    }
 }
 
 fn covered(matrix: &Monotonicity, row: usize, spearman: Option<f64>) -> Covered {
