@@ -6,6 +6,7 @@ use super::build::Builder;
 use super::deduplicate::{Contradictions, Keyed, deduplicate};
 use super::devices::complete;
 use super::{AccuracyRow, Dataset, Measurement};
+use crate::device::Device;
 use crate::error::{Error, Result};
 
 /// What adding a dataset did.
@@ -50,24 +51,7 @@ impl Dataset {
 
 fn append(dataset: Dataset, other: Dataset, path: &Path) -> Result<Dataset> {
     let mut builder = Builder::extending(dataset);
-    let mut devices = Vec::new();
-    let mut conflicts = Vec::new();
-    for device in other.devices {
-        devices.push(match builder.device(&device.id) {
-            None => builder.add_device(device),
-            Some(known) => {
-                if let Err(conflict) = complete(builder.device_mut(known), &device) {
-                    conflicts.push(format!("device {}, {conflict}", device.id));
-                }
-                known
-            }
-        });
-    }
-    if !conflicts.is_empty() {
-        let count = conflicts.len();
-        conflicts.truncate(5);
-        return Err(contradiction(path, &conflicts, count));
-    }
+    let devices = append_devices(&mut builder, other.devices, path)?;
     let architectures: Vec<u32> = other
         .architectures
         .into_iter()
@@ -99,6 +83,29 @@ fn append(dataset: Dataset, other: Dataset, path: &Path) -> Result<Dataset> {
         });
     }
     Ok(builder.finish())
+}
+
+/// Adds the devices that are new and completes the datasheets of the others; gives the position of each.
+fn append_devices(builder: &mut Builder, devices: Vec<Device>, path: &Path) -> Result<Vec<u32>> {
+    let mut positions = Vec::new();
+    let mut conflicts = Vec::new();
+    for device in devices {
+        positions.push(match builder.device(&device.id) {
+            None => builder.add_device(device),
+            Some(known) => {
+                if let Err(conflict) = complete(builder.device_mut(known), &device) {
+                    conflicts.push(format!("device {}, {conflict}", device.id));
+                }
+                known
+            }
+        });
+    }
+    if conflicts.is_empty() {
+        return Ok(positions);
+    }
+    let count = conflicts.len();
+    conflicts.truncate(5);
+    Err(contradiction(path, &conflicts, count))
 }
 
 fn contradiction(path: &Path, shown: &[String], count: usize) -> Error {

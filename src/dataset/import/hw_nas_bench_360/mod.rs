@@ -115,17 +115,23 @@ impl Reading<'_> {
             self.malformed(&line, "task", &format!("one of {names}"), &format!("`{}`", line.task))
         })?;
         let architecture = self.builder.parsed_architecture(architecture);
+        self.add_measurement(&line, task, architecture)?;
+        self.add_accuracy(&line, task, architecture)
+    }
+
+    /// Latency and energy, if there are any.
+    fn add_measurement(&mut self, line: &Line, task: &TaskOf360, architecture: u32) -> Result<()> {
         let mut values = DeviceValues::default();
         for (metric, column, value) in [
             (Metric::Latency, "lat_ms_median", line.latency_ms),
             (Metric::Energy, "energy_mj", line.energy_mj),
         ] {
-            if let Some(value) = self.positive(&line, column, value)? {
+            if let Some(value) = self.positive(line, column, value)? {
                 values.insert(metric, value);
             }
         }
         if !values.is_empty() {
-            let device = self.device(&line);
+            let device = self.device(line);
             let input = self.builder.input(task.input)?;
             self.builder.measurement(Measurement {
                 device,
@@ -136,20 +142,26 @@ impl Reading<'_> {
                 origin: Origin::Measured,
             });
         }
-        if let (Some(_), Some(accuracy_percent)) = (task.accuracy, line.accuracy.filter(|value| !value.is_nan())) {
-            if !(0.0..=100.0).contains(&accuracy_percent) {
-                let found = accuracy_percent.to_string();
-                return Err(self.malformed(&line, "accuracy", "a percentage from 0 to 100", &found));
-            }
-            let task = self.builder.task(task.name)?;
-            self.builder.accuracy(AccuracyRow {
-                task,
-                architecture,
-                precision: Precision::Fp32,
-                accuracy_percent,
-                origin: Origin::Measured,
-            });
+        Ok(())
+    }
+
+    /// The accuracy, where there is one and the task's is one.
+    fn add_accuracy(&mut self, line: &Line, task: &TaskOf360, architecture: u32) -> Result<()> {
+        let (Some(_), Some(accuracy_percent)) = (task.accuracy, line.accuracy.filter(|value| !value.is_nan())) else {
+            return Ok(());
+        };
+        if !(0.0..=100.0).contains(&accuracy_percent) {
+            let found = accuracy_percent.to_string();
+            return Err(self.malformed(line, "accuracy", "a percentage from 0 to 100", &found));
         }
+        let task = self.builder.task(task.name)?;
+        self.builder.accuracy(AccuracyRow {
+            task,
+            architecture,
+            precision: Precision::Fp32,
+            accuracy_percent,
+            origin: Origin::Measured,
+        });
         Ok(())
     }
 

@@ -54,21 +54,14 @@ impl Machine {
             b'K' => self.number(arguments.unsigned(1)? as f64),
             b'M' => self.number(arguments.unsigned(2)? as f64),
             b'J' => self.number(arguments.signed(4)? as f64),
-            0x8a => {
-                let width = arguments.byte()?.into();
-                self.number(arguments.signed(width)? as f64)
-            }
+            0x8a => self.long(arguments),
             b'G' => self.number(arguments.big_endian_double()?),
             // NONE, NEWTRUE, NEWFALSE.
             b'N' | 0x88 | 0x89 => self.push(Value::Nothing, 0),
             // SHORT_BINUNICODE, BINUNICODE, SHORT_BINBYTES.
             0x8c => self.text(arguments, 1),
             b'X' => self.text(arguments, 4),
-            b'C' => {
-                let bytes = arguments.counted(1)?.to_vec();
-                let length = bytes.len();
-                self.push(Value::Bytes(bytes), length)
-            }
+            b'C' => self.bytes(arguments, 1),
             // EMPTY_LIST, EMPTY_DICT, MARK.
             b']' => self.push(Value::list(), 0),
             b'}' => self.push(Value::dictionary(), 0),
@@ -108,6 +101,17 @@ impl Machine {
 
     fn number(&mut self, number: f64) -> Result<(), Refusal> {
         self.push(Value::Number(number), 0)
+    }
+
+    fn long(&mut self, arguments: &mut Arguments) -> Result<(), Refusal> {
+        let width = arguments.byte()?.into();
+        self.number(arguments.signed(width)? as f64)
+    }
+
+    fn bytes(&mut self, arguments: &mut Arguments, width: usize) -> Result<(), Refusal> {
+        let bytes = arguments.counted(width)?.to_vec();
+        let length = bytes.len();
+        self.push(Value::Bytes(bytes), length)
     }
 
     fn text(&mut self, arguments: &mut Arguments, width: usize) -> Result<(), Refusal> {
