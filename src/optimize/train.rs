@@ -147,7 +147,7 @@ impl<'a> Training<'a> {
         };
         let sizes = super::sizes(&shape, config, predictor.space);
         let whole = whole_space(predictor);
-        let mut training = Training {
+        let training = Training {
             predictor,
             config,
             seed,
@@ -167,23 +167,9 @@ impl<'a> Training<'a> {
             ),
             progress: Progress::default(),
         };
-        if let Some(progress) = training.state.progress()? {
-            training.progress = progress;
-            training.policy = training.state.module("policy.bpk", training.policy)?;
-            training.descent = training.state.descent(training.descent)?;
-        }
+        let mut training = training.restored()?;
         if training.pool.is_none() {
-            let (designs, last) = if training.progress.pool.is_empty() {
-                let drawn = Pool::draw(predictor, config.pool, &mut seed.stream("pool"));
-                let last = vec![0; drawn.len()];
-                (drawn, last)
-            } else {
-                std::mem::take(&mut training.progress.pool)
-                    .into_iter()
-                    .map(|(genes, last)| (Architecture(genes), last))
-                    .unzip()
-            };
-            training.pool = Some(Pool::of_designs(predictor, designs, last));
+            training.pool = Some(training.elite_pool());
         }
         if training.progress.anchors.is_empty() {
             training.choose_anchors();
@@ -192,6 +178,30 @@ impl<'a> Training<'a> {
         training.anchors = anchors.map(Architecture).collect();
         training.anchor_points = points(predictor, &training.anchors);
         Ok(training)
+    }
+
+    /// With what an earlier run saved, if there is any.
+    fn restored(mut self) -> Result<Self> {
+        if let Some(progress) = self.state.progress()? {
+            self.progress = progress;
+            self.policy = self.state.module("policy.bpk", self.policy)?;
+            self.descent = self.state.descent(self.descent)?;
+        }
+        Ok(self)
+    }
+
+    /// The pool of an earlier run, or designs drawn from the space.
+    fn elite_pool(&mut self) -> Pool {
+        let saved = std::mem::take(&mut self.progress.pool);
+        let (designs, last) = if saved.is_empty() {
+            let drawn = Pool::draw(self.predictor, self.config.pool, &mut self.seed.stream("pool"));
+            let last = vec![0; drawn.len()];
+            (drawn, last)
+        } else {
+            let saved = saved.into_iter();
+            saved.map(|(genes, last)| (Architecture(genes), last)).unzip()
+        };
+        Pool::of_designs(self.predictor, designs, last)
     }
 
     /// Puts answers to queries in the place of some of the anchors drawn from the space.
