@@ -207,40 +207,8 @@ fn scores(report: &PredictorReport) -> Table {
         "within 10 %",
         "coverage of 90 %",
     ];
-    let interval = |one: &Interval, digits: usize| {
-        if one.low < one.high {
-            format!("{:.digits$} [{:.digits$}, {:.digits$}]", one.mean, one.low, one.high)
-        } else {
-            format!("{:.digits$}", one.mean)
-        }
-    };
-    let rows = report.rows.iter().map(|row| {
-        vec![
-            report.label(&row.device),
-            row.probes.to_string(),
-            interval(&row.spearman, 3),
-            interval(&row.kendall, 3),
-            interval(&row.mape_percent, 1),
-            interval(&row.median_error_percent, 1),
-            format!("{:.2}", row.within_10_percent.mean),
-            format!("{:.2}", row.coverage_90.mean),
-        ]
-    });
-    let means = report.mean.iter().map(|mean| {
-        vec![
-            "mean".into(),
-            mean.probes.to_string(),
-            format!(
-                "{:.3} [{:.3}, {:.3}]",
-                mean.spearman, mean.spearman_low, mean.spearman_high
-            ),
-            format!("{:.3}", mean.kendall),
-            format!("{:.1} (median)", mean.median_mape_percent),
-            format!("{:.1}", mean.median_error_percent),
-            format!("{:.2}", mean.within_10_percent),
-            format!("{:.2}", mean.coverage_90),
-        ]
-    });
+    let rows = report.rows.iter().map(|row| scores_of(report, row));
+    let means = report.mean.iter().map(mean_scores);
     Table {
         caption: format!(
             "Shares lie between 0 and 1. In brackets: 90 % bootstrap intervals over repeats, for the means over hardware units \
@@ -250,4 +218,40 @@ fn scores(report: &PredictorReport) -> Table {
         header: header.map(String::from).to_vec(),
         rows: rows.chain(means).collect(),
     }
+}
+
+fn scores_of(report: &PredictorReport, row: &PredictorRow) -> Vec<String> {
+    let interval = |one: &Interval, digits: usize| {
+        if one.low < one.high {
+            format!("{:.digits$} [{:.digits$}, {:.digits$}]", one.mean, one.low, one.high)
+        } else {
+            format!("{:.digits$}", one.mean)
+        }
+    };
+    vec![
+        report.label(&row.device),
+        row.probes.to_string(),
+        interval(&row.spearman, 3),
+        interval(&row.kendall, 3),
+        interval(&row.mape_percent, 1),
+        interval(&row.median_error_percent, 1),
+        format!("{:.2}", row.within_10_percent.mean),
+        format!("{:.2}", row.coverage_90.mean),
+    ]
+}
+
+fn mean_scores(mean: &PredictorMean) -> Vec<String> {
+    vec![
+        "mean".into(),
+        mean.probes.to_string(),
+        format!(
+            "{:.3} [{:.3}, {:.3}]",
+            mean.spearman, mean.spearman_low, mean.spearman_high
+        ),
+        format!("{:.3}", mean.kendall),
+        format!("{:.1} (median)", mean.median_mape_percent),
+        format!("{:.1}", mean.median_error_percent),
+        format!("{:.2}", mean.within_10_percent),
+        format!("{:.2}", mean.coverage_90),
+    ]
 }
