@@ -102,31 +102,31 @@ fn lines(report: &ComparisonReport, of: impl Fn(&ComparisonMean) -> Interval) ->
 }
 
 fn regret(report: &ComparisonReport) -> Result<Section> {
-    let figure = |title: &str, up: &str, of: fn(&ComparisonMean) -> Interval| {
-        Lines {
-            title: title.into(),
-            across: "architectures measured on the target".into(),
-            up: up.into(),
-            // No measurement at all has no place on a logarithmic axis.
-            logarithmic: report.measurements.iter().all(|&count| count > 0),
-            from_zero: true,
-            lines: lines(report, of),
-        }
-        .svg()
+    let regrets = Lines {
+        title: "Mean regret by number of measurements".into(),
+        up: "mean regret, percentage points".into(),
+        lines: lines(report, |mean| Interval {
+            mean: mean.regret,
+            low: mean.regret_low,
+            high: mean.regret_high,
+        }),
+        ..by_measurements(report)
+    };
+    let exceeded = Lines {
+        title: "Share of limits exceeded by number of measurements".into(),
+        up: "limits exceeded, %".into(),
+        lines: lines(report, |mean| Interval {
+            mean: 100.0 * mean.violation_rate,
+            low: 100.0 * mean.violation_rate,
+            high: 100.0 * mean.violation_rate,
+        }),
+        ..by_measurements(report)
     };
     Ok(Section {
         heading: "Regret against number of measurements".into(),
         blocks: vec![
             Block::Figure {
-                svg: figure(
-                    "Mean regret by number of measurements",
-                    "mean regret, percentage points",
-                    |mean| Interval {
-                        mean: mean.regret,
-                        low: mean.regret_low,
-                        high: mean.regret_high,
-                    },
-                )?,
+                svg: regrets.svg()?,
                 caption: "Accuracy lost against the best architecture in the table within the same limit, mean over hardware \
                           units, limits and repeats, with 90 % bootstrap intervals over units. Points at one number stand side by \
                           side. A design that exceeds its limit loses nothing by being more accurate, and gains nothing: \
@@ -134,15 +134,7 @@ fn regret(report: &ComparisonReport) -> Result<Section> {
                     .into(),
             },
             Block::Figure {
-                svg: figure(
-                    "Share of limits exceeded by number of measurements",
-                    "limits exceeded, %",
-                    |mean| Interval {
-                        mean: 100.0 * mean.violation_rate,
-                        low: 100.0 * mean.violation_rate,
-                        high: 100.0 * mean.violation_rate,
-                    },
-                )?,
+                svg: exceeded.svg()?,
                 caption: format!(
                     "Share of designs slower than their limit. Methods that know how sure they are have to hold limits with \
                      probability {:.2}.",
@@ -152,6 +144,19 @@ fn regret(report: &ComparisonReport) -> Result<Section> {
             Block::Table(means(report)),
         ],
     })
+}
+
+/// A figure over the number of measurements, still without lines.
+fn by_measurements(report: &ComparisonReport) -> Lines {
+    Lines {
+        title: String::new(),
+        across: "architectures measured on the target".into(),
+        up: String::new(),
+        // No measurement at all has no place on a logarithmic axis.
+        logarithmic: report.measurements.iter().all(|&count| count > 0),
+        from_zero: true,
+        lines: Vec::new(),
+    }
 }
 
 fn means(report: &ComparisonReport) -> Table {
@@ -187,36 +192,21 @@ fn means(report: &ComparisonReport) -> Table {
 
 fn adaptation(report: &ComparisonReport) -> Result<Section> {
     let matrix = &report.adaptation;
-    // Both share a scale, so that colours can be compared.
-    let all = || matrix.before.iter().chain(&matrix.after).flatten().flatten();
-    let least = all().copied().fold(1.0, f64::min);
-    let clusters = clusters(matrix);
-    let order = clusters.concat();
-    let names: Vec<String> = order.iter().map(|&index| matrix.devices[index].clone()).collect();
-    let heatmap = |title: &str, values: &[Vec<Option<f64>>]| {
-        let at = |row: usize, column: usize| values.get(row)?.get(column).copied().flatten();
-        let ordered = |&row: &usize| order.iter().map(|&column| at(row, column)).collect();
-        let map = Heatmap {
-            least: Some(least),
-            groups: clusters.iter().map(Vec::len).collect(),
-            ..Heatmap::square(title, &names, order.iter().map(ordered).collect())
-        };
-        map.svg()
-    };
-    let mean = |values: &[Vec<Option<f64>>]| {
-        let values: Vec<f64> = values.iter().flatten().flatten().copied().collect();
-        stats::mean(&values).map_or_else(|| NOTHING.into(), |mean| format!("{mean:.3}"))
-    };
     let heading = "Rank correlation before and after adaptation".to_string();
     if matrix.devices.is_empty() {
         let blocks = vec![Block::Text("No pair of devices was compared.".into())];
         return Ok(Section { heading, blocks });
     }
+    let [before, after] = adaptation_heatmaps(matrix);
+    let mean = |values: &[Vec<Option<f64>>]| {
+        let values: Vec<f64> = values.iter().flatten().flatten().copied().collect();
+        stats::mean(&values).map_or_else(|| NOTHING.into(), |mean| format!("{mean:.3}"))
+    };
     Ok(Section {
         heading,
         blocks: vec![
             Block::Figure {
-                svg: heatmap("Rank correlation of proxies with targets", &matrix.before)?,
+                svg: before.svg()?,
                 caption: format!(
                     "Before: latencies of the proxy (row) against those of the target (column), over architectures that are \
                      not samples. Lines divide clusters of devices that agree at {AGREEMENT} or more. Mean {}.",
@@ -224,7 +214,7 @@ fn adaptation(report: &ComparisonReport) -> Result<Section> {
                 ),
             },
             Block::Figure {
-                svg: heatmap("Rank correlation of adapted proxies with targets", &matrix.after)?,
+                svg: after.svg()?,
                 caption: format!(
                     "After: predictions of the proxy's linear latency model, adapted by AdaProxy (norm {}) with {} \
                      of the target. Mean {}.",
@@ -235,6 +225,28 @@ fn adaptation(report: &ComparisonReport) -> Result<Section> {
             },
         ],
     })
+}
+
+/// Before and after adaptation, in the same order and on one scale, so that colours can be compared.
+fn adaptation_heatmaps(matrix: &AdaptationMatrix) -> [Heatmap; 2] {
+    let all = matrix.before.iter().chain(&matrix.after).flatten().flatten();
+    let least = all.copied().fold(1.0, f64::min);
+    let clusters = clusters(matrix);
+    let order = clusters.concat();
+    let names: Vec<String> = order.iter().map(|&index| matrix.devices[index].clone()).collect();
+    let heatmap = |title: &str, values: &[Vec<Option<f64>>]| {
+        let at = |row: usize, column: usize| values.get(row)?.get(column).copied().flatten();
+        let ordered = |&row: &usize| order.iter().map(|&column| at(row, column)).collect();
+        Heatmap {
+            least: Some(least),
+            groups: clusters.iter().map(Vec::len).collect(),
+            ..Heatmap::square(title, &names, order.iter().map(ordered).collect())
+        }
+    };
+    [
+        heatmap("Rank correlation of proxies with targets", &matrix.before),
+        heatmap("Rank correlation of adapted proxies with targets", &matrix.after),
+    ]
 }
 
 /// Devices that agree before adaptation, similar ones next to each other.
