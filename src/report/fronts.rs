@@ -12,7 +12,7 @@ use crate::stats;
 
 /// Maximum points drawn of one front; more would hide each other.
 const MOST: usize = 60;
-/// How far the axis of accuracy reaches down from the best, in distances of the best from the median of the true front.
+/// How far the axis of accuracy reaches down from the best, in distances of the best from the median of the front of reference.
 const SHOWN: f64 = 3.0;
 
 /// Fronts laid over each other.
@@ -20,7 +20,9 @@ const SHOWN: f64 = 3.0;
 pub struct Fronts {
     /// What it shows, for readers who cannot see it.
     pub title: String,
-    /// Names of the fronts beside the true one, in the order of [`FrontPanel::found`].
+    /// Name of the front that the others are held against: the true one, or that of what is known.
+    pub reference: String,
+    /// Names of the other fronts, in the order of [`FrontPanel::found`].
     pub names: Vec<String>,
     /// One per device.
     pub panels: Vec<FrontPanel>,
@@ -31,20 +33,20 @@ pub struct Fronts {
 pub struct FrontPanel {
     /// Name of the device.
     pub name: String,
-    /// The true front.
+    /// The front that the others are held against.
     pub truth: Vec<[f64; 2]>,
     /// `[front][point]`.
     pub found: Vec<Vec<[f64; 2]>>,
 }
 
 impl Fronts {
-    /// Draws it: a legend, then one panel per device with the true front as a line and the others as markers.
+    /// Draws it: a legend, then one panel per device with the front of reference as a line and the others as markers.
     ///
     /// # Errors
     /// If the backend refuses.
     pub fn panels(&self) -> Result<Panels> {
         let names: Vec<String> = self.panels.iter().map(|panel| panel.name.clone()).collect();
-        let mut entries = vec![(Style::plain(), "true front")];
+        let mut entries = vec![(Style::plain(), self.reference.as_str())];
         let named = self.names.iter().enumerate();
         entries.extend(named.map(|(index, name)| (Style::see_through(index), name.as_str())));
         panels(&self.title, &names, &entries, |index, area| {
@@ -140,6 +142,7 @@ mod tests {
     fn every_front_is_in_the_legend_and_in_the_panels() {
         let fronts = Fronts {
             title: "fronts".into(),
+            reference: "true front".into(),
             names: ["proxy", "adapted", "ours & theirs"].map(String::from).to_vec(),
             panels: vec![
                 panel("a", vec![vec![[1.5, 50.0]], vec![[2.0, 59.0]], vec![[3.0, 61.0]]]),
@@ -171,6 +174,7 @@ mod tests {
     fn devices_without_points_and_no_device_at_all() {
         let mut fronts = Fronts {
             title: "fronts".into(),
+            reference: "true front".into(),
             names: vec![],
             panels: vec![FrontPanel {
                 name: "empty".into(),

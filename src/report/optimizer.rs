@@ -125,6 +125,7 @@ fn chosen(report: &OptimizerReport) -> Result<Section> {
     };
     let fronts = Fronts {
         title: "Designs chosen and the true front, by device".into(),
+        reference: "true front".into(),
         names: vec!["chosen, limit holds".into(), "chosen, limit exceeded".into()],
         panels: report
             .fronts

@@ -291,6 +291,7 @@ fn front(report: &TuningReport) -> Result<Section> {
     best.sort_by(|a, b| a[0].total_cmp(&b[0]));
     let fronts = Fronts {
         title: "Accuracy against measured latency".into(),
+        reference: "front of all measured".into(),
         names: vec!["measured".into()],
         panels: vec![FrontPanel {
             name: report.context.device.clone(),

@@ -70,6 +70,7 @@ fn every_limit_gets_a_model_that_holds_it_when_run() {
     assert!(accuracies.is_sorted(), "{accuracies:?}");
     let page = fs::read_to_string(folder.join("tuned/report.html")).unwrap();
     assert!(page.contains("<svg") && page.contains("2 of 2 limits are held as measured"));
+    assert!(page.contains("front of all measured") && !page.contains("true front"));
     // The device can be designed for at once.
     let design =
         "design --checkpoint nasbench201 --device {tuned/device.json} --max-latency-ms 9 --count 1 --format json";

@@ -275,6 +275,7 @@ fn fronts(report: &ComparisonReport) -> Result<Section> {
     };
     let figure = Fronts {
         title: "Fronts of every target".into(),
+        reference: "true front".into(),
         names: ["proxy front", "AdaProxy", "few-shot predictor"]
             .map(String::from)
             .to_vec(),
