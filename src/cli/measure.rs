@@ -100,11 +100,7 @@ pub(crate) fn run(args: &MeasureArgs, global: &Global) -> Result<ExitCode> {
         export: &export,
         protocol,
         seed: Seed(global.seed),
-        unfinished: match (args.measuring.resume, global.force) {
-            (true, _) => Unfinished::Resume,
-            (false, true) => Unfinished::Discard,
-            (false, false) => Unfinished::Refuse,
-        },
+        unfinished: args.unfinished(global),
         unit_ms: args.measuring.unit.in_ms(),
         accept_implausible: args.measuring.yes,
         judge: Some(&judge),
@@ -112,23 +108,35 @@ pub(crate) fn run(args: &MeasureArgs, global: &Global) -> Result<ExitCode> {
         system: &System::default(),
     };
     let outcome = measure(&request, runtime.as_ref(), &global.progress()).map_err(with_options)?;
-    tell(&outcome, space, global);
-    global.say(format!(
-        "measured with {}; rows added to {}: {}",
-        runtime.describe(),
-        args.out.display(),
-        outcome.added
-    ));
-    if let Some(path) = &args.probes_out {
-        let table = measured_table(&probes(&outcome.measured), space);
-        let written = format!("wrote {} probes to {}", outcome.measured.len(), path.display());
-        global.write_out(path, table.as_bytes(), &written)?;
-    }
-    show(&outcome.measured, space, args.format)?;
+    args.conclude(&outcome, &runtime.describe(), space, global)?;
     Ok(ExitCode::SUCCESS)
 }
 
 impl MeasureArgs {
+    /// Says what came of it, and writes and prints what was measured.
+    fn conclude(&self, outcome: &Outcome, runtime: &str, space: &dyn SearchSpace, global: &Global) -> Result<()> {
+        tell(outcome, space, global);
+        global.say(format!(
+            "measured with {runtime}; rows added to {}: {}",
+            self.out.display(),
+            outcome.added
+        ));
+        if let Some(path) = &self.probes_out {
+            let table = measured_table(&probes(&outcome.measured), space);
+            let written = format!("wrote {} probes to {}", outcome.measured.len(), path.display());
+            global.write_out(path, table.as_bytes(), &written)?;
+        }
+        show(&outcome.measured, space, self.format)
+    }
+
+    fn unfinished(&self, global: &Global) -> Unfinished {
+        match (self.measuring.resume, global.force) {
+            (true, _) => Unfinished::Resume,
+            (false, true) => Unfinished::Discard,
+            (false, false) => Unfinished::Refuse,
+        }
+    }
+
     fn space(&self, advisor: Option<&Advisor>) -> Result<&'static dyn SearchSpace> {
         let named = self.space.as_deref().map(by_id).transpose()?;
         match (advisor.map(Advisor::space), named) {
