@@ -12,6 +12,8 @@ use crate::space::{Architecture, Design, QuantPolicy, SearchSpace};
 
 /// Largest list of architectures that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 256 << 20;
+/// What some editors begin a text in UTF-8 with.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
 /// The device called `name`, with a note where nothing was measured on it.
 pub(crate) fn resolve(name: &str, advisor: &Advisor, global: &Global) -> Result<DeviceModel> {
@@ -41,7 +43,7 @@ pub(crate) fn read_designs(from: &str, space: &dyn SearchSpace, default: QuantPo
     design_list(&read_text(from)?, Path::new(from), space, default)
 }
 
-/// The text of a file or, for `-`, of stdin.
+/// The text of a file or, for `-`, of stdin, without the byte-order mark that some editors begin it with.
 pub(crate) fn read_text(from: &str) -> Result<String> {
     let path = Path::new(from);
     let bytes = match from {
@@ -56,5 +58,43 @@ pub(crate) fn read_text(from: &str) -> Result<String> {
         }
         _ => read_bounded(path, MAX_FILE_BYTES)?,
     };
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    Ok(String::from_utf8_lossy(text).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::metric::Metric;
+    use crate::predict::read_probes;
+    use crate::space::{NasBench201, Precision};
+
+    #[test]
+    fn byte_order_marks_are_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cells");
+        let [one, other] = [1, 2].map(|gene| Architecture(vec![gene; 6]));
+        let cells = [&one, &other].map(|cell| NasBench201.print(cell)).join("\n");
+        for text in [&cells, &format!("architecture\n{cells}")] {
+            fs::write(&path, format!("\u{feff}{text}\n")).unwrap();
+            let read = read_architectures(&path.to_string_lossy(), &NasBench201).unwrap();
+            assert_eq!(read, [one.clone(), other.clone()]);
+        }
+        let printed = format!(
+            "\u{feff}[{{\"architecture\": \"{}\", \"quantization\": \"int8\"}}]",
+            NasBench201.print(&one)
+        );
+        fs::write(&path, printed).unwrap();
+        let read = read_designs(&path.to_string_lossy(), &NasBench201, Precision::Fp32.into()).unwrap();
+        assert_eq!(read, [Design::uniform(one.clone(), Precision::Int8)]);
+        let probes = format!("\u{feff}architecture,latency_ms\n{},1.5\n", NasBench201.print(&one));
+        fs::write(&path, probes).unwrap();
+        let read = read_probes(&path, &NasBench201, Precision::Fp32).unwrap();
+        assert_eq!(
+            (&read[0].design.architecture, read[0].values.get(Metric::Latency)),
+            (&one, Some(&1.5))
+        );
+    }
 }
