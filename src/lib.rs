@@ -30,6 +30,7 @@
 //! | what designs are judged by; ranks, intervals, quantiles | [`metric`], [`stats`] |
 //! | where tensors are computed, the only place that names a Burn backend; what all trainings share | [`compute`], [`training`] |
 //! | search spaces, architectures, the layers they lower to | [`space`] |
+//! | latency as a sum of prices: what a network does, what a device takes for it | [`profile`] |
 //! | what runs a model and times it: in this process, by ONNX Runtime, by any command | [`runtime`] |
 //! | networks as ONNX files, with random or trained weights | [`export`] |
 //! | devices and the catalogue of those known by name | [`device`] |
@@ -65,6 +66,7 @@ pub mod measure;
 pub mod metric;
 pub mod optimize;
 pub mod predict;
+pub mod profile;
 pub mod progress;
 pub mod proxy;
 pub mod report;

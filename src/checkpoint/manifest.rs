@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::files::{hexadecimal, is_plain_name};
 
 /// Version of the format; a checkpoint of another one is refused.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 pub(super) const MANIFEST: &str = "checkpoint.json";
 /// Most files of a checkpoint.
 const MAX_FILES: usize = 256;

@@ -76,6 +76,7 @@ impl Checkpoint {
             accuracy,
             compute: compute.clone(),
             table: OnceLock::new(),
+            reference: OnceLock::new(),
         };
         predictor.check().map_err(|flaw| {
             let place = format!("{} ({})", self.place(PREDICTOR).display(), flaw.what);

@@ -7,6 +7,7 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::profile::{COUNTS, Work};
 use crate::space::{Architecture, InputSize, PHYSICAL_FEATURES, SearchSpace};
 
 /// Columns that vary less than this, relative to their size, over the training architectures carry nothing.
@@ -26,18 +27,26 @@ pub struct Physics {
     pub written: Vec<f64>,
     /// Of the network without layers that cannot affect the output.
     pub live: Vec<f64>,
+    /// Counts of each kind of work, see [`crate::profile`].
+    pub work: Work,
 }
 
 impl Physics {
     /// Lowers the architecture and counts.
     pub fn of(space: &dyn SearchSpace, architecture: &Architecture, input: InputSize, classes: u32) -> Physics {
-        let live = space.lower(architecture, input, classes).physical_features();
-        let written = if space.has_dead_layers(architecture) {
-            space.lower_as_written(architecture, input, classes).physical_features()
-        } else {
-            live.clone()
-        };
-        Physics { written, live }
+        let live = space.lower(architecture, input, classes);
+        let features = live.physical_features();
+        // What zeros an eager runtime makes is only seen in the network as written.
+        let written = space.lower_as_written(architecture, input, classes);
+        Physics {
+            written: if space.has_dead_layers(architecture) {
+                written.physical_features()
+            } else {
+                features.clone()
+            },
+            work: Work::as_written(&written, &live),
+            live: features,
+        }
     }
 }
 
@@ -94,7 +103,7 @@ impl Encoder {
             .map(|one| degenerate_quantities(&Physics::of(space, one, input, classes)))
             .collect();
         encoder.fewest = [0, 1].map(|quantity| live.iter().map(|row| row[quantity]).fold(f64::INFINITY, f64::min));
-        let rows: Vec<Vec<f64>> = architectures.par_iter().map(|one| encoder.raw(space, one)).collect();
+        let rows: Vec<Vec<f64>> = architectures.par_iter().map(|one| encoder.raw(space, one).0).collect();
         let count = rows.len().max(1) as f64;
         for column in 0..rows.first().map_or(0, Vec::len) {
             let mean = rows.iter().map(|row| row[column]).sum::<f64>() / count;
@@ -162,18 +171,29 @@ impl Encoder {
 
     /// Standardised features, one column per architecture: `[width, architectures]`.
     pub fn encode(&self, space: &dyn SearchSpace, architectures: &[Architecture]) -> DMatrix<f32> {
+        self.encode_and_count(space, architectures).0
+    }
+
+    /// As [`Encoder::encode`], with the counts of each kind of work, `[COUNTS, architectures]`.
+    pub fn encode_and_count(
+        &self,
+        space: &dyn SearchSpace,
+        architectures: &[Architecture],
+    ) -> (DMatrix<f32>, DMatrix<f32>) {
         let mut encoded = DMatrix::zeros(self.width(), architectures.len());
-        encoded
-            .as_mut_slice()
-            .par_chunks_mut(self.width().max(1))
-            .zip(architectures)
-            .for_each(|(column, one)| {
-                let raw = self.raw(space, one);
-                for (position, value) in column.iter_mut().enumerate() {
-                    *value = ((raw[self.kept[position]] - self.mean[position]) / self.deviation[position]) as f32;
-                }
-            });
-        encoded
+        let mut counts = DMatrix::zeros(COUNTS, architectures.len());
+        let columns = encoded.as_mut_slice().par_chunks_mut(self.width().max(1));
+        let counted = counts.as_mut_slice().par_chunks_mut(COUNTS);
+        (columns.zip(counted).zip(architectures)).for_each(|((column, counts), one)| {
+            let (raw, work) = self.raw(space, one);
+            for (position, value) in column.iter_mut().enumerate() {
+                *value = ((raw[self.kept[position]] - self.mean[position]) / self.deviation[position]) as f32;
+            }
+            for (to, from) in counts.iter_mut().zip(&work.counts) {
+                *to = *from as f32;
+            }
+        });
+        (encoded, counts)
     }
 
     /// Positions, in an encoded architecture, of those of the degenerate features that vary.
@@ -186,7 +206,7 @@ impl Encoder {
     }
 
     /// Genes one-hot, then the physical features: written, their logs, live, their logs; last the degenerate features.
-    fn raw(&self, space: &dyn SearchSpace, architecture: &Architecture) -> Vec<f64> {
+    fn raw(&self, space: &dyn SearchSpace, architecture: &Architecture) -> (Vec<f64>, Work) {
         let choices = space.choices();
         let genes: usize = choices.iter().map(|&choices| usize::from(choices)).sum();
         let mut raw = vec![0.0; genes];
@@ -201,7 +221,7 @@ impl Encoder {
         }
         let quantities = degenerate_quantities(&physics);
         raw.extend([0, 1].map(|quantity| f64::from(u8::from(quantities[quantity] <= self.fewest[quantity]))));
-        raw
+        (raw, physics.work)
     }
 }
 

@@ -15,7 +15,7 @@ use crate::space::Architecture;
 /// Designs with what queries need to know about them, the most accurate first.
 pub(super) struct Pool {
     pub(super) designs: Vec<Architecture>,
-    /// Per metric `[designs, rank]`.
+    /// Per metric `[COUNTS + rank, designs]`.
     pub(super) bases: DeviceMetrics<DMatrix<f32>>,
     /// In percent.
     pub(super) accuracy: Vec<f32>,
@@ -187,7 +187,7 @@ fn sorted(
     let mut order: Vec<usize> = (0..designs.len()).collect();
     order.sort_by(|&a, &b| accuracy[b].total_cmp(&accuracy[a]).then(a.cmp(&b)));
     Pool {
-        bases: bases.map(|_, basis| basis.select_columns(&order).transpose()),
+        bases: bases.map(|_, basis| basis.select_columns(&order)),
         accuracy: order.iter().map(|&index| accuracy[index]).collect(),
         last_answer: order.iter().map(|&index| last_answer[index]).collect(),
         designs: order.into_iter().map(|index| designs[index].clone()).collect(),

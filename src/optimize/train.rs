@@ -40,12 +40,11 @@ const REFERENCE: usize = 1000;
 const OTHER_ONLY: f64 = 0.15;
 const ALL_METRICS: f64 = 0.3;
 
-/// The bases at some designs, `[designs, rank]`, fixed over the training.
+/// The bases at some designs, `[COUNTS + rank, designs]`, fixed over the training.
 type Points = DeviceMetrics<DMatrix<f32>>;
 
 fn points(predictor: &Predictor, architectures: &[Architecture]) -> Points {
-    let bases = predictor.bases(&predictor.encode(architectures));
-    bases.map(|_, basis| basis.transpose())
+    predictor.bases(&predictor.encode(architectures))
 }
 
 /// Queries and their answers, row by row.

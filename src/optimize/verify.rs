@@ -133,7 +133,10 @@ impl<'a> PredictorEvaluator<'a> {
 
     /// Expected logarithms of a metric of the device at all architectures of the table.
     pub(super) fn log_means(&self, table: &Table, metric: Metric) -> Option<DVector<f32>> {
-        Some(table.bases.get(metric)?.tr_mul(&self.model(metric)?.posterior.mean))
+        let (basis, posterior) = (table.bases.get(metric)?, &self.model(metric)?.posterior);
+        Some(DVector::from_fn(basis.ncols(), |column, _| {
+            posterior.log_mean(basis.column(column).as_slice())
+        }))
     }
 
     /// Whether evaluations under these limits hold the metrics that are computed.

@@ -6,13 +6,13 @@
 
 use std::sync::Arc;
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 
 use super::Request;
 use super::propose::{Candidates, GENES_APART, Selection, all_judged};
 use super::verify::{PredictorEvaluator, Proposals};
 use crate::metric::{Metric, PerMetric, Source};
-use crate::predict::{LogPrediction, MetricModel, Table};
+use crate::predict::{LogPrediction, MetricModel, Posterior, Table};
 use crate::space::SearchSpace;
 use crate::stats::INTERVAL_SHARE;
 
@@ -93,7 +93,7 @@ struct Screen<'a> {
 
 /// The highest mean with which a limit on a metric of the device can hold.
 struct MeanBound<'a> {
-    weights: &'a DVector<f32>,
+    posterior: &'a Posterior,
     basis: &'a DMatrix<f32>,
     highest: f32,
 }
@@ -104,7 +104,7 @@ impl<'a> Screen<'a> {
         let bound = |metric: Metric, limit: f64| {
             let (model, basis) = (evaluator.model(metric)?, table.bases.get(metric)?);
             Some(MeanBound {
-                weights: &model.posterior.mean,
+                posterior: &model.posterior,
                 basis,
                 highest: highest_mean(model, limit, limits.confidence()) + ROUNDING,
             })
@@ -147,7 +147,7 @@ impl<'a> Screen<'a> {
             && self
                 .device
                 .iter()
-                .all(|bound| bound.basis.column(position).dot(bound.weights) <= bound.highest)
+                .all(|bound| bound.posterior.log_mean(bound.basis.column(position).as_slice()) <= bound.highest)
             && self.request.admits(self.space, architecture)
     }
 }

@@ -108,9 +108,7 @@ pub(super) fn latency(device: &Device, typical: &TypicalNetwork) -> Expected {
     let batch = device.batch_size.unwrap_or(1.0);
     let peak = entry(device, device.peak_gflops, 0);
     let bandwidth = entry(device, device.memory_bandwidth_gb_s, 1);
-    let family = features::runtime_family(device);
-    let launch_us = LAUNCH_US.iter().find(|(name, _)| family == Some(name));
-    let launches = typical.launches * launch_us.map_or(USUAL_LAUNCH_US, |(_, time)| *time) * 1e-3;
+    let launches = typical.launches * launch_ms(device);
     let arithmetic = batch * 2.0 * typical.macs / (peak.value * USED_THROUGHPUT * 1e6);
     let bytes = batch * typical.activation_elements * f64::from(device.runs_at().bits()) / 8.0;
     let traffic = bytes / (bandwidth.value * USED_BANDWIDTH * 1e6);
@@ -119,6 +117,23 @@ pub(super) fn latency(device: &Device, typical: &TypicalNetwork) -> Expected {
         log: total.ln(),
         deviation: peak.deviation.hypot(BANDWIDTH_PART * bandwidth.deviation),
     }
+}
+
+/// Logarithm of the time of a launch over that of a multiply-accumulate.
+pub(super) fn launch_over_mac(device: &Device) -> Expected {
+    let peak = entry(device, device.peak_gflops, 0);
+    let mac_ms = 2.0 / (peak.value * USED_THROUGHPUT * 1e6);
+    Expected {
+        log: (launch_ms(device) / mac_ms).ln(),
+        deviation: peak.deviation,
+    }
+}
+
+/// Time of a launch, in ms.
+fn launch_ms(device: &Device) -> f64 {
+    let family = features::runtime_family(device);
+    let launch_us = LAUNCH_US.iter().find(|(name, _)| family == Some(name));
+    launch_us.map_or(USUAL_LAUNCH_US, |(_, time)| *time) * 1e-3
 }
 
 /// Power that a network draws, in W.

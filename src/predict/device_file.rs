@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::files::{read_bounded, write_bytes};
 
 /// Version of the format; a file of another one is refused.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Largest file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 64 << 20;
 

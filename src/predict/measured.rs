@@ -105,7 +105,7 @@ impl Probed {
         self.logs(metric).next().is_some()
     }
 
-    /// What was measured of a metric, from the basis at the architectures: `[rank, architectures]`.
+    /// What was measured of a metric, from the basis at the architectures: `[COUNTS + rank, architectures]`.
     pub(super) fn measured(&self, metric: Metric, basis: &DMatrix<f32>) -> Measured {
         let rows: Vec<(usize, f64, usize)> = self.logs(metric).collect();
         let positions: Vec<usize> = rows.iter().map(|row| row.0).collect();

@@ -1,12 +1,13 @@
 //! What is believed of one metric of devices before they are measured, and how far off that turned out to be.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 use super::Encoded;
 use super::calibrate::Calibration;
 use super::device_model::{MetricModel, Posterior};
 use super::prior::Prior;
+use crate::profile::COORDINATES;
 
 /// Prior and calibrations of one metric of devices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -35,19 +36,26 @@ impl MetricPrior {
         }
     }
 
-    /// The basis at encoded architectures: `[rank, architectures]`.
+    /// The basis at encoded architectures: `[COUNTS + rank, architectures]`.
     pub fn basis(&self, encoded: &Encoded) -> DMatrix<f32> {
-        self.prior.basis(&encoded.outputs, &encoded.features)
+        self.prior.basis(encoded)
     }
 
     /// A device that was trained on.
     pub(super) fn known(&self, id: &str) -> Option<MetricModel> {
         let index = self.prior.known.iter().position(|device| device.id == id)?;
         let device = &self.prior.known[index];
-        let mut mean = self.prior.known_centres.column(index) * device.scale;
-        mean[0] += device.level;
-        let covariance = DMatrix::zeros(self.prior.rank(), self.prior.rank());
-        let posterior = Posterior::new(mean, covariance, (device.noise * device.scale).powi(2));
+        let mut mean = DVector::zeros(COORDINATES + self.prior.rank());
+        mean.rows_mut(COORDINATES, self.prior.rank())
+            .copy_from(&self.prior.known_centres.column(index));
+        let certain = DMatrix::zeros(1, mean.len());
+        let posterior = Posterior::with_root(
+            &device.profile,
+            &device.setting(),
+            &mean,
+            &certain,
+            device.noise.powi(2),
+        );
         Some(MetricModel {
             posterior,
             calibration: self.known_calibration.clone(),

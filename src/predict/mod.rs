@@ -1,9 +1,9 @@
 //! How fast, how frugal and how accurate is an architecture on a device, and how sure is that?
 //!
 //! [`fit`] learns from a dataset; [`Predictor::adapt`] turns a few measurements on a new device into a [`DeviceModel`].
-//! The parts: [`net`] the towers and [`train`] their training; [`prior`] what is believed of a device before it is measured
-//! and [`roofline`] the synthetic devices that widen it; [`adapt`] the Bayesian head; [`calibrate`] intervals that hold;
-//! [`probes`] which architectures to measure; [`accuracy`].
+//! The parts: [`prior`] what is believed of a device before it is measured, a profile of prices and a residual; [`net`] the towers
+//! that predict the residuals of the known devices and [`train`] their training; [`adapt`] probes to a device; [`calibrate`]
+//! intervals that hold; [`probes`] which architectures to measure; [`accuracy`].
 
 pub mod accuracy;
 pub mod adapt;
@@ -27,7 +27,6 @@ pub mod prior;
 mod probe_file;
 pub mod probes;
 mod review;
-pub mod roofline;
 mod shortcoming;
 pub mod similarity;
 pub(crate) mod sound;
@@ -64,12 +63,15 @@ pub use review::ProbeWarning;
 pub use shortcoming::Shortcoming;
 pub use similarity::DeviceSimilarity;
 
+use adapt::Beliefs;
 use computed::ComputedMetrics;
 use measured::Probed;
 use power::energy_from_latency;
 
 /// Largest search space whose architectures are all encoded once and kept.
 const MAX_TABLE: usize = 200_000;
+/// Architectures over which a mixture of devices is brought into one.
+const REFERENCE: usize = 256;
 
 /// How to adapt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +135,8 @@ pub struct Encoded {
     pub features: DMatrix<f32>,
     /// `[outputs, architectures]`.
     pub outputs: DMatrix<f32>,
+    /// Counts of each kind of work, see [`crate::profile`]: `[COUNTS, architectures]`.
+    pub counts: DMatrix<f32>,
 }
 
 /// Everything learned from a dataset.
@@ -154,6 +158,7 @@ pub struct Predictor {
     /// Where the towers compute.
     pub compute: ComputeDevice,
     pub(crate) table: OnceLock<Table>,
+    pub(crate) reference: OnceLock<DMatrix<f64>>,
 }
 
 /// Every architecture of a small search space, in order of [`Enumerable::at`].
@@ -161,7 +166,7 @@ pub struct Table {
     space: &'static dyn Enumerable,
     /// The architectures.
     pub architectures: Vec<Architecture>,
-    /// The basis of every metric, `[rank, architectures]`.
+    /// The basis of every metric, `[COUNTS + rank, architectures]`.
     pub bases: DeviceMetrics<DMatrix<f32>>,
     /// Accuracies, empty without an accuracy model.
     pub accuracies: Vec<Accuracy>,
@@ -181,12 +186,25 @@ impl Table {
 impl Predictor {
     /// Runs the towers, by far the longest part of a prediction.
     pub fn encode(&self, architectures: &[Architecture]) -> Encoded {
-        let features = self.encoder.encode(self.space, architectures);
+        let (features, counts) = self.encoder.encode_and_count(self.space, architectures);
         let outputs = self.ensemble.predict(&features, &self.compute);
-        Encoded { features, outputs }
+        Encoded {
+            features,
+            outputs,
+            counts,
+        }
     }
 
-    /// The basis of every metric at encoded architectures: `[rank, architectures]`.
+    /// The basis, which is the same for all metrics, at architectures drawn from the space: `[COUNTS + rank, reference]`.
+    pub(crate) fn reference(&self) -> &DMatrix<f64> {
+        self.reference.get_or_init(|| {
+            let mut rng = Seed(0).stream("reference");
+            let drawn: Vec<Architecture> = (0..REFERENCE).map(|_| self.space.sample(&mut rng)).collect();
+            self.metrics.latency().basis(&self.encode(&drawn)).map(f64::from)
+        })
+    }
+
+    /// The basis of every metric at encoded architectures: `[COUNTS + rank, architectures]`.
     pub fn bases(&self, encoded: &Encoded) -> DeviceMetrics<DMatrix<f32>> {
         self.metrics.map(|_, metric| metric.basis(encoded))
     }
@@ -230,6 +248,7 @@ impl Predictor {
             accuracy,
             compute: self.compute.clone(),
             table: OnceLock::new(),
+            reference: OnceLock::new(),
         }
     }
 
@@ -337,15 +356,17 @@ impl Predictor {
                 plausible::check(self, device, &probed, &encoded, metric)?;
             }
             let measured = probed.measured(metric, &prior.basis(&encoded));
+            let similarity = DeviceSimilarity::of(device, &prior.prior);
+            let beliefs = Beliefs {
+                prior: &prior.prior,
+                similarity: &similarity,
+                like,
+                setting: prior::setting(device),
+                reference: self.reference(),
+            };
             Ok(MetricModel {
                 calibration: prior.calibration(measured.len()),
-                posterior: adapt::adapt(
-                    &prior.prior,
-                    &DeviceSimilarity::of(device, &prior.prior),
-                    like,
-                    measured,
-                    options.seed,
-                ),
+                posterior: adapt::adapt(&beliefs, &measured, options.seed),
             })
         };
         let mut metrics = DeviceMetrics::new(adapt(Metric::Latency, self.metrics.latency(), None)?);

@@ -62,9 +62,7 @@ pub(super) fn check(
         return Ok(());
     };
     let positions: Vec<usize> = rows.iter().map(|row| row.0).collect();
-    let basis = prior
-        .basis(&encoded.outputs, &encoded.features)
-        .select_columns(&positions);
+    let basis = prior.basis(encoded).select_columns(&positions);
     compare(device, prior, median, &beyond_known(prior, &basis, &logs))?;
     let bounds = |position: usize| bounds(predictor, device, &probed.architectures[position], metric);
     let (unit, name) = (metric.unit(), metric.name());
@@ -90,19 +88,9 @@ fn most(rows: &[(usize, f64, usize)]) -> Option<(usize, f64, usize)> {
     rows.iter().copied().max_by(|a, b| a.1.total_cmp(&b.1))
 }
 
-/// Functions of the known devices in log units: `[known, architectures]`.
-pub(super) fn known_functions(prior: &Prior, basis: &DMatrix<f32>) -> DMatrix<f64> {
-    let mut functions = prior.known_centres.tr_mul(&basis.map(f64::from));
-    for (mut row, known) in functions.row_iter_mut().zip(&prior.known) {
-        row *= known.scale;
-        row.add_scalar_mut(known.level);
-    }
-    functions
-}
-
 /// By how much the probes are larger than on each known device, in log units: the median over the architectures.
 fn beyond_known(prior: &Prior, basis: &DMatrix<f32>, logs: &[f64]) -> Vec<f64> {
-    let functions = known_functions(prior, basis);
+    let functions = prior.known_functions(&basis.map(f64::from));
     let away = |row: usize| -> Vec<f64> {
         logs.iter()
             .zip(functions.row(row).iter())

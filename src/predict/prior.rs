@@ -1,31 +1,25 @@
-//! What is believed about a device before it is measured: `log y = level + scale * (w . phi(x))` with `phi` a small basis of
-//! functions of the architecture, and a prior over `w` that the known devices and synthetic roofline devices set.
+//! What is believed about a device before it is measured: a profile, see [`crate::profile`], and a residual
+//! `log y = log(sum of work at prices) + w . phi(x)` with `phi` a small basis of functions of the architecture.
 //!
-//! The basis holds the mean of the known devices' functions, the principal directions in which known devices differ from
-//! it, the same two for synthetic devices (see [`super::roofline`]), and the networks that compute next to nothing, which are
-//! outliers on devices that optimise graphs. The prior over `w` is a mixture: around the known mean, around each known
-//! device, and around each synthetic device, so that a few probes can tell which of them the new device resembles.
+//! The profile comes from a mixture: around each known device, from the known devices as a population, and from synthetic
+//! devices. The basis of the residual holds a constant, by which a search space as a whole is slower than the sum, the directions in
+//! which the known devices' residuals lie, as the towers learned them, and the directions in which architectures differ.
 
-use nalgebra::{DMatrix, DVector, RowDVector};
-use rand::rngs::StdRng;
+use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
+use super::Encoded;
 use super::datasheet::TypicalNetwork;
 use super::directions::Directions;
-use super::roofline;
 use crate::device::Device;
 use crate::metric::Metric;
+use crate::profile::{COUNTS, Coordinates, Covariance, Normal, Priced, Setting, moments};
 use crate::space::{Network, Precision};
 
-/// Synthetic roofline devices that are centres of the mixture.
-const SYNTHETIC_CENTRES: usize = 384;
-/// Directions kept of the known devices' differences, and of the synthetic devices'.
+/// Directions kept of the known devices' residuals.
 const KNOWN_DIRECTIONS: usize = 24;
-const SYNTHETIC_DIRECTIONS: usize = 24;
 /// Directions kept of the features themselves.
 const FEATURE_DIRECTIONS: usize = 24;
-/// Ridge of the fit of synthetic functions to the features, relative to one reference architecture.
-const RIDGE: f64 = 0.1;
 
 /// A device whose latency or energy function was learned in training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,37 +34,49 @@ pub struct KnownDevice {
     pub output: Option<usize>,
     /// Median of the logarithm over the training architectures.
     pub level: f64,
-    /// Spread of the logarithm (1.4826 times the median absolute deviation); the unit of what the tower predicts.
+    /// Its profile.
+    pub profile: Coordinates,
+    /// How well that is known.
+    pub covariance: Covariance,
+    /// By how much the search space is slower than the sum, in log units.
+    pub offset: f64,
+    /// Spread of what the profile leaves over, in log units; the unit of what the tower predicts.
     pub scale: f64,
-    /// Standard deviation of what the tower does not explain on validation architectures, in units of `scale`.
+    /// Share of the tower's prediction that validation architectures bear out.
+    pub residual_share: f64,
+    /// Standard deviation of what is left on validation architectures, in log units.
     pub noise: f64,
-    /// Share of the device's function that is `physics`; the rest is what the towers learned.
-    pub physics_share: f64,
-    /// The device's function as weights of the synthetic devices' mean, their directions, and one, see [`SyntheticDevices::explain`].
-    pub physics: DVector<f64>,
     /// The datasheet.
     pub datasheet: Device,
+}
+
+impl KnownDevice {
+    /// What it was measured with.
+    pub fn setting(&self) -> Setting {
+        setting(&self.datasheet)
+    }
+}
+
+/// What a device is measured with.
+pub(super) fn setting(device: &Device) -> Setting {
+    Setting {
+        batch: device.batch_size.unwrap_or(1.0),
+    }
 }
 
 /// What one coordinate of the basis stands for, which sets its prior variance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Coordinate {
-    /// The level.
+    /// The search space as a whole.
     Constant,
-    /// Mean of the known, or of the synthetic devices: set by the centre, no variance of its own.
-    Mean,
-    /// A direction in which known devices differ.
+    /// A direction in which known devices' residuals lie.
     Known,
-    /// A direction in which synthetic devices differ.
-    Synthetic,
-    /// A direction in which architectures differ, whatever the device: what many probes can still learn where no device,
-    /// known or synthetic, shows the way.
+    /// A direction in which architectures differ, whatever the device: what many probes can still learn where no device shows
+    /// the way.
     Feature,
-    /// Networks that compute next to nothing.
-    Degenerate,
 }
 
-/// A basis and the mixture prior over its weights, for one metric.
+/// The basis of the residual and the mixture of profiles, for one metric.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prior {
     /// The metric that the known devices' functions are of.
@@ -79,129 +85,60 @@ pub struct Prior {
     pub known: Vec<KnownDevice>,
     /// What the median network of the search space takes.
     pub typical: TypicalNetwork,
-    /// What each coordinate is.
+    /// What each coordinate of the residual is.
     pub coordinates: Vec<Coordinate>,
     /// `[coordinates, outputs + features + 1]`: from tower outputs, encoded features and one to the basis.
     pub(crate) map: DMatrix<f64>,
-    /// `[coordinates, known]`: the known devices as weights.
+    /// `[coordinates, known]`: the known devices' residuals as weights.
     pub(crate) known_centres: DMatrix<f64>,
-    /// `[coordinates, synthetic]`: the synthetic devices as weights.
-    pub(crate) synthetic_centres: DMatrix<f64>,
-    /// Which of the synthetic devices run networks as written.
-    pub(crate) synthetic_eager: Vec<bool>,
 }
 
 /// Tower outputs and encoded features of the architectures that inner products between functions are taken over.
 pub struct Reference {
-    /// `[outputs, reference]`.
-    pub outputs: DMatrix<f32>,
-    /// `[features, reference]`.
-    pub features: DMatrix<f32>,
-    /// What the synthetic devices run: the networks as written, and the live ones.
-    pub networks: Vec<(Network, Network)>,
-    /// Rows of `features` that mark networks which compute next to nothing.
-    pub degenerate_features: Vec<usize>,
-}
-
-/// The synthetic roofline devices; the same for every set of known devices.
-pub struct SyntheticDevices {
-    directions: Directions,
-    eager: Vec<bool>,
-}
-
-impl SyntheticDevices {
-    /// Draws the devices and fits their functions over the reference architectures to the features.
-    pub fn fit(reference: &Reference, rng: &mut StdRng) -> SyntheticDevices {
-        let (functions, eager) = roofline::draw(&reference.networks, SYNTHETIC_CENTRES, rng);
-        let map = fit_to_features(&reference.features, &functions, reference.outputs.nrows());
-        let equal = DVector::from_element(SYNTHETIC_CENTRES, 1.0 / SYNTHETIC_CENTRES as f64);
-        SyntheticDevices {
-            directions: Directions::of(&(&map * stacked(reference)), &map, &equal, SYNTHETIC_DIRECTIONS),
-            eager,
-        }
-    }
-
-    /// Rows of the map `[1 + directions + 1, width]` that give the mean of the synthetic devices, the directions in which they
-    /// differ, and one.
-    fn rows(&self, width: usize) -> DMatrix<f64> {
-        let directions = &self.directions.rows;
-        let mut rows = DMatrix::zeros(directions.nrows() + 2, width);
-        rows.row_mut(0).copy_from(&self.directions.mean);
-        rows.rows_mut(1, directions.nrows()).copy_from(directions);
-        rows[(directions.nrows() + 1, width - 1)] = 1.0;
-        rows
-    }
-
-    /// What [`SyntheticDevices::explain`] explains a device by: `[1 + directions + 1, architectures]`, from tower outputs and features.
-    pub fn basis(&self, outputs: &DMatrix<f32>, features: &DMatrix<f32>) -> DMatrix<f64> {
-        let stacked = stack(outputs, features);
-        self.rows(stacked.nrows()) * stacked
-    }
-
-    /// Weights over `basis` `[1 + directions + 1, values]` that give back standardised values, by ridge regression with
-    /// directions as wide as the synthetic devices differ: few weights, which noise cannot bend as it bends towers.
-    pub fn explain(basis: &DMatrix<f64>, values: &DVector<f64>, noise: f64) -> DVector<f64> {
-        let count = basis.nrows();
-        let mut gram = basis * basis.transpose();
-        for index in 0..count {
-            gram[(index, index)] += noise * noise;
-        }
-        let right = basis * values;
-        gram.cholesky()
-            .map_or_else(|| DVector::zeros(count), |factor| factor.solve(&right))
-    }
+    /// The architectures after the towers.
+    pub encoded: Encoded,
+    /// The networks as written.
+    pub networks: Vec<Network>,
 }
 
 impl Prior {
-    /// Builds basis and mixture from the known devices' functions over the reference architectures. The basis is that of all
+    /// Builds the basis from the known devices' residuals over the reference architectures. The basis is that of all
     /// `known` functions, latencies and energies, so that weights over it mean the same for both; the mixture is `metric`'s.
-    pub fn build(
-        known: &[(Metric, KnownDevice)],
-        metric: Metric,
-        reference: &Reference,
-        synthetic: &SyntheticDevices,
-    ) -> Prior {
-        let outputs = reference.outputs.nrows();
-        let width = outputs + reference.features.nrows() + 1;
-
-        // Known devices: rows of the map that mix their tower output with what synthetic devices say of them.
+    pub fn build(known: &[(Metric, KnownDevice)], metric: Metric, reference: &Reference) -> Prior {
+        let (outputs, features) = (&reference.encoded.outputs, &reference.encoded.features);
+        let width = outputs.nrows() + features.nrows() + 1;
         let devices: Vec<&KnownDevice> = known.iter().map(|(_, device)| device).collect();
-        let weights = unit_weights(&devices);
-        let explained = synthetic.rows(width);
         let mut rows = DMatrix::zeros(known.len(), width);
         for (mut row, device) in rows.row_iter_mut().zip(&devices) {
-            if device.physics_share > 0.0 {
-                row += device.physics.transpose() * &explained * device.physics_share;
-            }
             if let Some(output) = device.output {
-                row[output] += 1.0 - device.physics_share;
+                row[output] = device.scale * device.residual_share;
             }
         }
-        let functions = &rows * stacked(reference);
-        let known_part = Directions::of(&functions, &rows, &weights, KNOWN_DIRECTIONS);
+        let functions = &rows * stack(outputs, features);
+        let directions = Directions::of(&functions, &rows, &unit_weights(&devices), KNOWN_DIRECTIONS);
+        let by_feature = feature_directions(outputs.nrows(), features);
 
-        let mut builder = Builder::new(width);
-        let mut one = RowDVector::zeros(width);
-        one[width - 1] = 1.0;
-        builder.push(Coordinate::Constant, one);
-        let known_at = builder.directions(&known_part, Coordinate::Known);
-        let synthetic_at = builder.directions(&synthetic.directions, Coordinate::Synthetic);
-        for row in feature_directions(reference).row_iter() {
-            builder.push(Coordinate::Feature, row.into_owned());
-        }
-        for &feature in &reference.degenerate_features {
-            builder.push(Coordinate::Degenerate, indicator(reference, feature, width));
-        }
-        let rank = builder.coordinates.len();
+        let count = directions.rows.nrows();
+        let rank = 1 + count + by_feature.nrows();
+        let mut map = DMatrix::zeros(rank, width);
+        map[(0, width - 1)] = 1.0;
+        map.rows_mut(1, count).copy_from(&directions.rows);
+        map.rows_mut(1 + count, by_feature.nrows()).copy_from(&by_feature);
         let of_metric: Vec<usize> = (0..known.len()).filter(|&index| known[index].0 == metric).collect();
+        let mut known_centres = DMatrix::zeros(rank, of_metric.len());
+        for (mut centre, &index) in known_centres.column_iter_mut().zip(&of_metric) {
+            centre[0] = known[index].1.offset;
+            centre.rows_mut(1, count).copy_from(&directions.weights.column(index));
+        }
+        let kinds = std::iter::once(Coordinate::Constant)
+            .chain(std::iter::repeat_n(Coordinate::Known, count))
+            .chain(std::iter::repeat_n(Coordinate::Feature, by_feature.nrows()));
         Prior {
-            known_centres: known_part.centres(known_at, rank).select_columns(&of_metric),
-            synthetic_centres: synthetic.directions.centres(synthetic_at, rank),
-            synthetic_eager: synthetic.eager.clone(),
+            known_centres,
             metric,
-            map: builder.map(),
-            typical: TypicalNetwork::of(reference.networks.iter().map(|(written, _)| written)),
-            coordinates: builder.coordinates,
+            map,
+            typical: TypicalNetwork::of(reference.networks.iter()),
+            coordinates: kinds.collect(),
             known: of_metric.iter().map(|&index| known[index].1.clone()).collect(),
         }
     }
@@ -212,12 +149,19 @@ impl Prior {
         unit_weights(&self.known.iter().collect::<Vec<_>>())
     }
 
-    /// The mean of the known devices as weights.
-    pub fn mean_centre(&self) -> DVector<f64> {
-        &self.known_centres * self.unit_weights()
+    /// The distribution that the known devices' profiles come from.
+    pub fn population(&self) -> Normal {
+        let units: std::collections::BTreeSet<&str> = self.known.iter().map(|device| device.unit.as_str()).collect();
+        let weights = self.unit_weights() * units.len() as f64;
+        let devices = self.known.iter().zip(weights.iter());
+        moments(
+            devices
+                .map(|(device, weight)| (*weight, &device.profile, &device.covariance))
+                .collect(),
+        )
     }
 
-    /// Adds a device that the basis was not made for, as weights over it in standardised units. The basis stays.
+    /// Adds a device that the basis was not made for, with its residual as weights over it. The basis stays.
     pub(super) fn add_known(&mut self, device: KnownDevice, centre: &DVector<f64>) {
         let column = self.known_centres.ncols();
         self.known_centres = std::mem::take(&mut self.known_centres).insert_column(column, 0.0);
@@ -225,25 +169,45 @@ impl Prior {
         self.known.push(device);
     }
 
-    /// Number of coordinates of the basis.
+    /// The residual of a known device as weights, `[rank]`.
+    pub fn known_residual(&self, index: usize) -> DVector<f64> {
+        self.known_centres.column(index).into_owned()
+    }
+
+    /// Number of coordinates of the residual's basis.
     pub fn rank(&self) -> usize {
         self.coordinates.len()
     }
 
-    /// The basis at some architectures, one column each: `[rank, architectures]`, from their tower outputs
-    /// `[outputs, architectures]` and features `[features, architectures]`.
-    pub fn basis(&self, outputs: &DMatrix<f32>, features: &DMatrix<f32>) -> DMatrix<f32> {
+    /// The basis at encoded architectures, one column each: counts of work and the functions of the residual,
+    /// `[COUNTS + rank, architectures]`.
+    pub fn basis(&self, encoded: &Encoded) -> DMatrix<f32> {
         let map: DMatrix<f32> = self.map.map(|value| value as f32);
+        let (outputs, features) = (&encoded.outputs, &encoded.features);
         let (from_outputs, rest) = (
             map.columns(0, outputs.nrows()),
             map.columns(outputs.nrows(), features.nrows()),
         );
-        let mut basis = from_outputs * outputs + rest * features;
+        let residual = from_outputs * outputs + rest * features;
         let constant = map.column(map.ncols() - 1);
-        for mut column in basis.column_iter_mut() {
-            column += constant;
+        let mut basis = DMatrix::zeros(COUNTS + self.rank(), outputs.ncols());
+        basis.rows_mut(0, COUNTS).copy_from(&encoded.counts);
+        for (mut to, from) in basis.column_iter_mut().zip(residual.column_iter()) {
+            to.rows_mut(COUNTS, constant.len()).copy_from(&(from + constant));
         }
         basis
+    }
+
+    /// Functions of the known devices in log units, from the basis `[COUNTS + rank, architectures]`: `[known, architectures]`.
+    pub(super) fn known_functions(&self, basis: &DMatrix<f64>) -> DMatrix<f64> {
+        let mut functions = self.known_centres.tr_mul(&basis.rows(COUNTS, self.rank()));
+        for (mut row, device) in functions.row_iter_mut().zip(&self.known) {
+            let priced = Priced::new(&device.profile, &device.setting());
+            for (value, at) in row.iter_mut().zip(basis.column_iter()) {
+                *value += priced.log(&at.as_slice()[..COUNTS]);
+            }
+        }
+        functions
     }
 }
 
@@ -253,10 +217,6 @@ fn unit_weights(known: &[&KnownDevice]) -> DVector<f64> {
     let weights = DVector::from_iterator(known.len(), known.iter().map(|device| 1.0 / settings(&device.unit)));
     let total = weights.sum().max(f64::MIN_POSITIVE);
     weights / total
-}
-
-fn stacked(reference: &Reference) -> DMatrix<f64> {
-    stack(&reference.outputs, &reference.features)
 }
 
 /// `[outputs + features + 1, architectures]`.
@@ -271,9 +231,9 @@ fn stack(outputs: &DMatrix<f32>, features: &DMatrix<f32>) -> DMatrix<f64> {
 
 /// Rows of the map `[directions, width]` that give the principal components of the features over the reference
 /// architectures, each divided by the same number so that their variances add up to one.
-fn feature_directions(reference: &Reference) -> DMatrix<f64> {
-    let (outputs, features) = (reference.outputs.nrows(), reference.features.nrows());
-    let values = reference.features.map(f64::from);
+fn feature_directions(outputs: usize, features: &DMatrix<f32>) -> DMatrix<f64> {
+    let values = features.map(f64::from);
+    let features = values.nrows();
     let mean = values.column_mean();
     let centred = DMatrix::from_fn(features, values.ncols(), |row, column| {
         values[(row, column)] - mean[row]
@@ -290,74 +250,4 @@ fn feature_directions(reference: &Reference) -> DMatrix<f64> {
         row.columns_mut(outputs, features).copy_from(&direction.transpose());
     }
     rows
-}
-
-/// Row of the map that is one where a feature with two values has the larger one, and else zero.
-fn indicator(reference: &Reference, feature: usize, width: usize) -> RowDVector<f64> {
-    let values = reference.features.row(feature);
-    let (low, high) = (f64::from(values.min()), f64::from(values.max()));
-    let jump = if high > low { high - low } else { 1.0 };
-    let mut row = RowDVector::zeros(width);
-    row[reference.outputs.nrows() + feature] = 1.0 / jump;
-    row[width - 1] = -low / jump;
-    row
-}
-
-/// Ridge regression of functions `[reference, functions]` on the features and a constant, as rows of a map:
-/// `[functions, outputs + features + 1]`, zero where it would use tower outputs.
-fn fit_to_features(features: &DMatrix<f32>, functions: &DMatrix<f64>, outputs: usize) -> DMatrix<f64> {
-    let count = features.ncols();
-    let width = features.nrows() + 1;
-    let design = DMatrix::from_fn(width, count, |row, column| {
-        if row < width - 1 {
-            f64::from(features[(row, column)])
-        } else {
-            1.0
-        }
-    });
-    let gram = &design * design.transpose() + DMatrix::identity(width, width) * RIDGE;
-    let right = &design * functions;
-    let solution = match gram.clone().cholesky() {
-        Some(factor) => factor.solve(&right),
-        None => DMatrix::zeros(width, functions.ncols()),
-    };
-    let mut map = DMatrix::zeros(functions.ncols(), outputs + width);
-    map.columns_mut(outputs, width).copy_from(&solution.transpose());
-    map
-}
-
-/// Collects the rows of the map.
-struct Builder {
-    width: usize,
-    coordinates: Vec<Coordinate>,
-    rows: Vec<RowDVector<f64>>,
-}
-
-impl Builder {
-    fn new(width: usize) -> Self {
-        Builder {
-            width,
-            coordinates: Vec::new(),
-            rows: Vec::new(),
-        }
-    }
-
-    fn push(&mut self, coordinate: Coordinate, row: RowDVector<f64>) {
-        self.coordinates.push(coordinate);
-        self.rows.push(row);
-    }
-
-    /// Adds a mean and its directions; returns the coordinate of the mean.
-    fn directions(&mut self, part: &Directions, kind: Coordinate) -> usize {
-        let at = self.rows.len();
-        self.push(Coordinate::Mean, part.mean.clone());
-        for row in part.rows.row_iter() {
-            self.push(kind, row.into_owned());
-        }
-        at
-    }
-
-    fn map(&self) -> DMatrix<f64> {
-        DMatrix::from_fn(self.rows.len(), self.width, |row, column| self.rows[row][column])
-    }
 }

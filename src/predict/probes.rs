@@ -1,35 +1,142 @@
 //! Which architectures to measure on a new device: those whose measurement is expected to leave the least uncertainty.
 //!
 //! Greedy A-optimal design (Chaloner & Verdinelli, *Bayesian Experimental Design*, 1995) under the prior of
-//! [`super::prior`]: each next probe is the one that lowers the average predictive variance over the search space most.
-//! The variances do not depend on what is measured, so all probes can be chosen before the first measurement.
+//! [`super::prior`], at the mean of the known devices and of each kind of synthetic ones: each next probe is the one that lowers the
+//! average predictive variance most, over the search space and over the accurate designs that limits choose among. Of probes that tell
+//! nearly as much the faster is preferred. The variances do not depend on what is measured, so all probes can be chosen before
+//! the first measurement.
 
-use nalgebra::DMatrix;
+use nalgebra::{DMatrix, DVector};
 use rand::rngs::StdRng;
 
 use super::Predictor;
 use super::prior::{Coordinate, Prior};
-use super::similarity::DeviceSimilarity;
-use crate::device::Device;
+use crate::profile::{
+    COORDINATES, COUNTS, Coordinates, Covariance, Normal, Priced, RUNTIMES, Setting, level_direction, synthetic,
+};
 use crate::seed::Seed;
 use crate::space::Architecture;
 
-/// Prior standard deviations that probes are chosen under, in units of the scale. Directions of synthetic devices count less
-/// than those of known ones; the means stand for the uncertain scale.
-pub(crate) const LEVEL_WIDTH: f64 = 3.0;
+/// Prior standard deviations that probes are chosen under: of the level, and of the residual's weights.
+const LEVEL_WIDTH: f64 = 2.0;
 const KNOWN_WIDTH: f64 = 1.0;
-const SYNTHETIC_WIDTH: f64 = 0.25;
-const FEATURE_WIDTH: f64 = 0.05;
-const MEAN_WIDTH: f64 = 0.5;
+const FEATURE_WIDTH: f64 = 0.03;
+/// Share of the known devices among what is believed; the rest are synthetic ones.
+const KNOWN_SHARE: f64 = 0.5;
 /// Architectures drawn as candidates for probes and as targets of their information.
 pub(crate) const CANDIDATES: usize = 20_000;
 const TARGETS: usize = 2_000;
-/// Noise of one measurement, chosen pessimistic so that no single probe is relied upon.
-const NOISE: f64 = 0.2;
+/// Half of the targets are the most accurate of so many.
+const RIVALS: usize = 8;
+/// Noise of one measurement in log units, chosen pessimistic so that no single probe is relied upon.
+const NOISE: f64 = 0.05;
+/// A probe that takes 16 times as long has to tell twice as much.
+const COST_POWER: f64 = 0.25;
 
-/// Positions of `count` candidates to probe, best first, from their basis `[rank, candidates]` and the positions of those that
-/// are `usable`. `targets` is the basis at the architectures to be predicted, `[rank, targets]`. Fewer than `count` when there
-/// are fewer usable candidates: networks that compute next to nothing are left out, since on some devices they are outliers.
+/// A Gaussian over devices that probes are chosen under.
+struct Belief {
+    share: f64,
+    priced: Priced,
+    /// From the coordinates of the profile to standardised ones.
+    root: Covariance,
+    widths: DVector<f64>,
+}
+
+/// What is believed of a new device, for one input at once, under a runtime that runs all work.
+fn beliefs(prior: &Prior) -> Vec<Belief> {
+    let synthetic = synthetic();
+    let share = (1.0 - KNOWN_SHARE) / synthetic.len() as f64;
+    let mut normals: Vec<(f64, Normal)> = synthetic.into_iter().map(|normal| (share, normal)).collect();
+    normals.push((KNOWN_SHARE, prior.population()));
+    let level = level_direction() * LEVEL_WIDTH;
+    let width = |coordinate: &Coordinate| match coordinate {
+        // The same as the level.
+        Coordinate::Constant => 0.0,
+        Coordinate::Known => KNOWN_WIDTH,
+        Coordinate::Feature => FEATURE_WIDTH,
+    };
+    let belief = |(share, mut normal): (f64, Normal)| {
+        normal.covariance += level * level.transpose();
+        for (index, log) in (crate::profile::KINDS..COORDINATES).zip(RUNTIMES[0]) {
+            normal.mean[index] = log;
+        }
+        Belief {
+            share,
+            priced: Priced::new(&normal.mean, &Setting { batch: 1.0 }),
+            root: normal.root(),
+            widths: DVector::from_iterator(prior.rank(), prior.coordinates.iter().map(width)),
+        }
+    };
+    normals.into_iter().map(belief).collect()
+}
+
+impl Belief {
+    /// Derivatives by the standardised coordinates, from the basis `[COUNTS + rank, architectures]`; and the logarithms there.
+    fn slopes(&self, basis: &DMatrix<f32>) -> (DMatrix<f64>, Vec<f64>) {
+        let mut slopes = DMatrix::zeros(COORDINATES + self.widths.len(), basis.ncols());
+        let mut logs = Vec::with_capacity(basis.ncols());
+        for (mut column, at) in slopes.column_iter_mut().zip(basis.column_iter()) {
+            let counts: Vec<f64> = at.iter().take(COUNTS).copied().map(f64::from).collect();
+            let (log, gradient) = self.priced.log_and_gradient(&counts);
+            logs.push(log);
+            column
+                .rows_mut(0, COORDINATES)
+                .copy_from(&self.root.tr_mul(&Coordinates::from(gradient)));
+            for (index, width) in self.widths.iter().enumerate() {
+                column[COORDINATES + index] = width * f64::from(at[COUNTS + index]);
+            }
+        }
+        (slopes, logs)
+    }
+}
+
+/// One belief while probes are chosen.
+struct Choice {
+    share: f64,
+    /// `[coordinates, candidates]`.
+    slopes: DMatrix<f64>,
+    /// The covariance times the slopes, and the targets' average outer product times that.
+    explained: DMatrix<f64>,
+    wanted: DMatrix<f64>,
+    spread: DMatrix<f64>,
+    /// How long each candidate takes, relative to the median.
+    costs: Vec<f64>,
+}
+
+impl Choice {
+    fn new(belief: &Belief, candidates: &DMatrix<f32>, targets: &DMatrix<f32>) -> Choice {
+        let (slopes, logs) = belief.slopes(candidates);
+        let spread = spread(&belief.slopes(targets).0);
+        let median = crate::stats::quantile(&logs, 0.5).unwrap_or_default();
+        Choice {
+            share: belief.share,
+            explained: slopes.clone(),
+            wanted: &spread * &slopes,
+            slopes,
+            spread,
+            costs: logs.iter().map(|log| (COST_POWER * (log - median)).exp()).collect(),
+        }
+    }
+
+    /// By how much a probe lowers the average variance, for what it costs.
+    fn gain(&self, column: usize) -> f64 {
+        let variance = self.explained.column(column).dot(&self.slopes.column(column)) + NOISE * NOISE;
+        let lowered = self.explained.column(column).dot(&self.wanted.column(column)) / variance;
+        self.share * lowered / self.costs[column]
+    }
+
+    fn take(&mut self, column: usize) {
+        let direction = self.explained.column(column).into_owned();
+        let variance = direction.dot(&self.slopes.column(column)) + NOISE * NOISE;
+        let along = self.slopes.tr_mul(&direction) / variance;
+        self.wanted.ger(-1.0, &(&self.spread * &direction), &along, 1.0);
+        self.explained.ger(-1.0, &direction, &along, 1.0);
+    }
+}
+
+/// Positions of `count` candidates to probe, best first, from their basis `[COUNTS + rank, candidates]` and the positions of those
+/// that are `usable`. `targets` is the basis at the architectures to be predicted, `[COUNTS + rank, targets]`. Fewer than `count`
+/// when there are fewer usable candidates.
 pub fn choose(
     prior: &Prior,
     candidates: &DMatrix<f32>,
@@ -37,20 +144,14 @@ pub fn choose(
     targets: &DMatrix<f32>,
     count: usize,
 ) -> Vec<usize> {
-    let rank = prior.rank();
-    let degenerate = degenerate_rows(prior);
-    let is_degenerate = |column: usize| degenerate.iter().any(|&row| candidates[(row, column)] > 0.5);
-    usable.retain(|&column| !is_degenerate(column));
-    let (candidates, spread) = (scaled(prior, candidates), spread(prior, targets));
-    let mut covariance = DMatrix::<f64>::identity(rank, rank);
+    let beliefs = beliefs(prior);
+    let mut choices: Vec<Choice> = beliefs
+        .iter()
+        .map(|belief| Choice::new(belief, candidates, targets))
+        .collect();
     let mut chosen = Vec::new();
     while chosen.len() < count && !usable.is_empty() {
-        let explained = &covariance * &candidates;
-        let gains = &spread * &explained;
-        let gain = |column: usize| {
-            let variance = explained.column(column).dot(&candidates.column(column)) + NOISE * NOISE;
-            explained.column(column).dot(&gains.column(column)) / variance
-        };
+        let gain = |column: usize| choices.iter().map(|choice| choice.gain(column)).sum::<f64>();
         let Some((position, _)) = usable
             .iter()
             .enumerate()
@@ -60,60 +161,35 @@ pub fn choose(
             break;
         };
         let column = usable.remove(position);
-        let direction = explained.column(column).into_owned();
-        let variance = direction.dot(&candidates.column(column)) + NOISE * NOISE;
-        covariance.ger(-1.0 / variance, &direction, &direction, 1.0);
+        for choice in &mut choices {
+            choice.take(column);
+        }
         chosen.push(column);
     }
     chosen
 }
 
-/// Standard deviation of predictions, averaged over `targets` in the square, before the first of these probes and after each:
-/// what the prior expects, before any is measured. In units of the scale; without the noise of single measurements.
+/// Standard deviation of the logarithm of predictions, averaged over `targets` in the square, before the first of these probes and
+/// after each: what the prior expects, before any is measured. Without the noise of single measurements.
 pub fn uncertainty(prior: &Prior, probes: &DMatrix<f32>, targets: &DMatrix<f32>) -> Vec<f64> {
-    let (probes, spread) = (scaled(prior, probes), spread(prior, targets));
-    let mut covariance = DMatrix::<f64>::identity(prior.rank(), prior.rank());
-    let deviation = |covariance: &DMatrix<f64>| spread.dot(covariance).max(0.0).sqrt();
-    let mut deviations = vec![deviation(&covariance)];
-    for probe in probes.column_iter() {
-        let direction = &covariance * probe;
-        let variance = direction.dot(&probe) + NOISE * NOISE;
-        covariance.ger(-1.0 / variance, &direction, &direction, 1.0);
-        deviations.push(deviation(&covariance));
+    let mut variances = vec![0.0; probes.ncols() + 1];
+    for belief in beliefs(prior) {
+        let spread = spread(&belief.slopes(targets).0);
+        let mut covariance = DMatrix::<f64>::identity(spread.nrows(), spread.nrows());
+        variances[0] += belief.share * spread.dot(&covariance);
+        for (index, probe) in belief.slopes(probes).0.column_iter().enumerate() {
+            let direction = &covariance * probe;
+            let variance = direction.dot(&probe) + NOISE * NOISE;
+            covariance.ger(-1.0 / variance, &direction, &direction, 1.0);
+            variances[index + 1] += belief.share * spread.dot(&covariance);
+        }
     }
-    deviations
+    variances.into_iter().map(|variance| variance.max(0.0).sqrt()).collect()
 }
 
-/// The basis in units of the prior widths.
-fn scaled(prior: &Prior, basis: &DMatrix<f32>) -> DMatrix<f64> {
-    let mut basis = basis.map(f64::from);
-    for (mut row, coordinate) in basis.row_iter_mut().zip(&prior.coordinates) {
-        row *= width(coordinate);
-    }
-    basis
-}
-
-/// Average outer product of the scaled basis over the targets.
-fn spread(prior: &Prior, targets: &DMatrix<f32>) -> DMatrix<f64> {
-    let targets = scaled(prior, targets);
-    &targets * targets.transpose() / targets.ncols().max(1) as f64
-}
-
-fn width(coordinate: &Coordinate) -> f64 {
-    match coordinate {
-        Coordinate::Constant => LEVEL_WIDTH,
-        Coordinate::Mean => MEAN_WIDTH,
-        Coordinate::Known => KNOWN_WIDTH,
-        Coordinate::Synthetic => SYNTHETIC_WIDTH,
-        Coordinate::Feature => FEATURE_WIDTH,
-        Coordinate::Degenerate => 0.0,
-    }
-}
-
-fn degenerate_rows(prior: &Prior) -> Vec<usize> {
-    (0..prior.rank())
-        .filter(|&row| prior.coordinates[row] == Coordinate::Degenerate)
-        .collect()
+/// Average outer product over columns.
+fn spread(slopes: &DMatrix<f64>) -> DMatrix<f64> {
+    slopes * slopes.transpose() / slopes.ncols().max(1) as f64
 }
 
 impl Predictor {
@@ -121,7 +197,7 @@ impl Predictor {
     /// input are never among them: on some devices they take no time at all.
     pub fn choose_probes(&self, count: usize, among: Option<&[Architecture]>, seed: Seed) -> Vec<Architecture> {
         let mut rng = seed.stream("probes");
-        let targets = self.samples(TARGETS, &mut rng);
+        let targets = self.targets(&mut rng);
         let basis = |architectures: &[Architecture]| match self.table() {
             Some(table) => {
                 let positions: Vec<usize> = architectures.iter().map(|one| table.position(one)).collect();
@@ -155,15 +231,28 @@ impl Predictor {
     /// How far predictions are expected to be off, as a factor less one (0.1 is about 10 %), before the first of these probes
     /// and after each; see [`uncertainty`].
     pub fn expected_error(&self, probes: &[Architecture], seed: Seed) -> Vec<f64> {
-        let targets = self.samples(TARGETS, &mut seed.stream("probes"));
+        let targets = self.targets(&mut seed.stream("probes"));
         let prior = &self.metrics.latency().prior;
         let basis = |architectures: &[Architecture]| self.metrics.latency().basis(&self.encode(architectures));
         let deviations = uncertainty(prior, &basis(probes), &basis(&targets));
-        let scale = DeviceSimilarity::of(&Device::named(""), prior).typical_scale(prior);
-        deviations
-            .iter()
-            .map(|deviation| (scale * deviation).exp_m1())
-            .collect()
+        deviations.into_iter().map(f64::exp_m1).collect()
+    }
+
+    /// Architectures to be predicted: half of them drawn from the space, half the most accurate of a few, where accuracies are known.
+    fn targets(&self, rng: &mut StdRng) -> Vec<Architecture> {
+        let mut targets = self.samples(TARGETS / 2, rng);
+        if self.accuracy.is_none() {
+            targets.extend(self.samples(TARGETS / 2, rng));
+            return targets;
+        }
+        let rivals = self.samples(TARGETS / 2 * RIVALS, rng);
+        let accuracies = self.accuracies(&rivals, &self.encode(&rivals));
+        for (rivals, accuracies) in rivals.chunks(RIVALS).zip(accuracies.chunks(RIVALS)) {
+            let percent = |index: &usize| accuracies[*index].percent.mean;
+            let best = (0..rivals.len()).max_by(|a, b| percent(a).total_cmp(&percent(b)));
+            targets.extend(best.map(|index| rivals[index].clone()));
+        }
+        targets
     }
 
     fn samples(&self, count: usize, rng: &mut StdRng) -> Vec<Architecture> {

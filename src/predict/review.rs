@@ -4,9 +4,9 @@ use std::fmt;
 
 use rayon::prelude::*;
 
-use super::adapt::{self, Measured};
+use super::adapt::{self, Beliefs, Measured};
 use super::measured::Probed;
-use super::plausible::known_functions;
+use super::prior::setting;
 use super::{DeviceSimilarity, Predictor, Probe};
 use crate::device::Device;
 use crate::error::Result;
@@ -92,7 +92,8 @@ impl Predictor {
             let positions: Vec<usize> = rows.iter().map(|row| row.0).collect();
             let logs: Vec<f64> = rows.iter().map(|row| row.1).collect();
             let basis = learned.basis(&encoded).select_columns(&positions);
-            let correlation = known_functions(prior, &basis)
+            let correlation = prior
+                .known_functions(&basis.map(f64::from))
                 .row_iter()
                 .filter_map(|row| stats::spearman(&row.iter().copied().collect::<Vec<f64>>(), &logs))
                 .fold(f64::NEG_INFINITY, f64::max);
@@ -100,18 +101,23 @@ impl Predictor {
                 warnings.push(ProbeWarning::Reversed { metric, correlation });
             }
             let similarity = DeviceSimilarity::of(device, prior);
+            let beliefs = Beliefs {
+                prior,
+                similarity: &similarity,
+                like: None,
+                setting: setting(device),
+                reference: self.reference(),
+            };
             let measured = probed.measured(metric, &learned.basis(&encoded));
             warnings.extend(
-                outliers(&measured, |measured| {
-                    adapt::adapt(prior, &similarity, None, measured, seed)
-                })
-                .into_iter()
-                .map(|(index, expected)| ProbeWarning::Outlier {
-                    metric,
-                    architecture: self.space.print(&probed.architectures[positions[index]]),
-                    measured: logs[index].exp(),
-                    expected: expected.exp(),
-                }),
+                outliers(&measured, |measured| adapt::adapt(&beliefs, measured, seed))
+                    .into_iter()
+                    .map(|(index, expected)| ProbeWarning::Outlier {
+                        metric,
+                        architecture: self.space.print(&probed.architectures[positions[index]]),
+                        measured: logs[index].exp(),
+                        expected: expected.exp(),
+                    }),
             );
         }
         Ok(warnings)
@@ -119,10 +125,10 @@ impl Predictor {
 }
 
 /// Positions of the architectures that are far from what the others say, and the logarithm of that.
-fn outliers(measured: &Measured, adapt: impl Fn(Measured) -> super::Posterior + Sync) -> Vec<(usize, f64)> {
+fn outliers(measured: &Measured, adapt: impl Fn(&Measured) -> super::Posterior + Sync) -> Vec<(usize, f64)> {
     let mut suspects: Vec<usize> = (0..measured.len()).collect();
     if suspects.len() > MAX_LEFT_OUT {
-        let fitted = adapt(measured.clone()).predict(&measured.basis());
+        let fitted = adapt(measured).predict(&measured.basis());
         let missed = |index: usize| (measured.log(index) - f64::from(fitted[index].mean)).abs();
         // Among many probes one that is off hardly bends the fit.
         suspects.retain(|&index| missed(index) > 0.5 * OUTLIER_FACTOR.ln());
@@ -135,7 +141,7 @@ fn outliers(measured: &Measured, adapt: impl Fn(Measured) -> super::Posterior + 
         suspects.sort_unstable();
     }
     let odd = |&index: &usize| {
-        let predicted = adapt(measured.without(index)).predict(&measured.basis().columns(index, 1).into_owned())[0];
+        let predicted = adapt(&measured.without(index)).predict(&measured.basis().columns(index, 1).into_owned())[0];
         let away = (measured.log(index) - f64::from(predicted.mean)).abs();
         let most = (OUTLIER_DEVIATIONS * f64::from(predicted.deviation)).max(OUTLIER_FACTOR.ln());
         (away > most).then_some((index, f64::from(predicted.mean)))

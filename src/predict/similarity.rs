@@ -1,26 +1,30 @@
 //! Which known devices is a new one like, before anything is measured on it? Its datasheet says: a Gaussian kernel on
-//! [`crate::device::features::coordinates`] weighs the known devices, and the runtime says whether dead layers run.
+//! [`crate::device::features::coordinates`] weighs the known devices, and the runtime says which dead layers run.
 //!
 //! Without a datasheet all known devices are alike likely. With one that resembles none of them the weights are nearly
 //! equal as well, and synthetic devices count more.
 
 use nalgebra::DVector;
-use rand::Rng;
-use rand::rngs::StdRng;
 
 use super::datasheet;
 use super::prior::{KnownDevice, Prior};
 use crate::device::{Device, features};
+use crate::profile::{RUNTIMES, SHARES, synthetic_launches};
 
-/// Share of the mixture around synthetic devices: without a datasheet, with that of a device unlike all known ones, and with
+/// Share of the mixture that is not around known devices: without a datasheet, with that of a device unlike all known ones, and with
 /// that of one just like a known one.
-const AROUND_SYNTHETIC: (f64, f64, f64) = (0.35, 0.6, 0.15);
+const APART: (f64, f64, f64) = (0.4, 0.95, 0.1);
 /// Distance at which the kernel has fallen to 1/sqrt(e).
 const BANDWIDTH: f64 = 1.0;
 /// Weight of a known device that is unlike the new one, relative to one just like it.
 const LEAST: f64 = 0.02;
-/// Probability that a device runs dead layers if its runtime is eager, and if it is not.
-const EAGER: (f64, f64) = (0.9, 0.2);
+/// Probabilities of what of the dead work a device runs, in the order of [`RUNTIMES`]: with an eager runtime, with another one, and
+/// with an unknown one.
+const EAGER: [f64; 3] = [0.9, 0.05, 0.05];
+const NOT_EAGER: [f64; 3] = [0.1, 0.3, 0.6];
+const UNKNOWN: [f64; 3] = [0.34, 0.33, 0.33];
+/// Standard deviation of the logarithm of the price of a launch over that of arithmetic around what the datasheet says.
+const LAUNCH_DEVIATION: f64 = 1.5;
 /// How much a known device of the same class, of the same family of classes, and of another one says of how far the level is
 /// from what the datasheet says. Nothing else of the datasheet counts here, so that the level is monotone in it.
 const SAME_CLASS: f64 = 1.0;
@@ -41,8 +45,12 @@ const UNKNOWN_LEVEL_DEVIATION: f64 = 2.0;
 #[derive(Debug, Clone)]
 pub struct DeviceSimilarity {
     known: DVector<f64>,
-    synthetic: DVector<f64>,
-    around_synthetic: f64,
+    /// Share of the mixture that is not around known devices.
+    apart: f64,
+    /// Probabilities of what of the dead work it runs, in the order of [`RUNTIMES`].
+    runtimes: [f64; 3],
+    /// Probabilities of the kinds of synthetic devices.
+    synthetic: [f64; 4],
     /// Mean and standard deviation of the logarithm of the level.
     level: (f64, f64),
 }
@@ -63,22 +71,18 @@ impl DeviceSimilarity {
         let known = prior
             .unit_weights()
             .zip_map(&similar, |unit, like| unit * (like + LEAST));
-        let eager = match features::is_eager(device) {
-            Some(true) => EAGER.0,
-            Some(false) => EAGER.1,
-            None => 0.5,
-        };
-        let synthetic = prior
-            .synthetic_eager
-            .iter()
-            .map(|&one| if one { eager } else { 1.0 - eager });
         DeviceSimilarity {
             known: normalised(known),
-            synthetic: normalised(DVector::from_iterator(prior.synthetic_eager.len(), synthetic)),
-            around_synthetic: match &coordinates {
-                Some(_) => AROUND_SYNTHETIC.1 + nearest * (AROUND_SYNTHETIC.2 - AROUND_SYNTHETIC.1),
-                None => AROUND_SYNTHETIC.0,
+            apart: match &coordinates {
+                Some(_) => APART.1 + nearest * (APART.2 - APART.1),
+                None => APART.0,
             },
+            runtimes: match features::is_eager(device) {
+                Some(true) => EAGER,
+                Some(false) => NOT_EAGER,
+                None => UNKNOWN,
+            },
+            synthetic: synthetic_shares(device),
             level: level(device, prior),
         }
     }
@@ -88,45 +92,37 @@ impl DeviceSimilarity {
         self.known[position]
     }
 
-    /// Share of the mixture that is around synthetic devices.
-    pub(super) fn around_synthetic(&self) -> f64 {
-        self.around_synthetic
+    /// Share of the mixture that is not around known devices.
+    pub(super) fn apart(&self) -> f64 {
+        self.apart
     }
 
-    /// Position of a known device.
-    pub(super) fn draw_known(&self, rng: &mut StdRng) -> usize {
-        draw(&self.known, rng)
+    /// How likely the new device is of each kind of synthetic devices, in the order of [`crate::profile::synthetic`].
+    pub(super) fn synthetic(&self) -> [f64; 4] {
+        self.synthetic
     }
 
-    /// Position of a synthetic device.
-    pub(super) fn draw_synthetic(&self, rng: &mut StdRng) -> usize {
-        draw(&self.synthetic, rng)
-    }
-
-    /// Weights of the mean of the known devices.
-    pub(super) fn mean_centre(&self, prior: &Prior) -> DVector<f64> {
-        &prior.known_centres * &self.known
-    }
-
-    /// Geometric mean of the known devices' scales.
-    pub(super) fn typical_scale(&self, prior: &Prior) -> f64 {
-        let logs = prior.known.iter().map(|device| device.scale.ln());
-        logs.zip(self.known.iter())
-            .map(|(log, weight)| log * weight)
-            .sum::<f64>()
-            .exp()
+    /// What of the dead work it may run, as logarithms of shares, each with its probability.
+    pub(super) fn runtimes(&self) -> [(f64, [f64; SHARES]); 3] {
+        [0, 1, 2].map(|index| (self.runtimes[index], RUNTIMES[index]))
     }
 
     /// Mean and standard deviation of the logarithm of the level, before anything is measured.
     pub(super) fn level(&self) -> (f64, f64) {
         self.level
     }
+}
 
-    /// Share of the centres of the mixture: `known` of the known devices and `synthetic` of the synthetic ones, each group
-    /// adding up to one.
-    pub(super) fn shares(&self) -> (&DVector<f64>, &DVector<f64>) {
-        (&self.known, &self.synthetic)
+/// The kinds of synthetic devices differ in what a launch costs relative to arithmetic, of which the datasheet says something.
+fn synthetic_shares(device: &Device) -> [f64; 4] {
+    if device.is_unknown() {
+        return [0.25; 4];
     }
+    let said = datasheet::launch_over_mac(device);
+    let deviation = said.deviation.hypot(LAUNCH_DEVIATION);
+    let weights = synthetic_launches().map(|log| (-0.5 * ((log - said.log) / deviation).powi(2)).exp() + LEAST);
+    let total: f64 = weights.iter().sum();
+    weights.map(|weight| weight / total)
 }
 
 /// The level as the datasheet says, corrected as those of the known devices have to be: a line through their levels, which rises,
@@ -186,17 +182,6 @@ fn normalised(weights: DVector<f64>) -> DVector<f64> {
     weights / total
 }
 
-/// A position, each as likely as its weight says.
-fn draw(weights: &DVector<f64>, rng: &mut StdRng) -> usize {
-    let mut left: f64 = rng.random();
-    let synthetic = weights.iter().position(|weight| {
-        left -= weight;
-        left < 0.0
-    });
-    // Rounding can leave a hair of probability beyond the last.
-    synthetic.unwrap_or(weights.len() - 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::example::World;
@@ -252,19 +237,15 @@ mod tests {
         for (weight, expected) in similarity.known.iter().zip(expected) {
             assert!((weight - expected).abs() < 1e-12);
         }
-        assert_eq!(similarity.around_synthetic(), AROUND_SYNTHETIC.0);
+        assert_eq!(similarity.apart(), APART.0);
     }
 
     #[test]
-    fn drawn_devices_run_as_the_runtime_does() {
+    fn dead_work_runs_as_the_runtime_says() {
         let prior = prior();
-        let eager = |name: &str| -> f64 {
-            let similarity = DeviceSimilarity::of(&catalogue::find(name).unwrap(), &prior);
-            let synthetic = similarity.synthetic.iter().zip(&prior.synthetic_eager);
-            synthetic.filter(|(_, eager)| **eager).map(|(weight, _)| weight).sum()
-        };
-        assert!(eager("titan_rtx_1") > 0.8);
-        assert!(eager("edgetpu") < 0.3);
+        let all = |name: &str| DeviceSimilarity::of(&catalogue::find(name).unwrap(), &prior).runtimes()[0].0;
+        assert!(all("titan_rtx_1") > 0.8);
+        assert!(all("edgetpu") < 0.3);
     }
 
     #[test]
@@ -272,7 +253,8 @@ mod tests {
         let prior = prior();
         for name in ["titan_rtx_1", "gold_6226", "pixel2", "edgetpu", "esp32"] {
             let similarity = DeviceSimilarity::of(&catalogue::find(name).unwrap(), &prior);
-            assert!((similarity.known.sum() - 1.0).abs() < 1e-12 && (similarity.synthetic.sum() - 1.0).abs() < 1e-12);
+            assert!((similarity.known.sum() - 1.0).abs() < 1e-12);
+            assert!((similarity.runtimes.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         }
     }
 

@@ -1,7 +1,7 @@
 //! Is what was read from a file a model that can be computed with? Shapes, ranges and finiteness are looked at once, here, so
 //! that what computes with the model can rely on them.
 
-use nalgebra::{DMatrix, DVector, Scalar};
+use nalgebra::{DMatrix, Scalar};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -11,6 +11,7 @@ use super::device_model::{MetricModel, Posterior};
 use super::prior::{Coordinate, KnownDevice, Prior};
 use super::{DeviceModel, MetricPrior, Predictor};
 use crate::metric::Metric;
+use crate::profile::{COORDINATES, COUNTS, KINDS};
 use crate::space::Architecture;
 
 /// Most coordinates of a basis, rows of a root of a covariance, and synthetic devices: far more than training makes, and few
@@ -36,6 +37,8 @@ const LARGEST: f64 = 1e6;
 /// Smallest number to divide by, and largest count or variance.
 const TINIEST: f64 = 1e-12;
 const WIDEST: f64 = 1e12;
+/// Largest logarithm of a price or share.
+const MOST_LOG: f64 = 80.0;
 /// Architectures that a predictor is tried on.
 const TRIED: usize = 8;
 
@@ -112,14 +115,21 @@ impl Posterior {
     /// For a basis of `rank` coordinates.
     fn check(&self, what: &str, rank: usize) -> Checked {
         let of = |part: &str| format!("{part} of the {what}");
-        count(&of("mean"), self.mean.len(), rank)?;
+        let size = COORDINATES + rank;
+        count(&of("mean"), self.mean().len(), size)?;
+        count(&of("prices"), self.prices().len(), COUNTS)?;
         let root = self.root();
         if root.nrows() > MOST {
             return flaw(&of("root"), format!("at most {MOST} rows"), root.nrows());
         }
-        shape(&of("root"), root, root.nrows(), rank)?;
-        bounded(&of("mean"), self.mean.as_slice())?;
+        shape(&of("root"), root, root.nrows(), size)?;
+        bounded(&of("mean"), self.mean().as_slice())?;
         bounded(&of("root"), root.as_slice())?;
+        bounded(&of("prices"), self.prices().as_slice())?;
+        if let Some(price) = self.prices().iter().take(KINDS).find(|price| **price <= 0.0) {
+            return flaw(&of("prices"), "positive numbers", price);
+        }
+        spread(&of("batch"), self.setting().batch, true)?;
         spread(&of("noise variance"), f64::from(self.noise_variance), false)
     }
 }
@@ -191,7 +201,9 @@ impl Predictor {
         let tried: Vec<Architecture> = (0..TRIED).map(|_| self.space.sample(&mut rng)).collect();
         let encoded = self.encode(&tried);
         for (metric, basis) in self.bases(&encoded).iter() {
-            bounded(&format!("basis of the {}", metric.name()), basis.as_slice())?;
+            // Work is counted, not learned.
+            let residual = basis.rows(COUNTS, basis.nrows() - COUNTS).into_owned();
+            bounded(&format!("basis of the {}", metric.name()), residual.as_slice())?;
         }
         let accuracies = self.accuracies(&tried, &encoded);
         let percent: Vec<f64> = (accuracies.iter().map(|one| one.percent))
@@ -237,13 +249,7 @@ impl Prior {
             return flaw(&of("known devices"), "at least one", "none");
         }
         shape(&of("known centres"), &self.known_centres, rank, self.known.len())?;
-        let synthetic = self.synthetic_eager.len();
-        shape(&of("synthetic centres"), &self.synthetic_centres, rank, synthetic)?;
-        for (part, matrix) in [
-            ("map", &self.map),
-            ("known centres", &self.known_centres),
-            ("synthetic centres", &self.synthetic_centres),
-        ] {
+        for (part, matrix) in [("map", &self.map), ("known centres", &self.known_centres)] {
             bounded(&of(part), matrix.as_slice())?;
         }
         for (position, device) in self.known.iter().enumerate() {
@@ -266,12 +272,14 @@ impl KnownDevice {
         if let Some(output) = self.output.filter(|&output| output >= outputs) {
             return flaw(&of("output"), format!("a position among {outputs} outputs"), output);
         }
-        bounded(&of("level"), &[self.level])?;
+        bounded(&of("level"), &[self.level, self.offset])?;
         spread(&of("scale"), self.scale, true)?;
         spread(&of("noise"), self.noise, false)?;
-        within(&of("share of physics"), self.physics_share, 0.0, 1.0)?;
-        let physics: &DVector<f64> = &self.physics;
-        bounded(&of("physics"), physics.as_slice())?;
+        within(&of("share of the residual"), self.residual_share, 0.0, 1.0)?;
+        for coordinate in self.profile.iter() {
+            within(&of("profile"), *coordinate, -MOST_LOG, MOST_LOG)?;
+        }
+        bounded(&of("covariance"), self.covariance.as_slice())?;
         match self.datasheet.check() {
             Ok(()) => Ok(()),
             Err(error) => flaw(&of("datasheet"), "values that a device can have", error),

@@ -6,15 +6,12 @@ use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::target;
-use crate::device::Device;
 use crate::metric::Metric;
-use crate::predict::adapt::{self, Measured};
+use crate::predict::adapt::{self, Beliefs, Measured};
 use crate::predict::calibrate::Calibration;
-use crate::predict::prior::{KnownDevice, Prior, Reference, SyntheticDevices};
+use crate::predict::prior::{KnownDevice, Prior, Reference};
 use crate::predict::shortcoming::MIN_CALIBRATION_UNITS;
-use crate::predict::train::Table;
-use crate::predict::{DeviceSimilarity, MetricPrior};
+use crate::predict::{DeviceSimilarity, Encoded, MetricPrior};
 use crate::seed::Seed;
 use crate::stats;
 
@@ -22,6 +19,8 @@ use crate::stats;
 const CALIBRATED_PROBES: [usize; 7] = [0, 1, 3, 5, 10, 20, 50];
 const CALIBRATION_REPEATS: usize = 4;
 const CALIBRATION_VALUES: usize = 250;
+/// Architectures of the space over which a mixture of devices is brought into one.
+const DRAWN: usize = 256;
 /// The known devices are few, and the next one may err more than any of them: this many pseudo-observations are added, whose
 /// errors are normal and this much larger than predicted.
 const PSEUDO_OBSERVATIONS: usize = 2;
@@ -29,18 +28,19 @@ const PSEUDO_OBSERVATION_ERRORS: f64 = 1.5;
 
 /// What priors are built from and calibrated on.
 pub(super) struct Rows<'a> {
-    pub(super) table: &'a Table,
-    pub(super) predicted: &'a DMatrix<f32>,
+    /// The architectures that were measured.
+    pub(super) encoded: &'a Encoded,
+    /// `[columns, architectures]`: logarithms of the values, NaN where nothing was measured.
+    pub(super) logs: &'a DMatrix<f64>,
     pub(super) reference: &'a Reference,
-    pub(super) synthetic: &'a SyntheticDevices,
-    pub(super) devices: &'a [Device],
+    /// The device of each column.
     pub(super) known: &'a [(Metric, KnownDevice)],
     pub(super) seed: Seed,
 }
 
 impl Rows<'_> {
     pub(super) fn metric_prior(&self, metric: Metric, validation: &[usize]) -> MetricPrior {
-        let prior = Prior::build(self.known, metric, self.reference, self.synthetic);
+        let prior = Prior::build(self.known, metric, self.reference);
         MetricPrior {
             calibrations: self.calibrations(&prior, metric),
             known_calibration: self.known_calibration(&prior, validation),
@@ -48,17 +48,18 @@ impl Rows<'_> {
         }
     }
 
+    /// The logarithm of a device's value in a column; NaN where none was measured.
+    fn log(&self, device: &KnownDevice, column: usize) -> f64 {
+        device.output.map_or(f64::NAN, |output| self.logs[(output, column)])
+    }
+
     /// Of the known devices themselves, on validation architectures.
     fn known_calibration(&self, prior: &Prior, validation: &[usize]) -> Calibration {
-        let columns = |matrix: &DMatrix<f32>| matrix.select_columns(validation);
-        let basis: DMatrix<f64> = prior
-            .basis(&columns(self.predicted), &columns(&self.table.inputs))
-            .cast();
-        let functions = prior.known_centres.tr_mul(&basis);
+        let basis: DMatrix<f64> = prior.basis(self.encoded).select_columns(validation).cast();
+        let functions = prior.known_functions(&basis);
         let errors = |index: usize, device: &KnownDevice| -> Vec<f64> {
-            let target = |column: usize| target(self.table, device, column);
             (validation.iter().zip(functions.row(index).iter()))
-                .map(|(&column, predicted)| (target(column) - predicted) / device.noise)
+                .map(|(&column, predicted)| (self.log(device, column) - predicted) / device.noise)
                 .filter(|error| !error.is_nan())
                 .collect()
         };
@@ -76,13 +77,19 @@ impl Rows<'_> {
         for unit in units {
             let others: Vec<(Metric, KnownDevice)> =
                 self.known.iter().filter(|one| one.1.unit != unit).cloned().collect();
-            let rest = Prior::build(&others, metric, self.reference, self.synthetic);
-            let basis: DMatrix<f64> = rest.basis(self.predicted, &self.table.inputs).cast();
+            let rest = Prior::build(&others, metric, self.reference);
+            let basis: DMatrix<f64> = rest.basis(self.encoded).cast();
+            let drawn: DMatrix<f64> = rest.basis(&self.reference.encoded).columns(0, DRAWN).map(f64::from);
             let left_out: Vec<&KnownDevice> = prior.known.iter().filter(|device| device.unit == unit).collect();
             for device in left_out {
                 let found: Vec<(usize, Vec<f64>)> = CALIBRATED_PROBES
                     .par_iter()
-                    .map(|&probes| (probes, self.standardised_errors(&rest, &basis, device, probes)))
+                    .map(|&probes| {
+                        (
+                            probes,
+                            self.standardised_errors(&rest, (&basis, &drawn), device, probes),
+                        )
+                    })
                     .collect();
                 errors.extend(found);
             }
@@ -100,37 +107,36 @@ impl Rows<'_> {
             .collect()
     }
 
+    /// Adapts to a device under a prior that does not know it. `bases` are those of the measured architectures and of architectures
+    /// drawn from the space.
     fn standardised_errors(
         &self,
         prior: &Prior,
-        basis: &DMatrix<f64>,
+        (basis, drawn): (&DMatrix<f64>, &DMatrix<f64>),
         device: &KnownDevice,
         probes: usize,
     ) -> Vec<f64> {
-        let log = |column: usize| device.level + device.scale * target(self.table, device, column);
-        let mut measured: Vec<usize> = (0..self.table.targets.ncols())
-            .filter(|&column| !target(self.table, device, column).is_nan())
+        let mut measured: Vec<usize> = (0..self.logs.ncols())
+            .filter(|&column| !self.log(device, column).is_nan())
             .collect();
-        let named = Device::named(&device.id);
-        let datasheet = self.devices.iter().find(|one| one.id == device.id).unwrap_or(&named);
-        let similarity = DeviceSimilarity::of(datasheet, prior);
+        let beliefs = Beliefs {
+            prior,
+            similarity: &DeviceSimilarity::of(&device.datasheet, prior),
+            like: None,
+            setting: device.setting(),
+            reference: drawn,
+        };
         let mut errors = Vec::new();
         for repeat in 0..CALIBRATION_REPEATS {
             let seed = self.seed.child(&format!("calibration/{}/{probes}", device.id), repeat);
             measured.shuffle(&mut seed.stream("probes"));
             let (probed, scored) = measured.split_at(probes.min(measured.len() / 2));
-            let logs: Vec<f64> = probed.iter().map(|&column| log(column)).collect();
-            let posterior = adapt::adapt(
-                prior,
-                &similarity,
-                None,
-                Measured::once(basis.select_columns(probed), &logs),
-                seed,
-            );
+            let logs: Vec<f64> = probed.iter().map(|&column| self.log(device, column)).collect();
+            let posterior = adapt::adapt(&beliefs, &Measured::once(basis.select_columns(probed), &logs), seed);
             let scored = &scored[..scored.len().min(CALIBRATION_VALUES)];
             let predictions = posterior.predict(&basis.select_columns(scored).cast());
             errors.extend(scored.iter().zip(predictions).map(|(&column, prediction)| {
-                (log(column) - f64::from(prediction.mean)) / f64::from(prediction.deviation)
+                (self.log(device, column) - f64::from(prediction.mean)) / f64::from(prediction.deviation)
             }));
         }
         errors

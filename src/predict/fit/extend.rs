@@ -2,9 +2,9 @@
 //! as a device is that was adapted to, with all of its values as probes, and becomes a known device. The basis, the towers, the
 //! calibrations, the accuracies and the other known devices stay as they are.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 
-use super::{FitOptions, MIN_VALUES, REFERENCE, known_power, level_and_scale, spread};
+use super::{FitOptions, MIN_VALUES, REFERENCE, known_power, spread};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Selection};
 use crate::device::Device;
@@ -15,6 +15,7 @@ use crate::predict::prior::KnownDevice;
 use crate::predict::{AdaptOptions, DeviceModel, Encoded, MetricModel, MetricPrior, Predictor, Probe};
 use crate::seed::Seed;
 use crate::space::{Architecture, Precision};
+use crate::stats;
 
 /// Share of a device's values that it is fitted to where the others tell how far off that is.
 const FITTED: f64 = 0.8;
@@ -192,10 +193,8 @@ impl<'a> OwnDevice<'a> {
         // Of all architectures, as that of the other known devices, not of those that happened to be measured.
         let predicted = posterior.predict(basis);
         let logs: Vec<f64> = predicted.iter().map(|one| f64::from(one.mean)).collect();
-        let (level, scale) = level_and_scale(&logs);
-        let mut centre = posterior.mean.map(f64::from);
-        centre[0] -= level;
-        centre /= scale;
+        let (profile, _) = posterior.profile();
+        let centre = posterior.residual();
         let noise = f64::from(posterior.noise_variance).sqrt();
         let datasheet = self.datasheet().clone();
         let device = KnownDevice {
@@ -203,11 +202,13 @@ impl<'a> OwnDevice<'a> {
             unit: datasheet.unit.clone(),
             precision: self.precision,
             output: None,
-            level,
-            scale,
-            noise: held_out.error(metric, learned).map_or(noise, |error| error.max(noise)) / scale,
-            physics_share: 0.0,
-            physics: DVector::zeros(0),
+            level: stats::quantile(&logs, 0.5).unwrap_or_default(),
+            profile,
+            covariance: posterior.covariance(),
+            offset: 0.0,
+            scale: noise.max(1e-4),
+            residual_share: 0.0,
+            noise: held_out.error(metric, learned).map_or(noise, |error| error.max(noise)),
             datasheet,
         };
         let mut learned = learned.clone();

@@ -5,31 +5,33 @@ mod accuracy;
 mod calibration;
 mod columns;
 mod extend;
+mod known;
 mod options;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::power::KnownPower;
-use super::prior::{KnownDevice, Reference, SyntheticDevices};
+use super::prior::{KnownDevice, Reference};
 use super::train::{self, Run, Split, Table};
-use super::{AccuracyModel, DeviceMetrics, Predictor};
+use super::{AccuracyModel, DeviceMetrics, Encoded, Predictor};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Task};
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::seed::Seed;
-use crate::space::{Architecture, InputSize, Network, SearchSpace};
+use crate::space::{Architecture, InputSize};
 use crate::stats;
 use accuracy::fit_accuracy;
 use calibration::Rows;
-use columns::{Column, columns};
+use columns::columns;
+use known::{Values, known_devices, table, with_residuals};
 
 pub use extend::extend;
 pub use options::FitOptions;
@@ -38,8 +40,6 @@ pub use options::FitOptions;
 const REFERENCE: usize = 1500;
 /// Fewest values from which a device's function can be learned.
 const MIN_VALUES: usize = 30;
-/// Targets further than this many spreads from the median are winsorised: set to that bound.
-const MAX_SPREADS: f64 = 5.0;
 
 /// Learns a predictor.
 ///
@@ -74,12 +74,11 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
         classes,
     );
 
-    let known: Vec<(Metric, KnownDevice)> = columns
-        .iter()
-        .enumerate()
-        .map(|(output, column)| (column.metric, standardisation(dataset, column, output, &split)))
-        .collect();
-    let table = table(dataset, &encoder, &used, &columns, &known);
+    let architectures = split.architectures(dataset, &used);
+    let (features, counts) = encoder.encode_and_count(dataset.space, &architectures);
+    let values = Values::new(&columns, &used, &split, &counts);
+    let known = known_devices(dataset, &columns, &values);
+    let table = table(features, &values, &known);
     let ensemble = train::fit("latency", &table, &split.columns(&used), &options.towers, run)?;
     let predicted = ensemble.predict(&table.inputs, run.device);
     let accuracy = match (&task, accuracies.is_empty()) {
@@ -87,14 +86,15 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
         _ => None,
     };
     let reference = reference(dataset, &encoder, &ensemble, input, classes, run);
-    let synthetic = SyntheticDevices::fit(&reference, &mut run.seed.stream("synthetic"));
-    let known = with_physics(known, &table, &predicted, &synthetic, &split.columns(&used));
+    let known = with_residuals(known, &table, &predicted, &split.columns(&used));
     let rows = Rows {
-        table: &table,
-        predicted: &predicted,
+        encoded: &Encoded {
+            features: table.inputs,
+            outputs: predicted,
+            counts,
+        },
+        logs: &values.logs,
         reference: &reference,
-        synthetic: &synthetic,
-        devices: &dataset.devices,
         known: &known,
         seed: run.seed,
     };
@@ -110,11 +110,12 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
         id: String::new(),
         encoder,
         ensemble,
-        powers: known_powers(&known, &table),
+        powers: known_powers(&known, &values.logs),
         metrics,
         accuracy,
         compute: run.device.clone(),
         table: OnceLock::new(),
+        reference: OnceLock::new(),
     })
 }
 
@@ -143,17 +144,18 @@ pub fn accuracy_model(
 }
 
 /// Power of every device with both a latency and an energy of the same architectures.
-fn known_powers(known: &[(Metric, KnownDevice)], table: &Table) -> Vec<KnownPower> {
-    let of = |metric| known.iter().filter(move |one| one.0 == metric).map(|one| &one.1);
-    let both = of(Metric::Energy).enumerate().filter_map(|(position, energy)| {
-        let latency = of(Metric::Latency).find(|device| device.id == energy.id)?;
-        let log = |device: &KnownDevice, column: usize| device.level + device.scale * target(table, device, column);
-        let logs: Vec<f64> = (0..table.targets.ncols())
-            .map(|column| log(energy, column) - log(latency, column))
-            .filter(|log| !log.is_nan())
-            .collect();
-        known_power(position, &logs)
-    });
+fn known_powers(known: &[(Metric, KnownDevice)], logs: &DMatrix<f64>) -> Vec<KnownPower> {
+    let of = |metric| known.iter().enumerate().filter(move |(_, one)| one.0 == metric);
+    let both = of(Metric::Energy)
+        .enumerate()
+        .filter_map(|(position, (energy_row, (_, energy)))| {
+            let (latency_row, _) = of(Metric::Latency).find(|(_, (_, device))| device.id == energy.id)?;
+            let powers: Vec<f64> = (logs.row(energy_row).iter().zip(logs.row(latency_row).iter()))
+                .map(|(energy, latency)| energy - latency)
+                .filter(|log| !log.is_nan())
+                .collect();
+            known_power(position, &powers)
+        });
     both.collect()
 }
 
@@ -224,114 +226,6 @@ impl Parts {
     }
 }
 
-/// Level and scale of a device's values, from training architectures only.
-fn standardisation(dataset: &Dataset, column: &Column, output: usize, split: &Parts) -> KnownDevice {
-    let device = &dataset.devices[column.device];
-    let logs: Vec<f64> = column
-        .values
-        .iter()
-        .filter(|(architecture, _)| !split.validation.contains(architecture))
-        .map(|(_, value)| value.ln())
-        .collect();
-    let (level, scale) = level_and_scale(&logs);
-    KnownDevice {
-        id: device.id.clone(),
-        unit: device.unit.clone(),
-        precision: column.precision,
-        output: Some(output),
-        level,
-        scale,
-        noise: 0.0,
-        physics_share: 0.0,
-        physics: DVector::zeros(0),
-        datasheet: device.clone(),
-    }
-}
-
-/// Median and spread of logarithms.
-fn level_and_scale(logs: &[f64]) -> (f64, f64) {
-    let level = stats::quantile(logs, 0.5).unwrap_or_default();
-    let away: Vec<f64> = logs.iter().map(|log| (log - level).abs()).collect();
-    // 1.4826 makes the median absolute deviation estimate a normal standard deviation. Values in whole ms can have most
-    // of them equal, which the mean deviation survives.
-    let median = 1.4826 * stats::quantile(&away, 0.5).unwrap_or_default();
-    let mean = 1.2533 * stats::mean(&away).unwrap_or_default();
-    (level, median.max(0.3 * mean).max(1e-4))
-}
-
-/// The standardised value of a device in a column of the table; NaN where none was measured.
-fn target(table: &Table, device: &KnownDevice, column: usize) -> f64 {
-    device
-        .output
-        .map_or(f64::NAN, |output| f64::from(table.targets[(output, column)]))
-}
-
-/// Encoded architectures and standardised targets, one column per used architecture.
-fn table(
-    dataset: &Dataset,
-    encoder: &Encoder,
-    used: &[u32],
-    columns: &[Column],
-    known: &[(Metric, KnownDevice)],
-) -> Table {
-    let architectures: Vec<Architecture> = used
-        .iter()
-        .map(|&position| dataset.architectures[position as usize].clone())
-        .collect();
-    let place: HashMap<u32, usize> = used
-        .iter()
-        .enumerate()
-        .map(|(column, &position)| (position, column))
-        .collect();
-    let mut targets = DMatrix::from_element(columns.len(), used.len(), f32::NAN);
-    for (row, (column, (_, device))) in columns.iter().zip(known).enumerate() {
-        for (position, value) in &column.values {
-            let standardised = (value.ln() - device.level) / device.scale;
-            targets[(row, place[position])] = standardised.clamp(-MAX_SPREADS, MAX_SPREADS) as f32;
-        }
-    }
-    Table {
-        inputs: encoder.encode(dataset.space, &architectures),
-        targets,
-    }
-}
-
-/// Mixes each device's tower function with what synthetic devices say of it, as validation architectures ask for, and adds the
-/// noise that is left there.
-fn with_physics(
-    known: Vec<(Metric, KnownDevice)>,
-    table: &Table,
-    towers: &DMatrix<f32>,
-    synthetic: &SyntheticDevices,
-    split: &Split,
-) -> Vec<(Metric, KnownDevice)> {
-    let basis = synthetic.basis(towers, &table.inputs);
-    let mixed = |(output, (metric, mut device)): (usize, (Metric, KnownDevice))| {
-        let target = |column: usize| f64::from(table.targets[(output, column)]);
-        let measured = |columns: &[usize]| -> Vec<usize> {
-            let has = |column: &usize| !target(*column).is_nan();
-            columns.iter().copied().filter(has).collect()
-        };
-        let (training, validation) = (measured(&split.training), measured(&split.validation));
-        let from_towers: Vec<f64> = (validation.iter())
-            .map(|&column| target(column) - f64::from(towers[(output, column)]))
-            .collect();
-        let values = DVector::from_iterator(training.len(), training.iter().map(|&column| target(column)));
-        device.physics = SyntheticDevices::explain(&basis.select_columns(&training), &values, spread(&from_towers));
-        let explained = basis.select_columns(&validation).tr_mul(&device.physics);
-        let from_physics: Vec<f64> = (validation.iter().zip(explained.iter()))
-            .map(|(&column, explained)| target(column) - explained)
-            .collect();
-        device.physics_share = best_share(&from_towers, &from_physics);
-        let left: Vec<f64> = (from_towers.iter().zip(&from_physics))
-            .map(|(tower, physics)| tower + device.physics_share * (physics - tower))
-            .collect();
-        device.noise = spread(&left);
-        (metric, device)
-    };
-    known.into_par_iter().enumerate().map(mixed).collect()
-}
-
 /// The share of the second predictor in the mixture whose squared error is least, between 0 and 1, from the errors of both.
 fn best_share(first: &[f64], second: &[f64]) -> f64 {
     let pairs = || first.iter().zip(second).map(|(first, second)| (first, first - second));
@@ -365,19 +259,6 @@ fn errors<'a>(
         .filter(|error| !error.is_nan())
 }
 
-/// The network as written and the live one.
-pub(super) fn both_networks(
-    space: &dyn SearchSpace,
-    architecture: &Architecture,
-    input: InputSize,
-    classes: u32,
-) -> (Network, Network) {
-    (
-        space.lower_as_written(architecture, input, classes),
-        space.lower(architecture, input, classes),
-    )
-}
-
 fn reference(
     dataset: &Dataset,
     encoder: &Encoder,
@@ -388,14 +269,16 @@ fn reference(
 ) -> Reference {
     let mut rng = run.seed.stream("reference");
     let architectures: Vec<Architecture> = (0..REFERENCE).map(|_| dataset.space.sample(&mut rng)).collect();
-    let features = encoder.encode(dataset.space, &architectures);
+    let (features, counts) = encoder.encode_and_count(dataset.space, &architectures);
     Reference {
-        outputs: ensemble.predict(&features, run.device),
-        features,
+        encoded: Encoded {
+            outputs: ensemble.predict(&features, run.device),
+            features,
+            counts,
+        },
         networks: architectures
             .par_iter()
-            .map(|one| both_networks(dataset.space, one, input, classes))
+            .map(|one| dataset.space.lower_as_written(one, input, classes))
             .collect(),
-        degenerate_features: encoder.positions_of_degenerate(dataset.space),
     }
 }

@@ -71,7 +71,12 @@ pub(super) fn active_edges(genes: &[u8]) -> [bool; 6] {
 fn append_cell(network: &mut NetworkBuilder, input: FeatureMap, genes: &[u8], kept: [bool; 6]) -> FeatureMap {
     let mut nodes = [Some(input), None, None, None];
     for (edge, (source, target)) in EDGES.into_iter().enumerate() {
-        if !kept[edge] || genes[edge] == NONE {
+        if !kept[edge] {
+            continue;
+        }
+        if genes[edge] == NONE {
+            // An eager runtime makes the zeros that this edge carries.
+            network.zero(input);
             continue;
         }
         let source = *nodes[source].get_or_insert_with(|| network.zero(input));

@@ -1,0 +1,184 @@
+//! What a network does, in counts of each kind of work.
+//!
+//! Counts come in [`PARTS`]: what the output needs (live); of a network whose output does not depend on its input, what is left
+//! when dead layers are removed; layers that the output reads but that zeros lead to; layers that nothing reads; and the last two
+//! of a network whose output is constant.
+
+use super::{
+    ACTIVATIONS, CHANNELS, COUNTS, DEPTHWISE, ELEMENTWISE, FIXED, GROUPED, KINDS, LAUNCH_DENSE, LAUNCH_DEPTHWISE,
+    LAUNCH_OTHER, LAUNCH_POOLING, OUTPUTS, POINTWISE, POOLED, SPATIAL, STEP, WEIGHTS, ZEROS,
+};
+use crate::space::{Layer, Network, Operation};
+
+/// The parts in order.
+const LIVE: usize = 0;
+const KEPT: usize = 1;
+const CONSTANT: usize = 2;
+const UNREAD: usize = 3;
+const DEAD: usize = 4;
+
+/// Counts of one network for one input: [`KINDS`] of each part, one part after another.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Work {
+    /// `[COUNTS]`.
+    pub counts: Vec<f64>,
+}
+
+impl Work {
+    /// Of a network without dead layers whose output depends on its input.
+    pub fn of(network: &Network) -> Work {
+        let mut work = Work::none();
+        if network.output_depends_on_input() {
+            work.add_all(LIVE, network);
+        } else {
+            work.add_all(KEPT, network);
+        }
+        work
+    }
+
+    /// Of a network as it is written, `live` being the same without dead layers.
+    pub fn as_written(written: &Network, live: &Network) -> Work {
+        let mut work = Work::of(live);
+        if work.part(LIVE)[STEP] == 0.0 {
+            // Constant: whatever is not kept is dead.
+            let mut all = Work::none();
+            all.add_all(DEAD, written);
+            all.add_zeros(DEAD, written);
+            for kind in 1..KINDS {
+                let kept = work.part(KEPT)[kind];
+                work.part_mut(DEAD)[kind] = (all.part(DEAD)[kind] - kept).max(0.0);
+            }
+            return work;
+        }
+        let (needed, read) = (needed(written), read(written));
+        for node in written.nodes().filter(|node| !needed[node.id]) {
+            work.add(if read[node.id] { CONSTANT } else { UNREAD }, node.layer);
+        }
+        work.add_zeros(UNREAD, written);
+        let steps = |network: &Network| f64::from(network.critical_path_layers());
+        let read_steps = steps(&written.without_dead_nodes());
+        work.part_mut(CONSTANT)[STEP] = (read_steps - steps(live)).max(0.0);
+        work.part_mut(UNREAD)[STEP] = (steps(written) - read_steps.max(steps(live))).max(0.0);
+        work
+    }
+
+    fn none() -> Work {
+        let mut counts = vec![0.0; COUNTS];
+        counts[FIXED] = 1.0;
+        Work { counts }
+    }
+
+    fn part(&self, part: usize) -> &[f64] {
+        &self.counts[part * KINDS..(part + 1) * KINDS]
+    }
+
+    fn part_mut(&mut self, part: usize) -> &mut [f64] {
+        &mut self.counts[part * KINDS..(part + 1) * KINDS]
+    }
+
+    fn add_all(&mut self, part: usize, network: &Network) {
+        for layer in network.layers() {
+            self.add(part, layer);
+        }
+        self.part_mut(part)[STEP] += f64::from(network.critical_path_layers());
+    }
+
+    /// Zeros that no node reads: those that are read are counted with what reads them.
+    fn add_zeros(&mut self, part: usize, network: &Network) {
+        let mut is_read = vec![false; network.nodes().len()];
+        for node in network.nodes() {
+            for &input in node.inputs {
+                is_read[input as usize] = true;
+            }
+        }
+        let zeros = network
+            .nodes()
+            .filter(|node| node.layer.operation == Operation::Zero && !is_read[node.id]);
+        self.part_mut(part)[ZEROS] += zeros.count() as f64;
+    }
+
+    fn add(&mut self, part: usize, layer: &Layer) {
+        if !layer.starts_kernel() {
+            return;
+        }
+        let counts = self.part_mut(part);
+        let (macs, outputs) = (layer.macs() as f64, layer.output.elements() as f64);
+        let elements = layer.activation_elements() as f64;
+        counts[WEIGHTS] += layer.weight_elements() as f64;
+        match layer.operation {
+            Operation::Convolution(_) => {
+                counts[ACTIVATIONS] += elements;
+                counts[OUTPUTS] += macs / outputs;
+                if layer.is_depthwise() {
+                    counts[DEPTHWISE] += macs;
+                    counts[LAUNCH_DEPTHWISE] += 1.0;
+                } else {
+                    add_dense(counts, layer, macs);
+                }
+            }
+            Operation::Linear => {
+                counts[POINTWISE] += macs;
+                counts[LAUNCH_DENSE] += 1.0;
+            }
+            Operation::Pooling(pooling) => {
+                counts[POOLED] += outputs * f64::from(pooling.kernel * pooling.kernel);
+                counts[LAUNCH_POOLING] += 1.0;
+            }
+            Operation::GlobalPooling => {
+                counts[POOLED] += elements;
+                counts[LAUNCH_POOLING] += 1.0;
+            }
+            _ => {
+                counts[ELEMENTWISE] += elements;
+                counts[LAUNCH_OTHER] += 1.0;
+            }
+        }
+    }
+}
+
+fn add_dense(counts: &mut [f64], layer: &Layer, macs: f64) {
+    if layer.groups() > 1 {
+        counts[GROUPED] += macs;
+        counts[LAUNCH_DEPTHWISE] += 1.0;
+        return;
+    }
+    counts[if layer.kernel() == 1 { POINTWISE } else { SPATIAL }] += macs;
+    let (inputs, outputs) = (layer.input.channels, layer.output.channels);
+    counts[CHANNELS] += macs * (1.0 / f64::from(inputs) + 1.0 / f64::from(outputs));
+    counts[LAUNCH_DENSE] += 1.0;
+}
+
+/// Which nodes the output depends on and that depend on the input.
+fn needed(network: &Network) -> Vec<bool> {
+    let mut depends: Vec<bool> = Vec::with_capacity(network.nodes().len());
+    for node in network.nodes() {
+        let mut inputs = node.inputs.iter().map(|&input| depends[input as usize]);
+        let depends_itself = match node.layer.operation {
+            Operation::Input => true,
+            Operation::Zero => false,
+            Operation::Multiply => inputs.all(|depends| depends),
+            _ => inputs.any(|depends| depends),
+        };
+        depends.push(depends_itself);
+    }
+    let read = read(network);
+    depends
+        .iter()
+        .zip(read)
+        .map(|(depends, read)| *depends && read)
+        .collect()
+}
+
+/// Which nodes the output is computed from.
+fn read(network: &Network) -> Vec<bool> {
+    let mut read = vec![false; network.nodes().len()];
+    read[network.output()] = true;
+    for node in network.nodes().rev() {
+        if read[node.id] {
+            for &input in node.inputs {
+                read[input as usize] = true;
+            }
+        }
+    }
+    read
+}
