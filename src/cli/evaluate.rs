@@ -12,7 +12,9 @@ use crate::dataset::{Dataset, Task};
 use crate::error::Result;
 use crate::evaluate::devices::{choose_devices, plural, what_counts};
 use crate::evaluate::optimizer::{OptimizerReport, OptimizerScoring, OptimizerSummary, score_optimizer};
-use crate::evaluate::predictor::{PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor};
+use crate::evaluate::predictor::{
+    ElsewhereProbes, PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor,
+};
 use crate::evaluate::task::{learned_task, task_with_accuracies};
 use crate::metric::Metric;
 use crate::predict::Predictor;
@@ -124,6 +126,12 @@ pub(crate) struct PredictorChoices {
     /// How probes are picked among the device's measurements
     #[arg(long, value_enum, default_value = "random")]
     probe_choice: ProbeChoice,
+    /// Dataset of another search space with measurements of the same devices, of which some are probes as well
+    #[arg(long)]
+    probes_from: Option<PathBuf>,
+    /// Number of probes of that other search space, drawn at random
+    #[arg(long, default_value_t = 10)]
+    other_probes: usize,
     /// Score energy instead of latency
     #[arg(long)]
     energy: bool,
@@ -185,6 +193,17 @@ impl PredictorChoices {
             protocol: self.protocol,
             choice: self.probe_choice,
             with_predicted: self.with_predicted,
+            elsewhere: match &self.probes_from {
+                Some(folder) => {
+                    let metric = if self.energy { Metric::Energy } else { Metric::Latency };
+                    Some(ElsewhereProbes::new(
+                        &Dataset::read(folder)?,
+                        metric,
+                        self.other_probes,
+                    )?)
+                }
+                None => None,
+            },
             seed: Seed(global.seed),
         };
         let report = score_predictor(&predictor, &dataset, task.as_ref(), &scoring, &global.progress())?;

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::files::{LockedFolder, read_configuration};
 use crate::optimize::{self, OptimizerConfig};
 use crate::predict::Predictor;
-use crate::predict::fit::{FitOptions, extend, fit};
+use crate::predict::fit::{FitOptions, extend, fit_with};
 use crate::seed::Seed;
 use crate::training::{Run, Session, Start};
 
@@ -55,7 +55,8 @@ pub(crate) struct OptimizerArgs {
 }
 
 /// Options of a training, which an extension does without.
-const TRAINING: [&str; 6] = [
+const TRAINING: [&str; 7] = [
+    "profiles_from",
     "task",
     "samples_per_device",
     "accuracy_samples",
@@ -71,6 +72,9 @@ pub(crate) struct PredictorArgs {
     /// Checkpoint to add the dataset's devices to, which keeps all else: a folder, or the name of a shipped one
     #[arg(long, conflicts_with_all = TRAINING)]
     from: Option<PathBuf>,
+    /// Further datasets, of other search spaces: devices that were measured there too get profiles that hold in all spaces
+    #[arg(long)]
+    profiles_from: Vec<PathBuf>,
     /// Task whose accuracy is learned, and at whose input size latencies are taken [default: the dataset's only one]
     #[arg(long)]
     task: Option<String>,
@@ -138,13 +142,17 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
         return extension(args, from, &options, &compute, global);
     }
     let dataset = args.datasets.read(global)?;
+    let others = args.profiles_from.iter().map(|folder| Dataset::read(folder));
+    let others = others.collect::<Result<Vec<Dataset>>>()?;
     let out = LockedFolder::open(&args.out)?;
     if !global.force {
         Checkpoint::check_replaceable(&args.out, None)?;
     }
     let run_file = run_file(args, None, &dataset, &options, global)?;
     let session = Session::begin(&args.out, "run.toml", &run_file, start(args.resume, global))?;
-    let (predictor, session) = trained(session, &compute, global, |run| fit(&dataset, &options, run))?;
+    let (predictor, session) = trained(session, &compute, global, |run| {
+        fit_with(&dataset, &others, &options, run)
+    })?;
     let predictor = Checkpoint::save_predictor(&out, predictor, &[("run.toml", run_file.as_bytes())])?;
     session.finish()?;
     global.say(format!(

@@ -196,15 +196,6 @@ impl Encoder {
         (encoded, counts)
     }
 
-    /// Positions, in an encoded architecture, of those of the degenerate features that vary.
-    pub(crate) fn positions_of_degenerate(&self, space: &dyn SearchSpace) -> Vec<usize> {
-        let genes: usize = space.choices().iter().map(|&choices| usize::from(choices)).sum();
-        let first = genes + 4 * PHYSICAL_FEATURES.len();
-        (0..self.kept.len())
-            .filter(|&position| self.kept[position] >= first)
-            .collect()
-    }
-
     /// Genes one-hot, then the physical features: written, their logs, live, their logs; last the degenerate features.
     fn raw(&self, space: &dyn SearchSpace, architecture: &Architecture) -> (Vec<f64>, Work) {
         let choices = space.choices();

@@ -212,6 +212,7 @@ impl Benchmark {
                     protocol,
                     choice,
                     with_predicted,
+                    elsewhere: None,
                     seed,
                 });
             }

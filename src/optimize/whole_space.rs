@@ -169,14 +169,23 @@ fn highest_mean(model: &MetricModel, limit: f64, confidence: f64) -> f32 {
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::DVector;
+
     use super::*;
-    use crate::predict::{Calibration, Posterior};
+    use crate::predict::Calibration;
+    use crate::profile::{COORDINATES, Coordinates, Setting};
 
     #[test]
     fn the_highest_mean_leaves_room_for_the_noise() {
         // Noise of 0.1 and a confidence of 90 %: the mean is 1.28155 * 0.1 below ln 5 = 1.60944.
         let model = MetricModel {
-            posterior: Posterior::new(DVector::zeros(2), DMatrix::zeros(2, 2), 0.01),
+            posterior: Posterior::new(
+                &Coordinates::zeros(),
+                &Setting { batch: 1.0 },
+                &DVector::zeros(COORDINATES),
+                DMatrix::zeros(COORDINATES, COORDINATES),
+                0.01,
+            ),
             calibration: Calibration::default(),
         };
         assert!((highest_mean(&model, 5.0, 0.9) - 1.48128).abs() < 1e-4);

@@ -119,14 +119,14 @@ pub(super) fn latency(device: &Device, typical: &TypicalNetwork) -> Expected {
     }
 }
 
-/// Logarithm of the time of a launch over that of a multiply-accumulate.
-pub(super) fn launch_over_mac(device: &Device) -> Expected {
-    let peak = entry(device, device.peak_gflops, 0);
-    let mac_ms = 2.0 / (peak.value * USED_THROUGHPUT * 1e6);
-    Expected {
-        log: (launch_ms(device) / mac_ms).ln(),
-        deviation: peak.deviation,
-    }
+/// Logarithm of the time of a launch over that of a multiply-accumulate on a device of this class and runtime; `None` without a
+/// class. The device's own throughput does not count, so that more of it never makes a network slower.
+pub(super) fn launch_over_mac(device: &Device) -> Option<f64> {
+    let (_, [gflops, ..]) = TYPICAL
+        .iter()
+        .find(|(class, _)| device.class.as_deref() == Some(class))?;
+    let mac_ms = 2.0 / (gflops * USED_THROUGHPUT * 1e6);
+    Some((launch_ms(device) / mac_ms).ln())
 }
 
 /// Time of a launch, in ms.

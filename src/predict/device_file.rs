@@ -4,9 +4,10 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{DeviceModel, Predictor};
+use super::{AdaptOptions, DeviceModel, Predictor};
 use crate::error::{Error, Result};
 use crate::files::{read_bounded, write_bytes};
+use crate::seed::Seed;
 
 /// Version of the format; a file of another one is refused.
 const FORMAT: u32 = 2;
@@ -54,11 +55,13 @@ impl DeviceModel {
         serde_json::to_vec(&written).map_err(|error| Error::io("write", &self.id)(error.into()))
     }
 
-    /// Reads a device that was adapted to with this predictor.
+    /// Reads a device that was adapted to. One that was adapted to with another predictor, of whatever search space, is adapted to
+    /// again with this one, from what was measured on it.
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] for a file that is no device, is of another format version, or holds numbers that
-    /// cannot be predicted with; [`Error::Invalid`] for a device of another predictor.
+    /// cannot be predicted with; [`Error::Invalid`] for a device of another predictor on which nothing was measured; and as
+    /// [`Predictor::adapt_again`].
     pub fn read(path: &Path, predictor: &Predictor) -> Result<DeviceModel> {
         let bytes = read_bounded(path, MAX_FILE_BYTES)?;
         let malformed =
@@ -87,6 +90,9 @@ impl DeviceModel {
             ));
         }
         let Read { device, .. } = serde_json::from_slice(&bytes).map_err(no_device)?;
+        if device.predictor != predictor.id && !device.measured.is_empty() {
+            return predictor.adapt_again(&device, &[], &AdaptOptions::measured_before(Seed(0)));
+        }
         if device.predictor != predictor.id {
             return Err(Error::Invalid {
                 what: format!("device {}", path.display()),
@@ -111,7 +117,6 @@ mod tests {
     use super::*;
     use crate::device::Device;
     use crate::predict::tests::predictor;
-    use crate::seed::Seed;
 
     type Change = fn(&mut Value);
 
@@ -137,8 +142,8 @@ mod tests {
         let path = folder.path().join("phone.json");
         let text = fs::read_to_string(&path).unwrap();
         let cases: [(&str, Change, i32, &str); 9] = [
-            ("/format", |format| *format = json!(0), 1, "version 1, found 0"),
-            ("/format", |format| *format = json!(null), 1, "version 1, found none"),
+            ("/format", |format| *format = json!(0), 1, "version 2, found 0"),
+            ("/format", |format| *format = json!(null), 1, "version 2, found none"),
             ("/device/predictor", |id| *id = json!("0000"), 2, "adapted with 0000"),
             (
                 "/device/metrics/latency/calibration/quantiles",
@@ -191,7 +196,7 @@ mod tests {
         }
         fs::write(&path, "{\"id\": \"phone\"}").unwrap();
         let old = DeviceModel::read(&path, predictor()).unwrap_err().to_string();
-        assert!(old.contains("version 1, found none"), "{old}");
+        assert!(old.contains("version 2, found none"), "{old}");
     }
 
     /// 2^32 rows of 2^32 numbers are 2^64, which the product of two sizes loses: none. With overflow checks the product panics.

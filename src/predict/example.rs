@@ -1,12 +1,14 @@
 //! A small world for the tests of adaptation: devices that run the layers of a network one after another, without noise.
 
-use nalgebra::{DMatrix, DVector};
+use nalgebra::DMatrix;
 
-use super::fit::both_networks;
-use super::prior::{KnownDevice, Prior, Reference, SyntheticDevices};
+use super::adapt::{Beliefs, Measured};
+use super::prior::{KnownDevice, Prior, Reference};
+use super::{DeviceSimilarity, Encoded, Posterior};
 use crate::device::Device;
 use crate::encode::Encoder;
 use crate::metric::Metric;
+use crate::profile::{Member, Observed, Population, Setting};
 use crate::seed::Seed;
 use crate::space::{Architecture, InputSize, NasBench201, Precision, SearchSpace};
 use crate::stats;
@@ -31,10 +33,10 @@ pub(super) struct World {
     pub(super) logs: DMatrix<f64>,
     /// The same of devices that are not among the known ones.
     pub(super) strangers: DMatrix<f64>,
-    /// `[rank, architectures]`.
+    /// `[COUNTS + rank, architectures]`.
     pub(super) basis: DMatrix<f32>,
-    /// Whether an architecture computes next to nothing.
-    pub(super) degenerate: Vec<bool>,
+    /// The same at some of them.
+    pub(super) reference: DMatrix<f64>,
     pub(super) prior: Prior,
 }
 
@@ -52,7 +54,7 @@ impl World {
         architectures.push(Architecture(vec![0; 6]));
         let input = InputSize { width: 32, height: 32 };
         let encoder = Encoder::fit(space, &architectures, input, 10);
-        let features = encoder.encode(space, &architectures);
+        let (features, counts) = encoder.encode_and_count(space, &architectures);
         let names: Vec<String> = architectures.iter().map(|one| space.print(one)).collect();
         let logs_on = |devices: &[[f64; 4]]| {
             DMatrix::from_fn(devices.len(), names.len(), |device, architecture| {
@@ -60,36 +62,50 @@ impl World {
             })
         };
         let logs = logs_on(&DEVICES);
-        let known: Vec<(Metric, KnownDevice)> = (0..DEVICES.len())
-            .map(|device| (Metric::Latency, known(device, &logs)))
-            .collect();
-        let outputs = DMatrix::from_fn(logs.nrows(), logs.ncols(), |device, architecture| {
-            ((logs[(device, architecture)] - known[device].1.level) / known[device].1.scale) as f32
-        });
-        let networks = architectures.iter().map(|one| both_networks(space, one, input, 10));
+        let known = known(&logs, &counts);
         let reference = Reference {
-            networks: networks.collect(),
-            degenerate_features: encoder.positions_of_degenerate(space),
-            outputs,
-            features,
-        };
-        let synthetic = SyntheticDevices::fit(&reference, &mut Seed(3).stream("synthetic"));
-        let prior = Prior::build(&known, Metric::Latency, &reference, &synthetic);
-        let is_degenerate = |column| {
-            reference
-                .degenerate_features
+            networks: architectures
                 .iter()
-                .any(|&row| reference.features[(row, column)] > 0.0)
+                .map(|one| space.lower_as_written(one, input, 10))
+                .collect(),
+            encoded: Encoded {
+                // No tower has anything to add.
+                outputs: DMatrix::zeros(known.len(), names.len()),
+                features,
+                counts,
+            },
         };
+        let prior = Prior::build(&known, Metric::Latency, &reference);
+        let basis = prior.basis(&reference.encoded);
         World {
-            basis: prior.basis(&reference.outputs, &reference.features),
-            degenerate: (0..architectures.len()).map(is_degenerate).collect(),
+            reference: basis.columns(0, names.len().min(256)).map(f64::from),
+            basis,
             logs,
             strangers: logs_on(&STRANGERS),
             prior,
         }
     }
+
+    /// What a device is adapted from.
+    pub(super) fn beliefs<'a>(&'a self, similarity: &'a DeviceSimilarity) -> Beliefs<'a> {
+        Beliefs {
+            prior: &self.prior,
+            similarity,
+            like: None,
+            setting: ONE_INPUT,
+            reference: &self.reference,
+        }
+    }
+
+    /// Adapts to what was measured of a device of which nothing else is said.
+    pub(super) fn adapt(&self, measured: &Measured, seed: Seed) -> Posterior {
+        let similarity = DeviceSimilarity::of(&Device::named("new"), &self.prior);
+        super::adapt::adapt(&self.beliefs(&similarity), measured, seed)
+    }
 }
+
+/// Devices of the world run one input at once.
+pub(super) const ONE_INPUT: Setting = Setting { batch: 1.0 };
 
 fn log_latency(device: &[f64; 4], architecture: &str) -> f64 {
     let count = |operation: &str| architecture.matches(operation).count() as f64;
@@ -97,20 +113,37 @@ fn log_latency(device: &[f64; 4], architecture: &str) -> f64 {
     (layers + device[3]).ln()
 }
 
-fn known(device: usize, logs: &DMatrix<f64>) -> KnownDevice {
-    let logs: Vec<f64> = logs.row(device).iter().copied().collect();
-    let level = stats::quantile(&logs, 0.5).unwrap();
-    let away: Vec<f64> = logs.iter().map(|log| (log - level).abs()).collect();
-    KnownDevice {
+fn known(logs: &DMatrix<f64>, counts: &DMatrix<f32>) -> Vec<(Metric, KnownDevice)> {
+    let of = |device: usize| -> Vec<f64> { logs.row(device).iter().copied().collect() };
+    let members: Vec<Member> = (0..logs.nrows())
+        .map(|device| Member {
+            observed: vec![Observed {
+                counts: counts.map(f64::from),
+                logs: of(device),
+                setting: ONE_INPUT,
+            }],
+            weight: 1.0,
+        })
+        .collect();
+    let population = Population::fit(&members);
+    let device = |(device, estimated): (usize, &crate::profile::Estimated)| KnownDevice {
         id: format!("device-{device}"),
         unit: format!("unit-{device}"),
         precision: Precision::Fp32,
         output: Some(device),
-        level,
-        scale: 1.4826 * stats::quantile(&away, 0.5).unwrap(),
-        noise: 0.05,
-        physics_share: 0.0,
-        physics: DVector::zeros(0),
+        level: stats::quantile(&of(device), 0.5).unwrap(),
+        profile: estimated.profile,
+        covariance: estimated.covariance,
+        offset: 0.0,
+        scale: 0.01,
+        residual_share: 0.0,
+        noise: estimated.noise[0],
         datasheet: Device::named(&format!("device-{device}")),
-    }
+    };
+    population
+        .members
+        .iter()
+        .enumerate()
+        .map(|one| (Metric::Latency, device(one)))
+        .collect()
 }

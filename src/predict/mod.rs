@@ -14,6 +14,7 @@ mod device_file;
 pub mod device_metrics;
 pub mod device_model;
 mod directions;
+mod elsewhere;
 #[cfg(test)]
 mod example;
 pub mod fit;
@@ -52,6 +53,7 @@ pub use accuracy::{Accuracy, AccuracyModel};
 pub use calibrate::Calibration;
 pub use device_metrics::DeviceMetrics;
 pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};
+pub use elsewhere::{Elsewhere, MeasuredOnce};
 pub use measured::Probe;
 pub use metric_prior::MetricPrior;
 pub use net::Ensemble;
@@ -117,6 +119,10 @@ pub struct DeviceModel {
     pub predictor: String,
     /// The precision that its values are of.
     pub precision: Precision,
+    /// Its datasheet.
+    pub datasheet: Device,
+    /// What was measured on it, in this search space and in others: enough to adapt to it with another predictor.
+    pub measured: Vec<MeasuredOnce>,
     /// What is known of each metric that the predictor learned.
     pub metrics: DeviceMetrics<MetricModel>,
 }
@@ -283,6 +289,8 @@ impl Predictor {
             probes: 0,
             predictor: self.id.clone(),
             precision: known.precision,
+            datasheet: known.datasheet.clone(),
+            measured: Vec::new(),
             metrics,
         })
     }
@@ -348,6 +356,20 @@ impl Predictor {
     /// # Errors
     /// As [`Predictor::adapt`]; implausible values are no error where they are accepted.
     pub fn adapt_with(&self, device: &Device, probes: &[Probe], options: &AdaptOptions) -> Result<DeviceModel> {
+        self.adapt_from(device, probes, &Elsewhere::default(), options)
+    }
+
+    /// As [`Predictor::adapt_with`], with what was measured on the device in other search spaces.
+    ///
+    /// # Errors
+    /// As [`Predictor::adapt_with`].
+    pub fn adapt_from(
+        &self,
+        device: &Device,
+        probes: &[Probe],
+        elsewhere: &Elsewhere,
+        options: &AdaptOptions,
+    ) -> Result<DeviceModel> {
         let precision = measured::precision(device, probes)?;
         let probed = Probed::of(probes, self.space)?;
         let encoded = self.encode(&probed.architectures);
@@ -355,7 +377,9 @@ impl Predictor {
             if !options.accept_implausible {
                 plausible::check(self, device, &probed, &encoded, metric)?;
             }
-            let measured = probed.measured(metric, &prior.basis(&encoded));
+            let own = probed.measured(metric, &prior.basis(&encoded));
+            let calibrated = own.len();
+            let measured = own.with_elsewhere(&elsewhere.logs(metric));
             let similarity = DeviceSimilarity::of(device, &prior.prior);
             let beliefs = Beliefs {
                 prior: &prior.prior,
@@ -365,15 +389,16 @@ impl Predictor {
                 reference: self.reference(),
             };
             Ok(MetricModel {
-                calibration: prior.calibration(measured.len()),
+                // Probes elsewhere make surer, but none was left out to see by how much.
+                calibration: prior.calibration(calibrated),
                 posterior: adapt::adapt(&beliefs, &measured, options.seed),
             })
         };
         let mut metrics = DeviceMetrics::new(adapt(Metric::Latency, self.metrics.latency(), None)?);
-        let timed = probed.has(Metric::Latency);
+        let timed = probed.has(Metric::Latency) || !elsewhere.logs(Metric::Latency).is_empty();
         for (metric, prior) in self.metrics.iter().filter(|(metric, _)| *metric != Metric::Latency) {
             let similarity = DeviceSimilarity::of(device, &prior.prior);
-            let from_latency = (!probed.has(metric))
+            let from_latency = (!probed.has(metric) && elsewhere.logs(metric).is_empty())
                 .then(|| self.following_latency(&prior.prior, metrics.latency(), device, &similarity))
                 .flatten();
             let model = match from_latency {
@@ -384,7 +409,7 @@ impl Predictor {
         }
         Ok(DeviceModel {
             id: device.id.clone(),
-            knowledge: if probes.is_empty() {
+            knowledge: if probes.is_empty() && elsewhere.is_empty() {
                 Knowledge::Prior
             } else {
                 Knowledge::Probes
@@ -392,7 +417,37 @@ impl Predictor {
             probes: probes.len(),
             predictor: self.id.clone(),
             precision,
+            datasheet: device.clone(),
+            measured: probes.iter().map(|probe| self.measured_once(probe)).collect(),
             metrics,
         })
+    }
+
+    /// A probe as a file keeps it.
+    fn measured_once(&self, probe: &Probe) -> MeasuredOnce {
+        MeasuredOnce::new(probe, self.space, self.encoder.input_size(), self.encoder.classes)
+    }
+
+    /// Adapts to a device that another predictor was adapted to, from what was measured on it: what was measured in this
+    /// predictor's space at its input size are probes, the rest tells of the profile. `probes` are further ones.
+    ///
+    /// # Errors
+    /// As [`Predictor::adapt_with`], and whatever is wrong with the architectures that were measured.
+    pub fn adapt_again(&self, other: &DeviceModel, probes: &[Probe], options: &AdaptOptions) -> Result<DeviceModel> {
+        let input = self.encoder.input_size();
+        let is_own = |one: &&MeasuredOnce| one.space == self.space.id() && one.input == (input.width, input.height);
+        let own = other.measured.iter().filter(is_own).map(|one| {
+            Ok(Probe {
+                design: Design::uniform(self.space.parse(&one.architecture)?, one.precision),
+                values: one.values.clone(),
+            })
+        });
+        let mut all = own.collect::<Result<Vec<Probe>>>()?;
+        all.extend_from_slice(probes);
+        let rest: Vec<MeasuredOnce> = other.measured.iter().filter(|one| !is_own(one)).cloned().collect();
+        let mut device = self.adapt_from(&other.datasheet, &all, &Elsewhere::of(&rest)?, options)?;
+        device.probes += rest.len();
+        device.measured.extend(rest);
+        Ok(device)
     }
 }

@@ -67,16 +67,19 @@ mod tests {
     use super::super::device_model::Posterior;
     use super::super::example::World;
     use super::*;
+    use crate::profile::{COORDINATES, Coordinates, Setting};
 
     #[test]
     fn energy_is_latency_times_power() {
         let mut world = World::new();
         let similarity = DeviceSimilarity::of(&Device::named("new"), &world.prior);
-        let rank = world.prior.rank();
-        let mut mean = DVector::zeros(rank);
-        mean[0] = 2.0_f64.ln();
+        let size = COORDINATES + world.prior.rank();
+        // 2 ms for every network: the fixed price alone.
+        let mut profile = Coordinates::repeat(-60.0);
+        profile[0] = 2.0_f64.ln();
+        let (mean, certain) = (DVector::zeros(size), DMatrix::zeros(size, size));
         let latency = MetricModel {
-            posterior: Posterior::new(mean, DMatrix::zeros(rank, rank), 0.01),
+            posterior: Posterior::new(&profile, &Setting { batch: 1.0 }, &mean, certain, 0.01),
             calibration: Calibration::default(),
         };
         // Datasheets of 10 W, of which 2 W would be drawn. The known ones draw 2 W and 8 W, equally like: twice as much in the

@@ -161,13 +161,8 @@ mod tests {
         logs[off] += factor.ln();
         let basis = world.basis.columns(0, count).into_owned();
         let measured = Measured::once(basis.map(f64::from), &logs);
-        let similarity = DeviceSimilarity::of(&Device::named("new"), &world.prior);
-        outliers(&measured, |measured| {
-            adapt::adapt(&world.prior, &similarity, None, measured, Seed(1))
-        })
-        .into_iter()
-        .map(|one| one.0)
-        .collect()
+        let odd = outliers(&measured, |measured| world.adapt(measured, Seed(1)));
+        odd.into_iter().map(|one| one.0).collect()
     }
 
     #[test]

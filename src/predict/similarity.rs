@@ -17,7 +17,7 @@ const APART: (f64, f64, f64) = (0.4, 0.95, 0.1);
 /// Distance at which the kernel has fallen to 1/sqrt(e).
 const BANDWIDTH: f64 = 1.0;
 /// Weight of a known device that is unlike the new one, relative to one just like it.
-const LEAST: f64 = 0.02;
+const LEAST: f64 = 0.005;
 /// Probabilities of what of the dead work a device runs, in the order of [`RUNTIMES`]: with an eager runtime, with another one, and
 /// with an unknown one.
 const EAGER: [f64; 3] = [0.9, 0.05, 0.05];
@@ -115,12 +115,10 @@ impl DeviceSimilarity {
 
 /// The kinds of synthetic devices differ in what a launch costs relative to arithmetic, of which the datasheet says something.
 fn synthetic_shares(device: &Device) -> [f64; 4] {
-    if device.is_unknown() {
+    let Some(said) = datasheet::launch_over_mac(device) else {
         return [0.25; 4];
-    }
-    let said = datasheet::launch_over_mac(device);
-    let deviation = said.deviation.hypot(LAUNCH_DEVIATION);
-    let weights = synthetic_launches().map(|log| (-0.5 * ((log - said.log) / deviation).powi(2)).exp() + LEAST);
+    };
+    let weights = synthetic_launches().map(|log| (-0.5 * ((log - said) / LAUNCH_DEVIATION).powi(2)).exp() + LEAST);
     let total: f64 = weights.iter().sum();
     weights.map(|weight| weight / total)
 }

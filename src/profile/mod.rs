@@ -25,6 +25,8 @@
 mod estimate;
 mod latency;
 mod population;
+#[cfg(test)]
+mod tests;
 mod work;
 
 use nalgebra::{SMatrix, SVector};

@@ -4,7 +4,7 @@ mod predictions;
 mod results;
 mod scores;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
@@ -13,11 +13,11 @@ use serde::{Deserialize, Serialize};
 
 use super::counts;
 use super::devices::scored_devices;
-use crate::dataset::{Dataset, Task};
+use crate::dataset::{Dataset, Selection, Task};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::metric::Metric;
-use crate::predict::Predictor;
+use crate::metric::{Metric, PerMetric};
+use crate::predict::{Elsewhere, MeasuredOnce, Predictor, Probe};
 use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 use crate::space::Architecture;
@@ -74,8 +74,19 @@ pub struct PredictorScoring {
     pub choice: ProbeChoice,
     /// Whether devices whose values are predicted count in the means.
     pub with_predicted: bool,
+    /// Measurements of another search space that are probes as well.
+    pub elsewhere: Option<ElsewhereProbes>,
     /// Where the random numbers come from.
     pub seed: Seed,
+}
+
+/// Probes of another search space.
+#[derive(Debug, Clone)]
+pub struct ElsewhereProbes {
+    /// What was measured there, by device.
+    measured: BTreeMap<String, Vec<MeasuredOnce>>,
+    /// How many of them are probes, drawn at random.
+    count: usize,
 }
 
 /// Everything measured on one device, encoded once.
@@ -84,6 +95,8 @@ struct Measured {
     architectures: Vec<Architecture>,
     values: Vec<f64>,
     basis: DMatrix<f32>,
+    /// The same in another search space.
+    elsewhere: Vec<MeasuredOnce>,
 }
 
 /// Adapts and scores.
@@ -107,7 +120,7 @@ pub fn score_predictor(
     progress.start("scoring", Unit::Count("devices"), Some(scoring.devices.len() as u64));
     for &device in &scoring.devices {
         progress.check()?;
-        let measured = Measured::of(predictor, dataset, task, scoring.metric, device)?;
+        let measured = Measured::of(predictor, dataset, task, scoring, device)?;
         for (&probes, scores) in scoring.probes.iter().zip(&mut scores) {
             let found = repeats(predictor, &measured, scoring, probes)?;
             rows.push(scores::row(&measured.device.id, probes, &found, scoring.seed));
@@ -149,9 +162,10 @@ impl Measured {
         predictor: &Predictor,
         dataset: &Dataset,
         task: Option<&Task>,
-        metric: Metric,
+        scoring: &PredictorScoring,
         device: usize,
     ) -> Result<Measured> {
+        let metric = scoring.metric;
         let rows = dataset.values(device, metric, dataset.selection(task)?)?;
         let architectures: Vec<Architecture> = rows
             .iter()
@@ -164,7 +178,63 @@ impl Measured {
             architectures,
             values: rows.iter().map(|row| row.1).collect(),
             basis: prior.basis(&encoded),
+            elsewhere: match &scoring.elsewhere {
+                Some(elsewhere) => elsewhere.of(&dataset.devices[device])?,
+                None => Vec::new(),
+            },
         })
+    }
+
+    /// Probes of the other search space, drawn at random.
+    fn drawn_elsewhere(&self, scoring: &PredictorScoring, seed: Seed) -> Result<Elsewhere> {
+        let count = scoring.elsewhere.as_ref().map_or(0, |elsewhere| elsewhere.count);
+        let mut rows: Vec<usize> = (0..self.elsewhere.len()).collect();
+        rows.shuffle(&mut seed.stream("elsewhere"));
+        rows.truncate(count);
+        let drawn: Vec<MeasuredOnce> = rows.iter().map(|&row| self.elsewhere[row].clone()).collect();
+        Elsewhere::of(&drawn)
+    }
+}
+
+/// Classes that architectures of another search space are lowered for: the classifier is a small part of a network.
+const CLASSES: u32 = 10;
+
+impl ElsewhereProbes {
+    /// `count` probes of each device of a dataset.
+    ///
+    /// # Errors
+    /// For devices that were measured at several precisions.
+    pub fn new(dataset: &Dataset, metric: Metric, count: usize) -> Result<ElsewhereProbes> {
+        let mut measured = BTreeMap::new();
+        let Some(&input) = dataset.inputs.first() else {
+            return Ok(ElsewhereProbes { measured, count });
+        };
+        for (position, device) in dataset.devices.iter().enumerate() {
+            let one = |(architecture, value): (u32, f64)| {
+                let probe = Probe::new(
+                    dataset.architectures[architecture as usize].clone(),
+                    device,
+                    PerMetric::from([(metric, value)]),
+                );
+                MeasuredOnce::new(&probe, dataset.space, input, CLASSES)
+            };
+            let values = dataset.values(position, metric, Selection::at(input))?;
+            measured.insert(device.id.clone(), values.into_iter().map(one).collect());
+        }
+        Ok(ElsewhereProbes { measured, count })
+    }
+
+    /// What was measured of a device.
+    fn of(&self, device: &Device) -> Result<Vec<MeasuredOnce>> {
+        match self.measured.get(&device.id) {
+            Some(measured) if !measured.is_empty() => Ok(measured.clone()),
+            _ => Err(Error::Invalid {
+                what: "dataset of another search space".into(),
+                expected: format!("measurements of device `{}`", device.id),
+                found: "none".into(),
+                hint: "Leave the device out, or take probes of its own space alone.".into(),
+            }),
+        }
     }
 }
 
@@ -190,7 +260,7 @@ fn repeats(
         return Err(nothing_to_score(measured, probes, left));
     }
     // Without probes, and with chosen ones, every repeat is the same.
-    let fixed = probes == 0 || scoring.choice == ProbeChoice::Chosen;
+    let fixed = (probes == 0 || scoring.choice == ProbeChoice::Chosen) && scoring.elsewhere.is_none();
     let repeats = if fixed { 1 } else { scoring.repeats };
     (0..repeats)
         .into_par_iter()

@@ -46,7 +46,7 @@ pub fn predict_devices(
     progress.start("predicting", Unit::Count("devices"), Some(scoring.devices.len() as u64));
     let one = |&device: &usize| {
         progress.check()?;
-        let measured = Measured::of(predictor, dataset, task, scoring.metric, device)?;
+        let measured = Measured::of(predictor, dataset, task, scoring, device)?;
         let seed = repeat_seed(&measured, scoring, probes, 0);
         let probed = probed(predictor, &measured, scoring, probes, seed);
         let rows = predictions(predictor, &measured, scoring, &probed, seed)?;
@@ -75,7 +75,9 @@ pub(super) fn predictions(
         Probe::new(measured.architectures[index].clone(), &measured.device, values)
     };
     let probes: Vec<Probe> = probed.iter().map(probe).collect();
-    let device = predictor.adapt_with(&measured.device, &probes, &AdaptOptions::measured_before(seed))?;
+    let elsewhere = measured.drawn_elsewhere(scoring, seed)?;
+    let options = AdaptOptions::measured_before(seed);
+    let device = predictor.adapt_from(&measured.device, &probes, &elsewhere, &options)?;
     let model = device
         .metrics
         .get(scoring.metric)

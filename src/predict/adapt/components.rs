@@ -29,8 +29,10 @@ const SAME_RUNTIME: f64 = 0.9;
 /// Standard deviation of the logarithm of a share where all of it is run, and where next to nothing is.
 const ALL_DEVIATION: f64 = 0.05;
 const NOTHING_DEVIATION: f64 = 1.0;
-/// Standard deviation by which a search space as a whole is slower, in log units.
+/// Standard deviation by which a search space as a whole is slower, in log units; and where the profile was seen in another one, which
+/// did not show all of its prices.
 const OFFSET: f64 = 0.1;
+const OFFSET_ELSEWHERE: f64 = 0.3;
 /// Widths of the directions of known residuals, and of those in which architectures differ: none, or as known devices vary; none, or
 /// a few percent where probes are many enough to tell.
 const KNOWN_WIDTHS: [f64; 2] = [0.0, 1.0];
@@ -127,6 +129,8 @@ pub(super) struct Mixture<'a> {
     /// The basis at architectures of the space, `[COUNTS + rank, reference]`.
     pub(super) reference: &'a DMatrix<f64>,
     pub(super) probes: usize,
+    /// Whether some of them were taken in another search space.
+    pub(super) elsewhere: bool,
     /// Whether what dead work a device runs makes a difference.
     pub(super) dead_work: bool,
     pub(super) population: Normal,
@@ -291,6 +295,7 @@ impl Mixture<'_> {
 
     fn widths(&self, known: f64, feature: f64) -> DVector<f64> {
         let width = |coordinate: &Coordinate| match coordinate {
+            Coordinate::Constant if self.elsewhere => OFFSET_ELSEWHERE,
             Coordinate::Constant => OFFSET,
             Coordinate::Known => known,
             Coordinate::Feature => feature,

@@ -45,6 +45,8 @@ pub struct Measured {
     noise: DVector<f64>,
     /// Variance of each logarithm that the timer's resolution alone makes.
     resolution: DVector<f64>,
+    /// Whether some were measured in another search space.
+    elsewhere: bool,
 }
 
 impl Measured {
@@ -59,9 +61,36 @@ impl Measured {
         Measured {
             basis,
             resolution: resolution_variances(logs),
+            elsewhere: false,
             logs: DVector::from_column_slice(logs),
             noise: DVector::from_iterator(times.len(), times.iter().map(|&times| 0.5 + 0.5 / times.max(1) as f64)),
         }
+    }
+
+    /// With what was measured in other search spaces: counts of work and logarithms. The residual there is not known, so that
+    /// such a value says less of the profile than one in the space itself.
+    pub fn with_elsewhere(mut self, rows: &[(&[f64], f64)]) -> Measured {
+        if rows.is_empty() {
+            return self;
+        }
+        let logs: Vec<f64> = rows.iter().map(|row| row.1).collect();
+        let (own, all) = (self.len(), self.len() + rows.len());
+        let append = |vector: DVector<f64>, more: DVector<f64>| {
+            DVector::from_fn(
+                all,
+                |index, _| if index < own { vector[index] } else { more[index - own] },
+            )
+        };
+        let resolution = resolution_variances(&logs).add_scalar(ELSEWHERE * ELSEWHERE);
+        self.basis = self.basis.resize_horizontally(all, 0.0);
+        for (mut column, (counts, _)) in self.basis.columns_mut(own, rows.len()).column_iter_mut().zip(rows) {
+            column.rows_mut(0, COUNTS).copy_from_slice(counts);
+        }
+        self.logs = append(self.logs, DVector::from_vec(logs));
+        self.noise = append(self.noise, DVector::repeat(rows.len(), 1.0));
+        self.resolution = append(self.resolution, resolution);
+        self.elsewhere = true;
+        self
     }
 
     /// Number of architectures.
@@ -97,6 +126,7 @@ impl Measured {
             logs: self.logs.select_rows(positions),
             noise: self.noise.select_rows(positions),
             resolution: self.resolution.select_rows(positions),
+            elsewhere: self.elsewhere,
         }
     }
 
@@ -107,6 +137,8 @@ impl Measured {
     }
 }
 
+/// Standard deviation of a logarithm around the profile in another search space.
+const ELSEWHERE: f64 = 0.05;
 /// Values that are all multiples of one of these were rounded to it: a timer that counts whole milliseconds, say.
 const RESOLUTIONS: [f64; 3] = [1.0, 0.5, 0.1];
 /// Values from which a resolution can be told.
@@ -154,22 +186,27 @@ struct Part {
 /// Where nothing was measured the result is the mixture itself, at the level that the datasheet says. The same measurements and
 /// seed give the same result.
 pub fn adapt(beliefs: &Beliefs, measured: &Measured, seed: Seed) -> Posterior {
-    let mixture = Mixture {
-        prior: beliefs.prior,
-        similarity: beliefs.similarity,
-        like: beliefs.like,
-        setting: beliefs.setting,
-        reference: beliefs.reference,
-        probes: measured.len(),
-        dead_work: measured.is_empty() || measured.has_dead_work(),
-        population: beliefs.prior.population(),
-    };
+    let mixture = mixture(beliefs, measured);
     let parts = if measured.is_empty() {
         unmeasured(mixture.components())
     } else {
         explained(&mixture, measured, seed)
     };
     tangent(&mixture, measured, &parts)
+}
+
+fn mixture<'a>(beliefs: &Beliefs<'a>, measured: &Measured) -> Mixture<'a> {
+    Mixture {
+        prior: beliefs.prior,
+        similarity: beliefs.similarity,
+        like: beliefs.like,
+        setting: beliefs.setting,
+        reference: beliefs.reference,
+        probes: measured.len(),
+        elsewhere: measured.elsewhere,
+        dead_work: measured.is_empty() || measured.has_dead_work(),
+        population: beliefs.prior.population(),
+    }
 }
 
 /// The mixture itself, at its components' means.

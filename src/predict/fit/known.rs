@@ -6,17 +6,21 @@ use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::columns::Column;
-use super::{Parts, best_share, spread};
-use crate::dataset::Dataset;
+use super::{MIN_VALUES, Parts, best_share, spread};
+use crate::dataset::{Dataset, Selection};
 use crate::device::Device;
+use crate::encode::Physics;
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::predict::prior::{KnownDevice, setting};
 use crate::predict::train::{Split, Table};
-use crate::profile::{Member, Observed, Population, Priced};
+use crate::profile::{COUNTS, Member, Observed, Population, Priced};
 use crate::stats;
 
 /// Values that a profile is fitted to: it has few numbers, which more values make no better.
 const VALUES_PER_PROFILE: usize = 1000;
+/// Classes that architectures of other datasets are lowered for: the classifier is a small part of a network.
+const CLASSES: u32 = 10;
 /// Residuals further than this many spreads from zero are winsorised: set to that bound.
 const MAX_SPREADS: f64 = 5.0;
 
@@ -73,20 +77,58 @@ impl Values {
     }
 }
 
-/// The device of each column with its profile.
-pub(super) fn known_devices(dataset: &Dataset, columns: &[Column], values: &Values) -> Vec<(Metric, KnownDevice)> {
+/// What was measured of a device in datasets of other search spaces.
+fn elsewhere(datasets: &[Dataset], device: &Device, metric: Metric) -> Result<Vec<Observed>> {
+    let mut observed = Vec::new();
+    for dataset in datasets {
+        let Some(position) = dataset.devices.iter().position(|one| one.id == device.id) else {
+            continue;
+        };
+        let Some(&input) = dataset.inputs.first() else { continue };
+        let values = dataset.values(position, metric, Selection::at(input))?;
+        let step = values.len().div_ceil(VALUES_PER_PROFILE).max(1);
+        let chosen: Vec<(u32, f64)> = values.into_iter().step_by(step).collect();
+        if chosen.len() < MIN_VALUES {
+            continue;
+        }
+        let counts = chosen.par_iter().map(|(architecture, _)| {
+            let architecture = &dataset.architectures[*architecture as usize];
+            Physics::of(dataset.space, architecture, input, CLASSES).work.counts
+        });
+        observed.push(Observed {
+            counts: DMatrix::from_vec(COUNTS, chosen.len(), counts.collect::<Vec<_>>().concat()),
+            logs: chosen.iter().map(|(_, value)| value.ln()).collect(),
+            setting: setting(device),
+        });
+    }
+    Ok(observed)
+}
+
+/// The device of each column with its profile, which holds in the other datasets' search spaces too.
+///
+/// # Errors
+/// For devices that were measured at several precisions there.
+pub(super) fn known_devices(
+    dataset: &Dataset,
+    others: &[Dataset],
+    columns: &[Column],
+    values: &Values,
+) -> Result<Vec<(Metric, KnownDevice)>> {
     let mut known = Vec::with_capacity(columns.len());
     // Columns come metric by metric.
     for of_metric in columns.chunk_by(|a, b| a.metric == b.metric) {
         let first = known.len();
         let device = |index: usize| &dataset.devices[of_metric[index].device];
         let settings_of = |unit: &str| (0..of_metric.len()).filter(|&other| device(other).unit == unit).count();
-        let members: Vec<Member> = (0..of_metric.len())
-            .map(|index| Member {
-                observed: vec![values.observed(first + index, device(index))],
+        let member = |index: usize| {
+            let mut observed = vec![values.observed(first + index, device(index))];
+            observed.extend(elsewhere(others, device(index), of_metric[index].metric)?);
+            Ok(Member {
+                observed,
                 weight: 1.0 / settings_of(&device(index).unit) as f64,
             })
-            .collect();
+        };
+        let members = (0..of_metric.len()).map(member).collect::<Result<Vec<Member>>>()?;
         let population = Population::fit(&members);
         for (index, estimated) in population.members.iter().enumerate() {
             let logs = values.logs.row(first + index);
@@ -110,7 +152,7 @@ pub(super) fn known_devices(dataset: &Dataset, columns: &[Column], values: &Valu
             known.push((of_metric[index].metric, device));
         }
     }
-    known
+    Ok(known)
 }
 
 /// Spread of residuals around zero.

@@ -48,6 +48,14 @@ const MIN_VALUES: usize = 30;
 /// [`Error::Unknown`] for devices and tasks that the dataset lacks,
 /// and what [`train::fit`] returns.
 pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predictor> {
+    fit_with(dataset, &[], options, run)
+}
+
+/// As [`fit`], with profiles that also hold in datasets of other search spaces, for the devices that were measured there too.
+///
+/// # Errors
+/// As [`fit`].
+pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run: &Run) -> Result<Predictor> {
     let task = dataset.resolve_task(options.task.as_deref())?;
     let columns = columns(dataset, task.as_ref(), options, run.seed)?;
     let used: BTreeSet<u32> = columns
@@ -77,7 +85,7 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
     let architectures = split.architectures(dataset, &used);
     let (features, counts) = encoder.encode_and_count(dataset.space, &architectures);
     let values = Values::new(&columns, &used, &split, &counts);
-    let known = known_devices(dataset, &columns, &values);
+    let known = known_devices(dataset, others, &columns, &values)?;
     let table = table(features, &values, &known);
     let ensemble = train::fit("latency", &table, &split.columns(&used), &options.towers, run)?;
     let predicted = ensemble.predict(&table.inputs, run.device);
