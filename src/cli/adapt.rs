@@ -38,8 +38,8 @@ pub(crate) struct AdaptArgs {
     /// `edgefit measure` writes
     #[arg(long)]
     probes: PathBuf,
-    /// The device's datasheet, from which fewer probes are needed: a TOML file or an id of the catalogue; or which device of the
-    /// dataset [default: its only one]
+    /// The device's datasheet, from which fewer probes are needed: a TOML file or an id of the catalogue; a device that was adapted to
+    /// with whatever checkpoint (.json), whose probes count as well; or which device of the dataset [default: its only one]
     #[arg(long)]
     device: Option<String>,
     /// Take values that are hardly possible as they are
@@ -84,7 +84,14 @@ pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
 pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
     global.check_out(&args.out, FileKind::Device)?;
     let advisor = global.advisor(&args.checkpoint)?;
-    let (device, probes) = if args.probes.is_dir() {
+    let earlier = match &args.device {
+        Some(path) if path.ends_with(".json") => Some(advisor.device(path)?),
+        _ => None,
+    };
+    let (device, probes) = if let Some(earlier) = &earlier {
+        let probes = read_probes(&args.probes, advisor.space(), earlier.precision)?;
+        (earlier.datasheet.clone(), probes)
+    } else if args.probes.is_dir() {
         advisor.measured(&args.probes, args.device.as_deref())?
     } else {
         let device = args.datasheet(&advisor)?;
@@ -97,16 +104,18 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
         accept_implausible: args.yes,
     };
     let predictor = advisor.predictor();
-    let model = predictor
-        .adapt_with(&device, &probes, &options)
-        .map_err(|error| unless_meant(error, "--yes"))?;
+    let adapted = match &earlier {
+        Some(earlier) => predictor.adapt_again(earlier, &probes, &options),
+        None => predictor.adapt_with(&device, &probes, &options),
+    };
+    let model = adapted.map_err(|error| unless_meant(error, "--yes"))?;
     for warning in predictor.review(&device, &probes, seed)? {
         global.say(format!("warning: {warning}"));
     }
     let written = format!(
         "adapted to {} with {} probes; wrote {}",
         device.id,
-        probes.len(),
+        model.probes,
         args.out.display()
     );
     global.write_out(&args.out, &model.to_json()?, &written)?;

@@ -114,6 +114,9 @@ struct RunFile {
     seed: u64,
     backend: String,
     datasets: Vec<String>,
+    /// Datasets of other search spaces that profiles were fitted to as well.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    profiles_from: Vec<String>,
     /// SHA-256 of what was read from them.
     data: String,
     options: FitOptions,
@@ -316,6 +319,7 @@ fn run_file(
         seed: global.seed,
         backend: backend(global),
         datasets: args.datasets.folders.iter().map(name).collect(),
+        profiles_from: args.profiles_from.iter().map(name).collect(),
         data: dataset.digest(),
         options: options.clone(),
     };

@@ -147,7 +147,7 @@ fn observed(device: &Coordinates, counts: DMatrix<f64>) -> Observed {
 
 #[test]
 fn a_profile_is_found_again() {
-    let mut device = profile(&[(FIXED, 0.4), (SPATIAL, 3e-8), (POINTWISE, 6e-8), (POOLED, 2e-7)]);
+    let device = profile(&[(FIXED, 0.4), (SPATIAL, 3e-8), (POINTWISE, 6e-8), (POOLED, 2e-7)]);
     let prior = Normal {
         mean: synthetic()[1].mean,
         covariance: Covariance::identity() * 9.0,

@@ -35,4 +35,5 @@ mod shipped;
 mod sources;
 mod sources_360;
 mod trained;
+mod transfer;
 mod tune;

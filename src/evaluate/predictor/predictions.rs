@@ -123,6 +123,7 @@ mod tests {
             architectures: Vec::new(),
             values: (1..=24).rev().map(f64::from).collect(),
             basis: DMatrix::zeros(0, 24),
+            elsewhere: Vec::new(),
         };
         let probed = [0, 1, 2, 3];
         assert_eq!(

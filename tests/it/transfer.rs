@@ -1,0 +1,90 @@
+//! A device file made in one search space serves in another: its profile holds in both.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::driver::edgefit;
+
+/// Two FBNet architectures: few and cheap blocks, and the most expensive ones.
+fn blocks() -> [String; 2] {
+    [["skip"; 22].join("-"), ["k5_e6"; 22].join("-")]
+}
+
+/// Probes of the bundled fleet's Raspberry Pi 4, `factor` times as slow, as a file.
+fn write_probes(folder: &Path, name: &str, factor: f64) {
+    let fleet = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/nasbench201-fleet/measurements.csv");
+    let table = std::fs::read_to_string(fleet).unwrap();
+    let mut probes = String::from("architecture,latency_ms\n");
+    let rows = table.lines().filter(|line| line.starts_with("raspi4,"));
+    for row in rows.step_by(7).take(10) {
+        let cells: Vec<&str> = row.split(',').collect();
+        let latency: f64 = cells[4].parse().unwrap();
+        writeln!(probes, "{},{}", cells[1], latency * factor).unwrap();
+    }
+    std::fs::write(folder.join(name), probes).unwrap();
+}
+
+/// Latency in ms and the width of its interval as a factor, of each FBNet architecture on a device.
+fn predicted(folder: &Path, device: &str) -> Vec<(f64, f64)> {
+    std::fs::write(folder.join("blocks.txt"), blocks().join("\n")).unwrap();
+    let command = format!("predict --checkpoint fbnet --device {device} --architectures {{blocks.txt}}");
+    let run = edgefit(folder, &command).succeeded();
+    let mut lines = run.stdout.lines().map(|line| line.split(',').collect::<Vec<&str>>());
+    let header = lines.next().unwrap();
+    let place = |name: &str| header.iter().position(|column| *column == name).unwrap();
+    let columns = ["latency_ms", "latency_ms_low", "latency_ms_high"].map(place);
+    lines
+        .map(|cells| {
+            let [mean, low, high] = columns.map(|column| cells[column].parse::<f64>().unwrap());
+            (mean, high / low)
+        })
+        .collect()
+}
+
+#[test]
+fn a_device_file_serves_in_every_space() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, factor) in [("pi", 1.0), ("slow", 3.0)] {
+        write_probes(folder.path(), &format!("{name}.csv"), factor);
+        let adapt =
+            format!("adapt --checkpoint nasbench201 --device raspi4 --probes {{{name}.csv}} --out {{{name}.json}}");
+        edgefit(folder.path(), &adapt).succeeded();
+    }
+    let [described, pi, slow] = ["raspi4", "{pi.json}", "{slow.json}"].map(|device| predicted(folder.path(), device));
+    // Probes elsewhere say more than the datasheet alone.
+    assert!(pi[1].1 < described[1].1, "{pi:?} {described:?}");
+    // More work takes longer, and a device that is three times as slow there is so here.
+    assert!(pi[1].0 > 1.5 * pi[0].0, "{pi:?}");
+    let factor = slow[1].0 / pi[1].0;
+    assert!((2.0..4.5).contains(&factor), "{factor}");
+}
+
+#[test]
+fn probes_of_both_spaces_count() {
+    let folder = tempfile::tempdir().unwrap();
+    write_probes(folder.path(), "pi.csv", 1.0);
+    edgefit(
+        folder.path(),
+        "adapt --checkpoint nasbench201 --device raspi4 --probes {pi.csv} --out {pi.json}",
+    )
+    .succeeded();
+    let before = predicted(folder.path(), "{pi.json}");
+    // Here it is twice as slow as the profile says.
+    let [small, large] = blocks();
+    let probes = format!(
+        "architecture,latency_ms\n{small},{}\n{large},{}\n",
+        2.0 * before[0].0,
+        2.0 * before[1].0
+    );
+    std::fs::write(folder.path().join("blocks.csv"), probes).unwrap();
+    let run = edgefit(
+        folder.path(),
+        "adapt --checkpoint fbnet --device {pi.json} --probes {blocks.csv} --out {both.json}",
+    )
+    .succeeded();
+    assert!(run.stderr.contains("with 12 probes"), "{}", run.stderr);
+    let after = predicted(folder.path(), "{both.json}");
+    let factor = after[1].0 / before[1].0;
+    assert!((1.6..2.4).contains(&factor), "{factor}");
+    assert!(after[1].1 < before[1].1, "{after:?} {before:?}");
+}
