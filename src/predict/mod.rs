@@ -17,6 +17,7 @@ mod directions;
 mod elsewhere;
 #[cfg(test)]
 mod example;
+mod explained;
 pub mod fit;
 mod measured;
 mod metric_prior;
@@ -54,6 +55,7 @@ pub use calibrate::Calibration;
 pub use device_metrics::DeviceMetrics;
 pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};
 pub use elsewhere::{Elsewhere, MeasuredOnce};
+pub use explained::{DeadWork, Explained, ExplainedKind, ExplainedMetric, PriceOrigin};
 pub use measured::Probe;
 pub use metric_prior::MetricPrior;
 pub use net::Ensemble;

@@ -1,0 +1,486 @@
+//! Where does the time of a network go on a device, by kind of work, and how surely is that known?
+//!
+//! Latency is a sum of prices times counts of work, see [`crate::profile`], so every kind of work has a share in it. The shares
+//! are those of a typical network: of the mean work of architectures drawn from the search space. Their intervals come from
+//! draws of the profile, each of which is added up exactly. What the residual adds is taken to belong to all kinds alike.
+
+use nalgebra::{DMatrix, DVector};
+use rand::rngs::StdRng;
+use rand_distr::{Distribution, StandardNormal};
+use serde::Serialize;
+
+use super::device_model::{Estimate, MetricModel, Posterior};
+use super::{DeviceModel, Knowledge, Predictor};
+use crate::error::Result;
+use crate::metric::Metric;
+use crate::profile::{COORDINATES, COUNTS, Coordinates, Covariance, KINDS, NAMES, Priced, SHARES, Setting};
+use crate::seed::Seed;
+use crate::stats::{self, INTERVAL_SHARE};
+
+/// Draws of the profile behind the intervals of shares.
+const DRAWS: usize = 200;
+/// Logarithms of prices are this far from 0 at most, so that sums of times are finite.
+const LARGEST_LOG: f64 = 300.0;
+/// From ms to ns and from mJ to nJ, and to us and uJ.
+const NANO: f64 = 1e6;
+const MICRO: f64 = 1e3;
+
+/// What each kind of work is called, what it is counted in, and how many units a ms (or mJ) has in which its price is given. In
+/// the order of [`NAMES`].
+const WORK: [(&str, &str, f64); KINDS] = [
+    ("once per run", "run", MICRO),
+    ("convolutions larger than 1x1", "MAC", NANO),
+    ("1x1 and fully connected", "MAC", NANO),
+    ("grouped convolutions", "MAC", NANO),
+    ("depthwise convolutions", "MAC", NANO),
+    ("few channels, idle lanes", "MAC / channel", NANO),
+    ("few outputs, idle threads", "MAC / output", NANO),
+    ("feature maps of convolutions", "element", NANO),
+    ("weights read", "element", NANO),
+    ("pooling", "element", NANO),
+    ("elementwise layers", "element", NANO),
+    ("launches of dense layers", "launch", MICRO),
+    ("launches of depthwise layers", "launch", MICRO),
+    ("launches of pooling", "launch", MICRO),
+    ("launches of other layers", "launch", MICRO),
+    ("steps one after another", "step", MICRO),
+    ("feature maps of zeros", "feature map", MICRO),
+];
+
+/// What each of the [`SHARES`] is a share of, and the parts of [`crate::profile::work`] that it is due in.
+const DEAD_WORK: [(&str, [usize; 2]); SHARES] = [
+    ("networks whose output is constant", [1, 4]),
+    ("layers that zeros lead to", [2, 4]),
+    ("layers that nothing reads", [3, 3]),
+];
+
+/// Prices and shares of the kinds of work on one device. Every interval holds 90 %.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Explained {
+    /// Where the knowledge of the device comes from.
+    pub knowledge: Knowledge,
+    /// Number of probes.
+    pub probes: usize,
+    /// Inputs computed at once. Weights, launches, steps and runs are paid for once per batch, all else once per input.
+    pub batch_size: f64,
+    /// Every metric of the device, latency first.
+    pub metrics: Vec<ExplainedMetric>,
+}
+
+/// One metric of a device.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExplainedMetric {
+    /// Latency or energy.
+    pub metric: Metric,
+    /// Unit of `typical`.
+    pub unit: &'static str,
+    /// How the prices came to be known.
+    pub prices: PriceOrigin,
+    /// A batch of a typical network: the means, over architectures drawn from the space, of the prediction and of both ends of
+    /// its interval.
+    pub typical: Estimate,
+    /// The kinds of work that occur in the search space, the largest share first.
+    pub kinds: Vec<ExplainedKind>,
+    /// Share of what cannot affect the output, which is in the shares of its kinds too, in percent; `None` where the space has
+    /// no such work.
+    pub dead_percent: Option<Estimate>,
+    /// How much of such work is run.
+    pub dead: Vec<DeadWork>,
+}
+
+/// How the prices of a metric came to be known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PriceOrigin {
+    /// Fitted to the measurements that were trained on.
+    Fitted,
+    /// Adapted from probes.
+    Adapted,
+    /// Predicted from the datasheet.
+    Datasheet,
+    /// Those of latency, times a power that the datasheet and devices like it say.
+    Latency,
+}
+
+/// One kind of work.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ExplainedKind {
+    /// One of [`NAMES`].
+    pub kind: &'static str,
+    /// What that is.
+    pub work: &'static str,
+    /// Its expected share of the time (or energy) of a typical network, in percent. Those of all kinds add up to 100.
+    pub share_percent: Estimate,
+    /// Median price.
+    pub price: Estimate,
+    /// What the price is in, such as `ns per MAC`.
+    pub price_unit: String,
+}
+
+/// Work that cannot affect the output.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeadWork {
+    /// What it is.
+    pub work: &'static str,
+    /// How much of it the runtime runs, in percent.
+    pub run_percent: Estimate,
+}
+
+impl Explained {
+    /// A metric, where the device has it.
+    pub fn metric(&self, metric: Metric) -> Option<&ExplainedMetric> {
+        self.metrics.iter().find(|one| one.metric == metric)
+    }
+
+    /// How the prices of a metric came to be known, as it is said after "prices".
+    pub fn origin(&self, prices: PriceOrigin) -> String {
+        match prices {
+            PriceOrigin::Fitted => "fitted to its measurements".into(),
+            PriceOrigin::Adapted if self.probes == 1 => "adapted from 1 probe".into(),
+            PriceOrigin::Adapted => format!("adapted from {} probes", self.probes),
+            PriceOrigin::Datasheet => "predicted from its datasheet".into(),
+            PriceOrigin::Latency => "those of its latency times the power expected".into(),
+        }
+    }
+}
+
+impl Predictor {
+    /// Prices and shares of the kinds of work on a device, of every metric. The same device always gives the same result.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a device of another predictor.
+    ///
+    /// [`Error::Invalid`]: crate::error::Error::Invalid
+    pub fn explain(&self, device: &DeviceModel) -> Result<Explained> {
+        self.check_device(device)?;
+        let reference = self.reference();
+        let work = reference.rows(0, COUNTS).column_mean();
+        let basis = reference.map(|value| value as f32);
+        let explained = |(metric, model): (Metric, &MetricModel)| {
+            let believed = Believed::new(&model.posterior, self.fitted(device, metric));
+            let (kinds, dead_percent) = believed.shares(metric, &work);
+            ExplainedMetric {
+                metric,
+                unit: metric.unit(),
+                prices: price_origin(device, metric),
+                typical: typical(model, &basis),
+                kinds,
+                dead_percent,
+                dead: believed.dead(&work),
+            }
+        };
+        Ok(Explained {
+            knowledge: device.knowledge,
+            probes: device.probes,
+            batch_size: device.metrics.latency().posterior.setting().batch,
+            metrics: device.metrics.iter().map(explained).collect(),
+        })
+    }
+
+    /// How well the profile of a device that was trained on is known, which its model leaves out: that predicts without
+    /// uncertainty of prices.
+    fn fitted(&self, device: &DeviceModel, metric: Metric) -> Option<&Covariance> {
+        if device.knowledge != Knowledge::Known {
+            return None;
+        }
+        let known = |metric| {
+            let known = &self.metrics.get(metric)?.prior.known;
+            known.iter().find(|one| one.id == device.id)
+        };
+        let known = known(metric).or_else(|| known(Metric::Latency))?;
+        Some(&known.covariance)
+    }
+}
+
+fn price_origin(device: &DeviceModel, metric: Metric) -> PriceOrigin {
+    let prices = |metric| device.metrics.get(metric).map(|model| model.posterior.prices());
+    // Where a metric follows from latency its prices are the same, and its level is apart from them.
+    let follows = metric != Metric::Latency && prices(metric) == prices(Metric::Latency);
+    match device.knowledge {
+        Knowledge::Prior => PriceOrigin::Datasheet,
+        Knowledge::Known | Knowledge::Probes if follows => PriceOrigin::Latency,
+        Knowledge::Known => PriceOrigin::Fitted,
+        Knowledge::Probes => PriceOrigin::Adapted,
+    }
+}
+
+/// Means of the predictions at some architectures and of the ends of their intervals; `basis` is `[COUNTS + rank, architectures]`.
+fn typical(model: &MetricModel, basis: &DMatrix<f32>) -> Estimate {
+    let predictions = model.predict(basis).into_iter();
+    let estimates: Vec<Estimate> = predictions.map(|one| model.estimate(one, INTERVAL_SHARE)).collect();
+    let mean = |of: fn(&Estimate) -> f64| estimates.iter().map(of).sum::<f64>() / estimates.len() as f64;
+    Estimate {
+        mean: mean(|one| one.mean),
+        low: mean(|one| one.low),
+        high: mean(|one| one.high),
+    }
+}
+
+/// A Gaussian over the profile.
+struct Believed {
+    mean: Coordinates,
+    /// `[parts, COORDINATES]`, `R` with `R' R` the covariance.
+    root: DMatrix<f64>,
+    setting: Setting,
+}
+
+impl Believed {
+    /// What a posterior says, `fitted` being how well its profile is known where it says nothing of that.
+    fn new(posterior: &Posterior, fitted: Option<&Covariance>) -> Believed {
+        let own = posterior.root().columns(0, COORDINATES).map(f64::from);
+        let parts = own.nrows();
+        let mut root = own.resize_vertically(parts + fitted.map_or(0, |_| COORDINATES), 0.0);
+        if let Some(covariance) = fitted {
+            let eigen = covariance.symmetric_eigen();
+            for (index, value) in eigen.eigenvalues.iter().enumerate() {
+                let row = eigen.eigenvectors.column(index).transpose() * value.max(0.0).sqrt();
+                root.row_mut(parts + index).copy_from(&row);
+            }
+        }
+        Believed {
+            mean: posterior.profile().0,
+            root,
+            setting: posterior.setting(),
+        }
+    }
+
+    fn draw(&self, rng: &mut StdRng) -> Coordinates {
+        let standard = DVector::from_iterator(
+            self.root.nrows(),
+            StandardNormal.sample_iter(rng).take(self.root.nrows()),
+        );
+        let away: DVector<f64> = self.root.tr_mul(&standard);
+        Coordinates::from_fn(|index, _| (self.mean[index] + away[index]).clamp(-LARGEST_LOG, LARGEST_LOG))
+    }
+
+    /// Median of the exponential of a coordinate, with its interval.
+    fn exponential(&self, index: usize) -> Estimate {
+        let beyond = stats::normal_quantile(0.5 + INTERVAL_SHARE / 2.0) * self.root.column(index).norm();
+        let value = |log: f64| log.clamp(-LARGEST_LOG, LARGEST_LOG).exp();
+        let mean = self.mean[index];
+        Estimate {
+            mean: value(mean),
+            low: value(mean - beyond),
+            high: value(mean + beyond),
+        }
+    }
+
+    /// The kinds that occur in `work` (`[COUNTS]`), the largest share first, and the share of what cannot affect the output.
+    fn shares(&self, metric: Metric, work: &DVector<f64>) -> (Vec<ExplainedKind>, Option<Estimate>) {
+        let mut rng = Seed(0).stream("explain");
+        let drawn: Vec<Shares> = (0..DRAWS)
+            .map(|_| Shares::of(&self.draw(&mut rng), &self.setting, work))
+            .collect();
+        let percent = |of: &dyn Fn(&Shares) -> f64| expected(drawn.iter().map(|one| 100.0 * of(one)).collect());
+        let occurs = |kind: &usize| work.iter().skip(*kind).step_by(KINDS).any(|&count| count > 0.0);
+        let mut kinds: Vec<ExplainedKind> = (0..KINDS)
+            .filter(occurs)
+            .map(|kind| self.kind(metric, kind, percent(&|shares| shares.kinds[kind])))
+            .collect();
+        kinds.sort_by(|a, b| b.share_percent.mean.total_cmp(&a.share_percent.mean));
+        let has_dead = work.iter().skip(KINDS).any(|&count| count > 0.0);
+        (kinds, has_dead.then(|| percent(&|shares| shares.dead)))
+    }
+
+    fn kind(&self, metric: Metric, kind: usize, share_percent: Estimate) -> ExplainedKind {
+        let (work, unit, scale) = WORK[kind];
+        let price = self.exponential(kind);
+        let prefix = if scale == NANO { "n" } else { "u" };
+        let base = if metric == Metric::Energy { "J" } else { "s" };
+        ExplainedKind {
+            kind: NAMES[kind],
+            work,
+            share_percent,
+            price: scaled(price, scale),
+            price_unit: format!("{prefix}{base} per {unit}"),
+        }
+    }
+
+    /// How much of the work that cannot affect the output is run, of what occurs in `work`.
+    fn dead(&self, work: &DVector<f64>) -> Vec<DeadWork> {
+        let occurs = |parts: &[usize; 2]| {
+            let mut counts = parts.iter().flat_map(|part| &work.as_slice()[part * KINDS..][..KINDS]);
+            counts.any(|&count| count > 0.0)
+        };
+        let one = |(share, (work, parts)): (usize, &(&'static str, [usize; 2]))| {
+            let run = scaled(self.exponential(KINDS + share), 100.0);
+            let at_most_all = |percent: f64| percent.min(100.0);
+            occurs(parts).then_some(DeadWork {
+                work,
+                run_percent: Estimate {
+                    mean: at_most_all(run.mean),
+                    low: at_most_all(run.low),
+                    high: at_most_all(run.high),
+                },
+            })
+        };
+        DEAD_WORK.iter().enumerate().filter_map(one).collect()
+    }
+}
+
+/// Shares of a sum of work at prices, 0 to 1.
+struct Shares {
+    kinds: [f64; KINDS],
+    /// Of what cannot affect the output.
+    dead: f64,
+}
+
+impl Shares {
+    fn of(profile: &Coordinates, setting: &Setting, work: &DVector<f64>) -> Shares {
+        let prices = Priced::new(profile, setting).prices;
+        let mut kinds = [0.0; KINDS];
+        let mut dead = 0.0;
+        for (index, (price, count)) in prices.iter().zip(work.iter()).enumerate() {
+            kinds[index % KINDS] += price * count;
+            if index >= KINDS {
+                dead += price * count;
+            }
+        }
+        let total: f64 = kinds.iter().sum();
+        Shares {
+            kinds: kinds.map(|time| time / total),
+            dead: dead / total,
+        }
+    }
+}
+
+/// The mean of draws and the interval between their quantiles, which a mean far out in a tail widens.
+fn expected(draws: Vec<f64>) -> Estimate {
+    let mean = stats::mean(&draws).unwrap_or(f64::NAN);
+    let quantile = |probability| stats::quantile(&draws, probability).unwrap_or(f64::NAN);
+    Estimate {
+        mean,
+        low: quantile(0.5 - INTERVAL_SHARE / 2.0).min(mean),
+        high: quantile(0.5 + INTERVAL_SHARE / 2.0).max(mean),
+    }
+}
+
+fn scaled(one: Estimate, factor: f64) -> Estimate {
+    Estimate {
+        mean: factor * one.mean,
+        low: factor * one.low,
+        high: factor * one.high,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::profile::{LAUNCH_DENSE, SPATIAL};
+
+    /// 4 ns per MAC of a dense convolution, 100 us per launch, and half of what zeros lead to is run. The logarithm of the price of a
+    /// MAC has this standard deviation.
+    fn believed(deviation: f64, batch: f64) -> Believed {
+        let mut profile = Coordinates::zeros();
+        profile[SPATIAL] = 4e-6_f64.ln();
+        profile[LAUNCH_DENSE] = 0.1_f64.ln();
+        profile[KINDS + 1] = 0.5_f64.ln();
+        let mut root = DMatrix::zeros(1, COORDINATES + 2);
+        root[SPATIAL] = deviation;
+        let mean = DVector::zeros(COORDINATES + 2);
+        Believed::new(
+            &Posterior::with_root(&profile, &Setting { batch }, &mean, &root, 0.0),
+            None,
+        )
+    }
+
+    /// A million MACs and ten launches, and as many MACs again that zeros lead to.
+    fn work() -> DVector<f64> {
+        let mut work = DVector::zeros(COUNTS);
+        work[SPATIAL] = 1e6;
+        work[LAUNCH_DENSE] = 10.0;
+        work[2 * KINDS + SPATIAL] = 1e6;
+        work
+    }
+
+    #[track_caller]
+    fn is_about(one: Estimate, mean: f64, low: f64, high: f64, tolerance: f64) {
+        for (found, expected) in [(one.mean, mean), (one.low, low), (one.high, high)] {
+            assert!((found / expected - 1.0).abs() < tolerance, "{one:?}: {expected}");
+        }
+    }
+
+    #[test]
+    fn certain_prices_have_the_shares_of_their_sum() {
+        // MACs take 4 ms where they matter and 2 ms where they do not, launches 1 ms: 6/7, 1/7, and 2/7 for nothing.
+        let believed = believed(0.0, 1.0);
+        let (kinds, dead) = believed.shares(Metric::Latency, &work());
+        let names: Vec<&str> = kinds.iter().map(|one| one.kind).collect();
+        assert_eq!(names, ["spatial", "launch_dense"]);
+        for (one, share) in kinds.iter().zip([600.0 / 7.0, 100.0 / 7.0]) {
+            is_about(one.share_percent, share, share, share, 1e-6);
+        }
+        is_about(dead.unwrap(), 200.0 / 7.0, 200.0 / 7.0, 200.0 / 7.0, 1e-6);
+        is_about(kinds[0].price, 4.0, 4.0, 4.0, 1e-6);
+        is_about(kinds[1].price, 100.0, 100.0, 100.0, 1e-6);
+        assert_eq!(
+            (&*kinds[0].price_unit, &*kinds[1].price_unit),
+            ("ns per MAC", "us per launch")
+        );
+        let dead = believed.dead(&work());
+        assert_eq!((dead.len(), dead[0].work), (1, "layers that zeros lead to"));
+        is_about(dead[0].run_percent, 50.0, 50.0, 50.0, 1e-6);
+        let (energy, _) = believed.shares(Metric::Energy, &work());
+        assert_eq!(energy[1].price_unit, "uJ per launch");
+    }
+
+    #[test]
+    fn a_batch_multiplies_work_and_not_launches() {
+        // 32 times 6 ms beside 1 ms. The price of a MAC is that of one.
+        let (kinds, _) = believed(0.0, 32.0).shares(Metric::Latency, &work());
+        is_about(
+            kinds[0].share_percent,
+            19_200.0 / 193.0,
+            19_200.0 / 193.0,
+            19_200.0 / 193.0,
+            1e-6,
+        );
+        is_about(kinds[0].price, 4.0, 4.0, 4.0, 1e-6);
+    }
+
+    #[test]
+    fn what_is_not_known_widens_the_intervals() {
+        // The price of a MAC lies within a factor of exp(1.645 * 0.3) = 1.638, so that all MACs take 6 / 1.638 = 3.663 to 9.828 ms
+        // beside 1 ms: 78.55 to 90.76 %. The draws are 200, whose quantiles are a little off.
+        let (kinds, dead) = believed(0.3, 1.0).shares(Metric::Latency, &work());
+        is_about(kinds[0].price, 4.0, 4.0 / 1.638, 4.0 * 1.638, 1e-3);
+        let share = kinds[0].share_percent;
+        assert!(
+            (share.low - 78.55).abs() < 2.0 && (share.high - 90.76).abs() < 1.0,
+            "{share:?}"
+        );
+        // A third of it in every draw.
+        is_about(dead.unwrap(), share.mean / 3.0, share.low / 3.0, share.high / 3.0, 1e-6);
+        is_about(kinds[1].price, 100.0, 100.0, 100.0, 1e-6);
+        // The shares add up all the same.
+        assert!((share.mean + kinds[1].share_percent.mean - 100.0).abs() < 1e-9);
+        let width = |deviation| {
+            let (kinds, _) = believed(deviation, 1.0).shares(Metric::Latency, &work());
+            kinds[0].share_percent.high - kinds[0].share_percent.low
+        };
+        assert!(width(0.1) < width(0.3) && width(0.3) < width(0.9));
+    }
+
+    #[test]
+    fn how_well_a_fit_is_known_counts() {
+        let mut covariance = Covariance::zeros();
+        covariance[(SPATIAL, SPATIAL)] = 0.09;
+        let certain = believed(0.0, 1.0);
+        let posterior = Posterior::with_root(
+            &certain.mean,
+            &certain.setting,
+            &DVector::zeros(COORDINATES),
+            &DMatrix::zeros(1, COORDINATES),
+            0.0,
+        );
+        let fitted = Believed::new(&posterior, Some(&covariance));
+        is_about(fitted.exponential(SPATIAL), 4e-6, 4e-6 / 1.638, 4e-6 * 1.638, 1e-3);
+    }
+
+    #[test]
+    fn no_more_than_all_of_the_dead_work_is_run() {
+        let mut believed = believed(0.0, 1.0);
+        believed.mean[KINDS + 1] = 0.2;
+        is_about(believed.dead(&work())[0].run_percent, 100.0, 100.0, 100.0, 1e-9);
+    }
+}
