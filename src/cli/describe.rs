@@ -1,10 +1,11 @@
-//! `edgefit device describe`: the datasheet of this machine.
+//! `edgefit device`: the datasheet of this machine, and where the time of networks goes on any device.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::explain::{self, ExplainArgs};
 use super::{Global, print};
 use crate::device::machine::{MachineSheet, System, measured_bandwidth_gb_s, measured_peak_gflops};
 use crate::error::Result;
@@ -26,6 +27,14 @@ Examples:
 
 What cannot be known here is a comment: fill it in from the datasheet. Values marked derived or guessed deserve a look.")]
     Describe(DescribeArgs),
+    /// Say where the time of a network goes on a device, by kind of work, and what each kind costs there
+    #[command(after_help = "\
+Examples:
+  edgefit device explain --checkpoint nasbench201 --device pixel3
+  edgefit device explain --checkpoint nasbench201 --device phone.json --json
+
+Latency is a sum of prices times counts of work. Every share and every price has the interval that holds 90 %.")]
+    Explain(ExplainArgs),
 }
 
 #[derive(Debug, Args)]
@@ -45,7 +54,13 @@ pub(crate) struct DescribeArgs {
 }
 
 pub(crate) fn run(verb: &DeviceVerb, global: &Global) -> Result<ExitCode> {
-    let DeviceVerb::Describe(args) = verb;
+    match verb {
+        DeviceVerb::Describe(args) => describe(args, global),
+        DeviceVerb::Explain(args) => explain::run(args, global),
+    }
+}
+
+fn describe(args: &DescribeArgs, global: &Global) -> Result<ExitCode> {
     if let Some(out) = &args.out {
         global.check_out(out, FileKind::Datasheet)?;
     }

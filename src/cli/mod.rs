@@ -10,6 +10,7 @@ mod design;
 mod device;
 mod devices;
 mod evaluate;
+mod explain;
 mod export;
 mod interrupt;
 mod measure;
@@ -198,7 +199,7 @@ Examples:
 Ctrl-C keeps what was measured; the same command with --resume continues. docs/MEASURING.md says how it is measured, and how on
 phones and other devices.")]
     Measure(measure::MeasureArgs),
-    /// Describe this machine
+    /// Describe this machine, or say where the time of networks goes on a device
     #[command(subcommand)]
     Device(describe::DeviceVerb),
     /// Measure, adapt, design, and measure the designs, until the best within every limit is found; then export it

@@ -1,8 +1,9 @@
 //! Where does the time of a network go on a device, by kind of work, and how surely is that known?
 //!
-//! Latency is a sum of prices times counts of work, see [`crate::profile`], so every kind of work has a share in it. The shares
-//! are those of a typical network: of the mean work of architectures drawn from the search space. Their intervals come from
-//! draws of the profile, each of which is added up exactly. What the residual adds is taken to belong to all kinds alike.
+//! Latency is a sum of prices times counts of work, see [`crate::profile`], so every kind of work has a share in it.
+//! The shares are those of a typical network: of the mean work of architectures drawn from the search space. Their
+//! intervals come from draws of the profile, each of which is added up exactly. What the residual adds is taken to
+//! belong to all kinds alike.
 
 use nalgebra::{DMatrix, DVector};
 use rand::rngs::StdRng;
@@ -25,8 +26,8 @@ const LARGEST_LOG: f64 = 300.0;
 const NANO: f64 = 1e6;
 const MICRO: f64 = 1e3;
 
-/// What each kind of work is called, what it is counted in, and how many units a ms (or mJ) has in which its price is given. In
-/// the order of [`NAMES`].
+/// What each kind of work is called, what it is counted in, and how many of the units that its price is given in make a
+/// ms (or mJ). In the order of [`NAMES`].
 const WORK: [(&str, &str, f64); KINDS] = [
     ("once per run", "run", MICRO),
     ("convolutions larger than 1x1", "MAC", NANO),
@@ -61,7 +62,8 @@ pub struct Explained {
     pub knowledge: Knowledge,
     /// Number of probes.
     pub probes: usize,
-    /// Inputs computed at once. Weights, launches, steps and runs are paid for once per batch, all else once per input.
+    /// Inputs computed at once: a batch has so many times the MACs and feature maps of one input, and the same weights,
+    /// launches, steps and runs.
     pub batch_size: f64,
     /// Every metric of the device, latency first.
     pub metrics: Vec<ExplainedMetric>,
@@ -76,13 +78,13 @@ pub struct ExplainedMetric {
     pub unit: &'static str,
     /// How the prices came to be known.
     pub prices: PriceOrigin,
-    /// A batch of a typical network: the means, over architectures drawn from the space, of the prediction and of both ends of
-    /// its interval.
+    /// One batch of a typical network: the means, over architectures drawn from the space, of the prediction and of the
+    /// ends of its interval.
     pub typical: Estimate,
     /// The kinds of work that occur in the search space, the largest share first.
     pub kinds: Vec<ExplainedKind>,
-    /// Share of what cannot affect the output, which is in the shares of its kinds too, in percent; `None` where the space has
-    /// no such work.
+    /// Share of what cannot affect the output, in percent, which is in the shares of its kinds too; `None` where the
+    /// space has no such work.
     pub dead_percent: Option<Estimate>,
     /// How much of such work is run.
     pub dead: Vec<DeadWork>,
@@ -145,7 +147,7 @@ impl Explained {
 }
 
 impl Predictor {
-    /// Prices and shares of the kinds of work on a device, of every metric. The same device always gives the same result.
+    /// Prices and shares of the kinds of work on a device, of every metric. The same device always gives the same.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a device of another predictor.
@@ -204,7 +206,8 @@ fn price_origin(device: &DeviceModel, metric: Metric) -> PriceOrigin {
     }
 }
 
-/// Means of the predictions at some architectures and of the ends of their intervals; `basis` is `[COUNTS + rank, architectures]`.
+/// Means of the predictions at some architectures and of the ends of their intervals; `basis` is
+/// `[COUNTS + rank, architectures]`.
 fn typical(model: &MetricModel, basis: &DMatrix<f32>) -> Estimate {
     let predictions = model.predict(basis).into_iter();
     let estimates: Vec<Estimate> = predictions.map(|one| model.estimate(one, INTERVAL_SHARE)).collect();
@@ -265,7 +268,8 @@ impl Believed {
         }
     }
 
-    /// The kinds that occur in `work` (`[COUNTS]`), the largest share first, and the share of what cannot affect the output.
+    /// The kinds that occur in `work` (`[COUNTS]`), the largest share first, and the share of what cannot affect the
+    /// output.
     fn shares(&self, metric: Metric, work: &DVector<f64>) -> (Vec<ExplainedKind>, Option<Estimate>) {
         let mut rng = Seed(0).stream("explain");
         let drawn: Vec<Shares> = (0..DRAWS)
@@ -368,8 +372,8 @@ mod tests {
     use super::*;
     use crate::profile::{LAUNCH_DENSE, SPATIAL};
 
-    /// 4 ns per MAC of a dense convolution, 100 us per launch, and half of what zeros lead to is run. The logarithm of the price of a
-    /// MAC has this standard deviation.
+    /// 4 ns per MAC of a dense convolution, 100 us per launch, and half of what zeros lead to is run. The logarithm of
+    /// the price of a MAC has this standard deviation.
     fn believed(deviation: f64, batch: f64) -> Believed {
         let mut profile = Coordinates::zeros();
         profile[SPATIAL] = 4e-6_f64.ln();
@@ -440,8 +444,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_widens_the_intervals() {
-        // The price of a MAC lies within a factor of exp(1.645 * 0.3) = 1.638, so that all MACs take 6 / 1.638 = 3.663 to 9.828 ms
-        // beside 1 ms: 78.55 to 90.76 %. The draws are 200, whose quantiles are a little off.
+        // The price of a MAC lies within a factor of exp(1.645 * 0.3) = 1.638, so that all MACs take 6 / 1.638 = 3.663
+        // to 9.828 ms beside 1 ms: 78.55 to 90.76 %. The draws are 200, whose quantiles are a little off.
         let (kinds, dead) = believed(0.3, 1.0).shares(Metric::Latency, &work());
         is_about(kinds[0].price, 4.0, 4.0 / 1.638, 4.0 * 1.638, 1e-3);
         let share = kinds[0].share_percent;

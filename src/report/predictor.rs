@@ -1,11 +1,17 @@
 //! The report of a predictor: how good predictions on unseen devices are, and whether their intervals hold.
 
+use super::explained::{explained_sentence, explained_svg};
 use super::html::{Block, Page, Section, Table};
 use super::{CalibrationCurve, Dots, Lines, Provenance, Scatter};
 use crate::error::Result;
 use crate::evaluate::devices::{plural, what_counts};
 use crate::evaluate::predictor::{DevicePredictions, PredictorMean, PredictorReport, PredictorRow};
+use crate::metric::Metric;
+use crate::predict::{Explained, ExplainedMetric};
 use crate::stats::Interval;
+
+/// Devices that where the time goes is drawn of.
+const EXPLAINED: usize = 6;
 
 /// Puts the report together. `predictions` are those of one number of probes, which the figures are about.
 ///
@@ -21,6 +27,7 @@ pub fn predictor_page(
         against_measured(report, predictions, probes)?,
         intervals(report, predictions, probes)?,
         by_device(report, probes)?,
+        where_the_time_goes(report, predictions)?,
     ];
     if report.mean.len() > 1 {
         sections.push(by_probes(report)?);
@@ -163,6 +170,41 @@ fn by_device(report: &PredictorReport, probes: usize) -> Result<Section> {
             dots("rank correlation (SRCC)", 3, false, |row| row.spearman)?,
         ],
     })
+}
+
+/// A figure for each of the first devices.
+fn where_the_time_goes(report: &PredictorReport, predictions: &[DevicePredictions]) -> Result<Section> {
+    let explained = predictions.iter().filter_map(|device| {
+        let explained = &device.explained;
+        Some((
+            report.label(&device.device),
+            explained,
+            explained.metric(report.metric)?,
+        ))
+    });
+    let figure = |(device, explained, metric): (String, &Explained, &ExplainedMetric)| {
+        Ok(Block::Figure {
+            svg: explained_svg(&device, metric)?,
+            caption: format!(
+                "{} Prices are {}, in the first of the repeats. Lines: intervals that hold 90 %.",
+                explained_sentence(&device, metric),
+                explained.origin(metric.prices)
+            ),
+        })
+    };
+    Ok(Section {
+        heading: format!("Where the {} goes", spent(report.metric)),
+        blocks: explained.take(EXPLAINED).map(figure).collect::<Result<_>>()?,
+    })
+}
+
+/// What networks spend.
+fn spent(metric: Metric) -> &'static str {
+    if metric == Metric::Latency {
+        "time"
+    } else {
+        metric.name()
+    }
 }
 
 fn by_probes(report: &PredictorReport) -> Result<Section> {

@@ -130,6 +130,9 @@ fn designs_and_predictions() {
     documented(&folder, "edgefit search", &format!("search random {about} {limits}"));
     documented(&folder, "edgefit pareto", &format!("pareto {about} --limits 3"));
     documented(&folder, "edgefit devices", "devices pixel --format json");
+    let explain = "device explain --checkpoint {nb} --device {phone.json} --seed 3 --json";
+    let explained = documented(&folder, "edgefit device explain", explain);
+    assert_eq!(explained["checkpoint"], designs[0]["checkpoint"]);
     let predictions = format!("predict {about} --architectures {{cells.txt}}");
     let predictions = documented(&folder, "edgefit predict", &predictions);
     assert_eq!(predictions[0]["checkpoint"], designs[0]["checkpoint"]);

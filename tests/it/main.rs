@@ -9,6 +9,7 @@ mod data;
 mod devices;
 mod driver;
 mod exit_status;
+mod explain;
 mod export;
 mod extend;
 mod fuzz;

@@ -48,11 +48,14 @@ fn a_predictor_report_shows_every_device_and_says_where_it_comes_from() {
             " simulated",
             "protocol full",
             "--probes 0,10",
+            "Where the time goes",
+            "Prices are adapted from 10 probes",
+            "share of a typical network",
         ],
     );
-    // Scatter of three devices, calibration, three errors by device, and the worth of probes.
-    assert_eq!(html.matches("<svg ").count(), 3 + 5);
-    assert_eq!(html.matches("<figure>").count(), 6);
+    // Scatter of three devices, calibration, three errors by device, where the time goes on each, and the worth of probes.
+    assert_eq!(html.matches("<svg ").count(), 3 + 5 + 3);
+    assert_eq!(html.matches("<figure>").count(), 6 + 3);
     // The same seed gives the same report.
     let again = edgefit(folder.path(), &line.replace("report.html", "again.html")).succeeded();
     assert_eq!(again.status, 0);

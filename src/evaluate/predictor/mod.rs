@@ -325,7 +325,7 @@ fn score(
     probed: &[usize],
     seed: Seed,
 ) -> Result<Scores> {
-    let rows = predictions(predictor, measured, scoring, probed, seed)?;
+    let (_, rows) = predictions(predictor, measured, scoring, probed, seed)?;
     Scores::of(&rows).ok_or_else(|| nothing_to_score(measured, probed.len(), rows.len()))
 }
 

@@ -4,7 +4,7 @@ use super::{Measured, PredictorScoring, Protocol, not_learned, probed, repeat_se
 use crate::dataset::{Dataset, Task};
 use crate::error::Result;
 use crate::metric::PerMetric;
-use crate::predict::{AdaptOptions, Estimate, Predictor, Probe};
+use crate::predict::{AdaptOptions, DeviceModel, Estimate, Explained, Predictor, Probe};
 use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 use crate::stats::INTERVAL_SHARE;
@@ -29,6 +29,8 @@ pub struct DevicePredictions {
     pub probes: usize,
     /// What was scored.
     pub rows: Vec<PredictedRow>,
+    /// Where the time of a network goes on the device as it was adapted to.
+    pub explained: Explained,
 }
 
 /// The rows behind the first repeat of [`super::score_predictor`], at one number of probes.
@@ -49,12 +51,13 @@ pub fn predict_devices(
         let measured = Measured::of(predictor, dataset, task, scoring, device)?;
         let seed = repeat_seed(&measured, scoring, probes, 0);
         let probed = probed(predictor, &measured, scoring, probes, seed);
-        let rows = predictions(predictor, &measured, scoring, &probed, seed)?;
+        let (device, rows) = predictions(predictor, &measured, scoring, &probed, seed)?;
         progress.advance(1);
         Ok(DevicePredictions {
             device: measured.device.id,
             probes: probed.len(),
             rows,
+            explained: predictor.explain(&device)?,
         })
     };
     let predicted = scoring.devices.iter().map(one).collect::<Result<Vec<_>>>()?;
@@ -69,7 +72,7 @@ pub(super) fn predictions(
     scoring: &PredictorScoring,
     probed: &[usize],
     seed: Seed,
-) -> Result<Vec<PredictedRow>> {
+) -> Result<(DeviceModel, Vec<PredictedRow>)> {
     let probe = |&index: &usize| {
         let values = PerMetric::from_iter([(scoring.metric, measured.values[index])]);
         Probe::new(measured.architectures[index].clone(), &measured.device, values)
@@ -84,7 +87,7 @@ pub(super) fn predictions(
         .ok_or_else(|| not_learned(scoring.metric))?;
     let scored = scored(measured, scoring.protocol, probed);
     let predictions = model.predict(&measured.basis.select_columns(&scored));
-    Ok(predictions
+    let rows = predictions
         .into_iter()
         .zip(&scored)
         .map(|(prediction, &index)| PredictedRow {
@@ -92,7 +95,8 @@ pub(super) fn predictions(
             predicted: model.estimate(prediction, INTERVAL_SHARE),
             probability: model.probability_below(prediction, measured.values[index]),
         })
-        .collect())
+        .collect();
+    Ok((device, rows))
 }
 
 /// Positions of what is scored.
