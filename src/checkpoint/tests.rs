@@ -132,9 +132,9 @@ fn descriptions_that_do_not_fit_are_refused() {
             "output of device",
         ),
         (
-            "/metrics/latency/prior/synthetic_eager",
-            |eager| *eager = json!([true]),
-            "synthetic centres",
+            "/metrics/latency/prior/known_centres",
+            |centres| *centres = json!([[1.0], 1, 1]),
+            "known centres",
         ),
         (
             "/metrics/latency/prior/coordinates",
