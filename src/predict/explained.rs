@@ -29,13 +29,13 @@ const MICRO: f64 = 1e3;
 /// What each kind of work is called, what it is counted in, and how many of the units that its price is given in make a
 /// ms (or mJ). In the order of [`NAMES`].
 const WORK: [(&str, &str, f64); KINDS] = [
-    ("once per run", "run", MICRO),
+    ("what every run takes", "run", MICRO),
     ("convolutions larger than 1x1", "MAC", NANO),
-    ("1x1 and fully connected", "MAC", NANO),
+    ("1x1 and linear layers", "MAC", NANO),
     ("grouped convolutions", "MAC", NANO),
     ("depthwise convolutions", "MAC", NANO),
-    ("few channels, idle lanes", "MAC / channel", NANO),
-    ("few outputs, idle threads", "MAC / output", NANO),
+    ("lanes idle at few channels", "MAC / channel", NANO),
+    ("threads idle at few outputs", "MAC / output", NANO),
     ("feature maps of convolutions", "element", NANO),
     ("weights read", "element", NANO),
     ("pooling", "element", NANO),
@@ -62,6 +62,8 @@ pub struct Explained {
     pub knowledge: Knowledge,
     /// Number of probes.
     pub probes: usize,
+    /// Number of probes of other search spaces.
+    pub probes_elsewhere: usize,
     /// Inputs computed at once: a batch has so many times the MACs and feature maps of one input, and the same weights,
     /// launches, steps and runs.
     pub batch_size: f64,
@@ -138,10 +140,18 @@ impl Explained {
     pub fn origin(&self, prices: PriceOrigin) -> String {
         match prices {
             PriceOrigin::Fitted => "fitted to its measurements".into(),
-            PriceOrigin::Adapted if self.probes == 1 => "adapted from 1 probe".into(),
-            PriceOrigin::Adapted => format!("adapted from {} probes", self.probes),
+            PriceOrigin::Adapted => format!("adapted from {}", self.probed()),
             PriceOrigin::Datasheet => "predicted from its datasheet".into(),
             PriceOrigin::Latency => "those of its latency times the power expected".into(),
+        }
+    }
+
+    fn probed(&self) -> String {
+        let probes = |count: usize| format!("{count} probe{}", if count == 1 { "" } else { "s" });
+        match (self.probes, self.probes_elsewhere) {
+            (own, 0) => probes(own),
+            (0, elsewhere) => format!("{} of other search spaces", probes(elsewhere)),
+            (own, elsewhere) => format!("{} and {elsewhere} of other search spaces", probes(own)),
         }
     }
 }
@@ -174,6 +184,7 @@ impl Predictor {
         Ok(Explained {
             knowledge: device.knowledge,
             probes: device.probes,
+            probes_elsewhere: device.measured.len().saturating_sub(device.probes),
             batch_size: device.metrics.latency().posterior.setting().batch,
             metrics: device.metrics.iter().map(explained).collect(),
         })
@@ -479,6 +490,24 @@ mod tests {
         );
         let fitted = Believed::new(&posterior, Some(&covariance));
         is_about(fitted.exponential(SPATIAL), 4e-6, 4e-6 / 1.638, 4e-6 * 1.638, 1e-3);
+    }
+
+    #[test]
+    fn probes_are_counted_where_prices_come_from_them() {
+        let origin = |probes, probes_elsewhere| {
+            let explained = Explained {
+                knowledge: Knowledge::Probes,
+                probes,
+                probes_elsewhere,
+                batch_size: 1.0,
+                metrics: Vec::new(),
+            };
+            explained.origin(PriceOrigin::Adapted)
+        };
+        assert_eq!(origin(1, 0), "adapted from 1 probe");
+        assert_eq!(origin(10, 0), "adapted from 10 probes");
+        assert_eq!(origin(0, 5), "adapted from 5 probes of other search spaces");
+        assert_eq!(origin(3, 5), "adapted from 3 probes and 5 of other search spaces");
     }
 
     #[test]
