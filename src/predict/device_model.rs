@@ -111,6 +111,12 @@ impl Posterior {
         (profile, Coordinates::from_fn(|index, _| deviation(index)))
     }
 
+    /// The profile that the Gaussian is around.
+    pub(super) fn around(&self) -> Coordinates {
+        let (profile, _) = self.profile();
+        Coordinates::from_fn(|index, _| profile[index] - f64::from(self.mean[index]))
+    }
+
     /// Covariance of the coordinates of the profile.
     pub(super) fn covariance(&self) -> Covariance {
         let root = self.root.columns(0, COORDINATES).map(f64::from);
