@@ -36,7 +36,7 @@ impl MeasuredOnce {
             input: (input.width, input.height),
             classes,
             precision,
-            values: probe.values.clone(),
+            values: probe.values,
         }
     }
 }
@@ -68,7 +68,7 @@ impl Elsewhere {
             };
             Ok(Row {
                 counts: Physics::of(space, &architecture, input, one.classes).work.counts,
-                values: one.values.clone(),
+                values: one.values,
             })
         };
         Ok(Elsewhere {

@@ -17,7 +17,7 @@ use crate::profile::{COUNTS, Coordinates, Covariance, Normal, Priced, Setting, m
 use crate::space::{Network, Precision};
 
 /// Directions kept of the known devices' residuals.
-const KNOWN_DIRECTIONS: usize = 24;
+const KNOWN_DIRECTIONS: usize = 48;
 /// Directions kept of the features themselves.
 const FEATURE_DIRECTIONS: usize = 24;
 

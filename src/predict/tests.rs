@@ -7,6 +7,7 @@ use super::train::{Run, TrainingConfig};
 use super::*;
 use crate::compute::Backend;
 use crate::dataset::{Dataset, Selection};
+use crate::metric::Metric;
 use crate::progress::Silent;
 use crate::stats;
 

@@ -59,11 +59,18 @@ pub(super) struct Component {
     source: Source,
 }
 
+/// The covariance of what is known of a device, and that by which devices differ.
+#[derive(Clone)]
+struct Differences {
+    own: Covariance,
+    between: Covariance,
+}
+
 /// What a component was made from, so that it can be varied.
 #[derive(Clone)]
 enum Source {
-    /// The covariance of what is known of a device, and that by which devices differ.
-    Known { own: Covariance, between: Covariance },
+    /// A known device.
+    Known(Box<Differences>),
     /// A distribution as it is.
     Normal,
 }
@@ -157,14 +164,14 @@ impl Mixture<'_> {
     /// The same component with other settings, for a second look.
     pub(super) fn variants(&self, component: &Component) -> Vec<Component> {
         let roots: Vec<Covariance> = match &component.source {
-            Source::Known { own, between } => DISTANCES
+            Source::Known(from) => DISTANCES
                 .iter()
-                .map(|distance| self.root(own + between * (LIKE * distance * distance)))
+                .map(|distance| self.root(from.own + from.between * (LIKE * distance * distance)))
                 .collect(),
             Source::Normal => vec![component.root],
         };
         let noises: &[f64] = match component.source {
-            Source::Known { .. } => &NOISES,
+            Source::Known(_) => &NOISES,
             Source::Normal => &[1.0],
         };
         let features = if self.probes >= PROBES_FOR_FEATURES {
@@ -217,7 +224,7 @@ impl Mixture<'_> {
                     centre: self.prior.known_centres.column(index).into_owned(),
                     widths: self.widths(1.0, 0.0),
                     noise: device.noise.max(LEAST_NOISE),
-                    source: Source::Known { own, between },
+                    source: Source::Known(Box::new(Differences { own, between })),
                 };
                 components.push(self.levelled(component));
             }

@@ -214,9 +214,17 @@ impl Parts {
             Share::Fraction(1.0 - validation),
             rng,
         );
+        // Networks that compute nothing are all one function, which no other one tells of: it is trained on.
+        let computes = |position: &u32| {
+            let architecture = &dataset.architectures[*position as usize];
+            dataset.space.output_depends_on_input(architecture)
+        };
+        let (validation, constant): (Vec<u32>, Vec<u32>) = split.held_out.into_iter().partition(computes);
+        let mut training = split.train;
+        training.extend(constant);
         Parts {
-            training: split.train,
-            validation: split.held_out.into_iter().collect(),
+            training,
+            validation: validation.into_iter().collect(),
         }
     }
 

@@ -1,0 +1,157 @@
+//! From a datasheet and probes to a device: every metric by itself, or from another one.
+
+use super::adapt::{self, Beliefs};
+use super::measured::{self, Probed};
+use super::power::energy_from_latency;
+use super::prior::setting;
+use super::{
+    AdaptOptions, DeviceMetrics, DeviceModel, DeviceSimilarity, Elsewhere, Knowledge, MeasuredOnce, MetricModel,
+    MetricPrior, Posterior, Predictor, Prior, Probe, plausible,
+};
+use crate::device::Device;
+use crate::error::Result;
+use crate::metric::Metric;
+use crate::seed::Seed;
+use crate::space::Design;
+
+impl Predictor {
+    /// What a device's latency says of another metric where nothing of that was measured.
+    pub(super) fn following_latency(
+        &self,
+        prior: &Prior,
+        latency: &MetricModel,
+        device: &Device,
+        similarity: &DeviceSimilarity,
+    ) -> Option<MetricModel> {
+        match prior.metric {
+            Metric::Energy => energy_from_latency(latency, &self.powers, prior, device, similarity),
+            Metric::Latency
+            | Metric::Accuracy
+            | Metric::Macs
+            | Metric::Parameters
+            | Metric::ModelSize
+            | Metric::PeakMemory => None,
+        }
+    }
+
+    /// Adapts to a device from its datasheet and what was measured on it. Either may say nothing: without both the result is
+    /// what the known devices have in common. Energies that were not measured follow from latencies, see [`power`]; where a
+    /// few were, the function that they are fitted with starts from that of the latencies.
+    ///
+    /// The device has the precision of its probes, else that of its datasheet, else fp32.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for values that are not positive numbers, for several architectures that all have the same value, for
+    /// values of one architecture that contradict each other, and for probes at several precisions; [`Error::Implausible`] for
+    /// values that no such device is likely to have, with the unit that was probably meant.
+    ///
+    /// [`Error::Invalid`]: crate::error::Error::Invalid
+    /// [`Error::Implausible`]: crate::error::Error::Implausible
+    pub fn adapt(&self, device: &Device, probes: &[Probe], seed: Seed) -> Result<DeviceModel> {
+        let options = AdaptOptions {
+            seed,
+            accept_implausible: false,
+        };
+        self.adapt_with(device, probes, &options)
+    }
+
+    /// As [`Predictor::adapt`], with options.
+    ///
+    /// # Errors
+    /// As [`Predictor::adapt`]; implausible values are no error where they are accepted.
+    pub fn adapt_with(&self, device: &Device, probes: &[Probe], options: &AdaptOptions) -> Result<DeviceModel> {
+        self.adapt_from(device, probes, &Elsewhere::default(), options)
+    }
+
+    /// As [`Predictor::adapt_with`], with what was measured on the device in other search spaces.
+    ///
+    /// # Errors
+    /// As [`Predictor::adapt_with`].
+    pub fn adapt_from(
+        &self,
+        device: &Device,
+        probes: &[Probe],
+        elsewhere: &Elsewhere,
+        options: &AdaptOptions,
+    ) -> Result<DeviceModel> {
+        let precision = measured::precision(device, probes)?;
+        let probed = Probed::of(probes, self.space)?;
+        let encoded = self.encode(&probed.architectures);
+        let adapt = |metric: Metric, prior: &MetricPrior, like: Option<&Posterior>| -> Result<MetricModel> {
+            if !options.accept_implausible {
+                plausible::check(self, device, &probed, &encoded, metric)?;
+            }
+            let own = probed.measured(metric, &prior.basis(&encoded));
+            let calibrated = own.len();
+            let measured = own.with_elsewhere(&elsewhere.logs(metric));
+            let similarity = DeviceSimilarity::of(device, &prior.prior);
+            let beliefs = Beliefs {
+                prior: &prior.prior,
+                similarity: &similarity,
+                like,
+                setting: setting(device),
+                reference: self.reference(),
+            };
+            Ok(MetricModel {
+                // Probes elsewhere make surer, but none was left out to see by how much.
+                calibration: prior.calibration(calibrated),
+                posterior: adapt::adapt(&beliefs, &measured, options.seed),
+            })
+        };
+        let mut metrics = DeviceMetrics::new(adapt(Metric::Latency, self.metrics.latency(), None)?);
+        let timed = probed.has(Metric::Latency) || !elsewhere.logs(Metric::Latency).is_empty();
+        for (metric, prior) in self.metrics.iter().filter(|(metric, _)| *metric != Metric::Latency) {
+            let similarity = DeviceSimilarity::of(device, &prior.prior);
+            let from_latency = (!probed.has(metric) && elsewhere.logs(metric).is_empty())
+                .then(|| self.following_latency(&prior.prior, metrics.latency(), device, &similarity))
+                .flatten();
+            let model = match from_latency {
+                Some(model) => model,
+                None => adapt(metric, prior, timed.then_some(&metrics.latency().posterior))?,
+            };
+            metrics.insert(metric, model);
+        }
+        Ok(DeviceModel {
+            id: device.id.clone(),
+            knowledge: if probes.is_empty() && elsewhere.is_empty() {
+                Knowledge::Prior
+            } else {
+                Knowledge::Probes
+            },
+            probes: probes.len(),
+            predictor: self.id.clone(),
+            precision,
+            datasheet: device.clone(),
+            measured: probes.iter().map(|probe| self.measured_once(probe)).collect(),
+            metrics,
+        })
+    }
+
+    /// A probe as a file keeps it.
+    fn measured_once(&self, probe: &Probe) -> MeasuredOnce {
+        MeasuredOnce::new(probe, self.space, self.encoder.input_size(), self.encoder.classes)
+    }
+
+    /// Adapts to a device that another predictor was adapted to, from what was measured on it: what was measured in this
+    /// predictor's space at its input size are probes, the rest tells of the profile. `probes` are further ones.
+    ///
+    /// # Errors
+    /// As [`Predictor::adapt_with`], and whatever is wrong with the architectures that were measured.
+    pub fn adapt_again(&self, other: &DeviceModel, probes: &[Probe], options: &AdaptOptions) -> Result<DeviceModel> {
+        let input = self.encoder.input_size();
+        let is_own = |one: &&MeasuredOnce| one.space == self.space.id() && one.input == (input.width, input.height);
+        let own = other.measured.iter().filter(is_own).map(|one| {
+            Ok(Probe {
+                design: Design::uniform(self.space.parse(&one.architecture)?, one.precision),
+                values: one.values,
+            })
+        });
+        let mut all = own.collect::<Result<Vec<Probe>>>()?;
+        all.extend_from_slice(probes);
+        let rest: Vec<MeasuredOnce> = other.measured.iter().filter(|one| !is_own(one)).cloned().collect();
+        let mut device = self.adapt_from(&other.datasheet, &all, &Elsewhere::of(&rest)?, options)?;
+        device.probes += rest.len();
+        device.measured.extend(rest);
+        Ok(device)
+    }
+}
