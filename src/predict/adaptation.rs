@@ -35,7 +35,7 @@ impl Predictor {
     }
 
     /// Adapts to a device from its datasheet and what was measured on it. Either may say nothing: without both the result is
-    /// what the known devices have in common. Energies that were not measured follow from latencies, see [`power`]; where a
+    /// what the known devices have in common. Energies that were not measured follow from latencies, see [`super::power`]; where a
     /// few were, the function that they are fitted with starts from that of the latencies.
     ///
     /// The device has the precision of its probes, else that of its datasheet, else fp32.

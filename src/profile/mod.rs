@@ -1,7 +1,7 @@
 //! Latency as a sum of milliseconds, energy as a sum of millijoules: what a network does, times what a device takes for it.
 //!
 //! A device has a positive price for each [`KINDS`] of work, the same for every search space, input size and batch; a network
-//! is counts of that work, see [`work`]. The sum is exact where a runtime runs one layer after another. What it leaves over is
+//! is counts of that work, see [`Work`]. The sum is exact where a runtime runs one layer after another. What it leaves over is
 //! the predictor's to learn.
 //!
 //! | Kind | Unit | What it pays for |
@@ -24,6 +24,7 @@
 
 mod estimate;
 mod latency;
+mod normal;
 mod population;
 #[cfg(test)]
 mod tests;
@@ -35,7 +36,8 @@ use serde::{Deserialize, Serialize};
 pub use estimate::{Estimated, Observed, estimate};
 pub use latency::Priced;
 pub(crate) use latency::gradient_of;
-pub use population::{Member, Normal, Population, moments, synthetic, synthetic_launches};
+pub use normal::Normal;
+pub use population::{Member, Population, moments, synthetic, synthetic_launches};
 pub use work::Work;
 
 /// Kinds of work that have a price, see the module.
@@ -44,7 +46,7 @@ pub const KINDS: usize = 17;
 pub const SHARES: usize = 3;
 /// Coordinates of a profile: logarithms of prices, then of shares.
 pub const COORDINATES: usize = KINDS + SHARES;
-/// Parts of the work of a network: see [`work`].
+/// Parts of the work of a network: see [`Work`].
 pub const PARTS: usize = 5;
 /// Counts of a network: [`KINDS`] in each of its [`PARTS`].
 pub const COUNTS: usize = PARTS * KINDS;

@@ -5,14 +5,12 @@
 //! counts as a number of devices, since known devices are few. The synthetic devices are the same structure with wide spreads: they are
 //! what is believed where no known device shows the way.
 
-use nalgebra::Cholesky;
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::{
     ACTIVATIONS, CHANNELS, COORDINATES, Coordinates, Covariance, DEPTHWISE, ELEMENTWISE, Estimated, FIXED, GROUPED,
-    KINDS, LAUNCH_DENSE, LAUNCH_DEPTHWISE, LAUNCH_OTHER, LAUNCH_POOLING, OUTPUTS, Observed, POINTWISE, POOLED, SHARES,
-    SPATIAL, STEP, WEIGHTS, ZEROS, estimate,
+    KINDS, LAUNCH_DENSE, LAUNCH_DEPTHWISE, LAUNCH_OTHER, LAUNCH_POOLING, Normal, OUTPUTS, Observed, POINTWISE, POOLED,
+    SHARES, SPATIAL, STEP, WEIGHTS, ZEROS, estimate,
 };
 
 /// Rounds of expectation maximisation.
@@ -66,15 +64,6 @@ const STARTING_TOGETHER: f64 = 1.3;
 const STARTING_LEVELS: [f64; 4] = [-5.0, -2.5, 0.0, 2.5];
 /// Log price of a MAC of a 3x3 convolution, in ms: 0.04 ns, from which any level is near enough to search.
 const USUAL_MAC: f64 = -17.0;
-
-/// Mean and covariance of a normal distribution of profiles.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Normal {
-    /// Mean.
-    pub mean: Coordinates,
-    /// Covariance.
-    pub covariance: Covariance,
-}
 
 /// A device of the population: what was observed of it, and its share of the whole.
 pub struct Member {
@@ -195,12 +184,4 @@ fn add_group(covariance: &mut Covariance, group: impl IntoIterator<Item = usize>
 /// Logarithms of the price of a launch over that of a MAC of a 3x3 convolution, at the means of [`synthetic`].
 pub fn synthetic_launches() -> [f64; 4] {
     STARTING_LEVELS.map(|level| level + TYPICAL[LAUNCH_DENSE].0 - TYPICAL[SPATIAL].0)
-}
-
-impl Normal {
-    /// `R` with `R R'` the covariance, lower triangular.
-    pub fn root(&self) -> Covariance {
-        let padded = self.covariance + Covariance::identity() * 1e-9;
-        Cholesky::new(padded).map_or_else(Covariance::identity, |factor| factor.l())
-    }
 }
