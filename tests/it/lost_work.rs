@@ -92,7 +92,7 @@ fn a_dash_is_stdout() {
     let device: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(
         (&device["format"], &device["device"]["id"]),
-        (&1.into(), &"device".into())
+        (&2.into(), &"device".into())
     );
 }
 

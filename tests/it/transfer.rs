@@ -10,12 +10,12 @@ fn blocks() -> [String; 2] {
     [["skip"; 22].join("-"), ["k5_e6"; 22].join("-")]
 }
 
-/// Probes of the bundled fleet's Raspberry Pi 4, `factor` times as slow, as a file.
+/// Probes of the bundled fleet's Jetson Nano, `factor` times as slow, as a file.
 fn write_probes(folder: &Path, name: &str, factor: f64) {
     let fleet = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/nasbench201-fleet/measurements.csv");
     let table = std::fs::read_to_string(fleet).unwrap();
     let mut probes = String::from("architecture,latency_ms\n");
-    let rows = table.lines().filter(|line| line.starts_with("raspi4,"));
+    let rows = table.lines().filter(|line| line.starts_with("jetson_nano,"));
     for row in rows.step_by(7).take(10) {
         let cells: Vec<&str> = row.split(',').collect();
         let latency: f64 = cells[4].parse().unwrap();
@@ -44,31 +44,33 @@ fn predicted(folder: &Path, device: &str) -> Vec<(f64, f64)> {
 #[test]
 fn a_device_file_serves_in_every_space() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, factor) in [("pi", 1.0), ("slow", 3.0)] {
+    for (name, factor) in [("nano", 1.0), ("slow", 3.0)] {
         write_probes(folder.path(), &format!("{name}.csv"), factor);
-        let adapt =
-            format!("adapt --checkpoint nasbench201 --device raspi4 --probes {{{name}.csv}} --out {{{name}.json}}");
+        let adapt = format!(
+            "adapt --checkpoint nasbench201 --device jetson_nano --probes {{{name}.csv}} --out {{{name}.json}}"
+        );
         edgefit(folder.path(), &adapt).succeeded();
     }
-    let [described, pi, slow] = ["raspi4", "{pi.json}", "{slow.json}"].map(|device| predicted(folder.path(), device));
+    let [described, nano, slow] =
+        ["jetson_nano", "{nano.json}", "{slow.json}"].map(|device| predicted(folder.path(), device));
     // Probes elsewhere say more than the datasheet alone.
-    assert!(pi[1].1 < described[1].1, "{pi:?} {described:?}");
+    assert!(nano[1].1 < described[1].1, "{nano:?} {described:?}");
     // More work takes longer, and a device that is three times as slow there is so here.
-    assert!(pi[1].0 > 1.5 * pi[0].0, "{pi:?}");
-    let factor = slow[1].0 / pi[1].0;
+    assert!(nano[1].0 > 1.5 * nano[0].0, "{nano:?}");
+    let factor = slow[1].0 / nano[1].0;
     assert!((2.0..4.5).contains(&factor), "{factor}");
 }
 
 #[test]
 fn probes_of_both_spaces_count() {
     let folder = tempfile::tempdir().unwrap();
-    write_probes(folder.path(), "pi.csv", 1.0);
+    write_probes(folder.path(), "nano.csv", 1.0);
     edgefit(
         folder.path(),
-        "adapt --checkpoint nasbench201 --device raspi4 --probes {pi.csv} --out {pi.json}",
+        "adapt --checkpoint nasbench201 --device jetson_nano --probes {nano.csv} --out {nano.json}",
     )
     .succeeded();
-    let before = predicted(folder.path(), "{pi.json}");
+    let before = predicted(folder.path(), "{nano.json}");
     // Here it is twice as slow as the profile says.
     let [small, large] = blocks();
     let probes = format!(
@@ -79,7 +81,7 @@ fn probes_of_both_spaces_count() {
     std::fs::write(folder.path().join("blocks.csv"), probes).unwrap();
     let run = edgefit(
         folder.path(),
-        "adapt --checkpoint fbnet --device {pi.json} --probes {blocks.csv} --out {both.json}",
+        "adapt --checkpoint fbnet --device {nano.json} --probes {blocks.csv} --out {both.json}",
     )
     .succeeded();
     assert!(run.stderr.contains("with 12 probes"), "{}", run.stderr);
