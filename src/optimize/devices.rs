@@ -57,6 +57,8 @@ pub(super) enum Recipe {
 
 /// What a device is drawn around, in numbers.
 struct Around {
+    /// Mean of the known devices.
+    population: Coordinates,
     profile: Coordinates,
     root: Covariance,
     residual: DVector<f64>,
@@ -89,6 +91,7 @@ impl Recipe {
         let population = prior.population();
         let any = &prior.known[rng.random_range(0..prior.known.len())];
         let mut around = Around {
+            population: population.mean,
             profile: population.mean,
             root: Covariance::zeros(),
             residual: DVector::zeros(prior.rank()),
@@ -168,9 +171,11 @@ impl Around {
     fn mix(&mut self, prior: &Prior, mixed: &[(String, f64)]) {
         self.profile = Coordinates::zeros();
         for (id, share) in mixed {
-            // Devices of which only another metric is known have the population's.
-            let known = prior.known.iter().position(|device| device.id == *id);
-            let index = known.unwrap_or(0);
+            let Some(index) = prior.known.iter().position(|device| device.id == *id) else {
+                // Only another metric of it is known.
+                self.profile += self.population * *share;
+                continue;
+            };
             let device: &KnownDevice = &prior.known[index];
             self.profile += device.profile * *share;
             self.residual += prior.known_residual(index) * *share;

@@ -5,8 +5,8 @@ use super::measured::{self, Probed};
 use super::power::energy_from_latency;
 use super::prior::setting;
 use super::{
-    AdaptOptions, DeviceMetrics, DeviceModel, DeviceSimilarity, Elsewhere, Knowledge, MeasuredOnce, MetricModel,
-    MetricPrior, Posterior, Predictor, Prior, Probe, plausible,
+    AdaptOptions, DeviceMetrics, DeviceModel, DeviceSimilarity, Elsewhere, Encoded, Knowledge, MeasuredOnce,
+    MetricModel, MetricPrior, Posterior, Predictor, Prior, Probe, plausible,
 };
 use crate::device::Device;
 use crate::error::Result;
@@ -76,41 +76,14 @@ impl Predictor {
     ) -> Result<DeviceModel> {
         let precision = measured::precision(device, probes)?;
         let probed = Probed::of(probes, self.space)?;
-        let encoded = self.encode(&probed.architectures);
-        let adapt = |metric: Metric, prior: &MetricPrior, like: Option<&Posterior>| -> Result<MetricModel> {
-            if !options.accept_implausible {
-                plausible::check(self, device, &probed, &encoded, metric)?;
-            }
-            let own = probed.measured(metric, &prior.basis(&encoded));
-            let calibrated = own.len();
-            let measured = own.with_elsewhere(&elsewhere.logs(metric));
-            let similarity = DeviceSimilarity::of(device, &prior.prior);
-            let beliefs = Beliefs {
-                prior: &prior.prior,
-                similarity: &similarity,
-                like,
-                setting: setting(device),
-                reference: self.reference(),
-            };
-            Ok(MetricModel {
-                // Probes elsewhere make surer, but none was left out to see by how much.
-                calibration: prior.calibration(calibrated),
-                posterior: adapt::adapt(&beliefs, &measured, options.seed),
-            })
+        let known = NewDevice {
+            predictor: self,
+            device,
+            encoded: self.encode(&probed.architectures),
+            probed,
+            elsewhere,
+            options,
         };
-        let mut metrics = DeviceMetrics::new(adapt(Metric::Latency, self.metrics.latency(), None)?);
-        let timed = probed.has(Metric::Latency) || !elsewhere.logs(Metric::Latency).is_empty();
-        for (metric, prior) in self.metrics.iter().filter(|(metric, _)| *metric != Metric::Latency) {
-            let similarity = DeviceSimilarity::of(device, &prior.prior);
-            let from_latency = (!probed.has(metric) && elsewhere.logs(metric).is_empty())
-                .then(|| self.following_latency(&prior.prior, metrics.latency(), device, &similarity))
-                .flatten();
-            let model = match from_latency {
-                Some(model) => model,
-                None => adapt(metric, prior, timed.then_some(&metrics.latency().posterior))?,
-            };
-            metrics.insert(metric, model);
-        }
         Ok(DeviceModel {
             id: device.id.clone(),
             knowledge: if probes.is_empty() && elsewhere.is_empty() {
@@ -123,7 +96,7 @@ impl Predictor {
             precision,
             datasheet: device.clone(),
             measured: probes.iter().map(|probe| self.measured_once(probe)).collect(),
-            metrics,
+            metrics: known.metrics()?,
         })
     }
 
@@ -132,15 +105,18 @@ impl Predictor {
         MeasuredOnce::new(probe, self.space, self.encoder.input_size(), self.encoder.classes)
     }
 
+    /// Whether something was measured in this predictor's space at its input size.
+    pub(super) fn is_own(&self, measured: &MeasuredOnce) -> bool {
+        measured.space == self.space.id() && measured.input == self.encoder.input
+    }
+
     /// Adapts to a device that another predictor was adapted to, from what was measured on it: what was measured in this
     /// predictor's space at its input size are probes, the rest tells of the profile. `probes` are further ones.
     ///
     /// # Errors
     /// As [`Predictor::adapt_with`], and whatever is wrong with the architectures that were measured.
     pub fn adapt_again(&self, other: &DeviceModel, probes: &[Probe], options: &AdaptOptions) -> Result<DeviceModel> {
-        let input = self.encoder.input_size();
-        let is_own = |one: &&MeasuredOnce| one.space == self.space.id() && one.input == (input.width, input.height);
-        let own = other.measured.iter().filter(is_own).map(|one| {
+        let own = other.measured.iter().filter(|one| self.is_own(one)).map(|one| {
             Ok(Probe {
                 design: Design::uniform(self.space.parse(&one.architecture)?, one.precision),
                 values: one.values,
@@ -148,10 +124,72 @@ impl Predictor {
         });
         let mut all = own.collect::<Result<Vec<Probe>>>()?;
         all.extend_from_slice(probes);
-        let rest: Vec<MeasuredOnce> = other.measured.iter().filter(|one| !is_own(one)).cloned().collect();
+        let rest: Vec<MeasuredOnce> = other.measured.iter().filter(|one| !self.is_own(one)).cloned().collect();
         let mut device = self.adapt_from(&other.datasheet, &all, &Elsewhere::of(&rest)?, options)?;
         device.probes += rest.len();
         device.measured.extend(rest);
         Ok(device)
+    }
+}
+
+/// A device with all that is known of it.
+struct NewDevice<'a> {
+    predictor: &'a Predictor,
+    device: &'a Device,
+    probed: Probed,
+    /// The architectures that were probed.
+    encoded: Encoded,
+    elsewhere: &'a Elsewhere,
+    options: &'a AdaptOptions,
+}
+
+impl NewDevice<'_> {
+    /// Latency first; what was not measured of another metric follows from it where it can.
+    fn metrics(&self) -> Result<DeviceMetrics<MetricModel>> {
+        let predictor = self.predictor;
+        let mut metrics = DeviceMetrics::new(self.adapted(Metric::Latency, predictor.metrics.latency(), None)?);
+        let is_timed = self.is_measured(Metric::Latency);
+        for (metric, prior) in predictor
+            .metrics
+            .iter()
+            .filter(|(metric, _)| *metric != Metric::Latency)
+        {
+            let similarity = DeviceSimilarity::of(self.device, &prior.prior);
+            let from_latency = (!self.is_measured(metric))
+                .then(|| predictor.following_latency(&prior.prior, metrics.latency(), self.device, &similarity))
+                .flatten();
+            let model = match from_latency {
+                Some(model) => model,
+                None => self.adapted(metric, prior, is_timed.then_some(&metrics.latency().posterior))?,
+            };
+            metrics.insert(metric, model);
+        }
+        Ok(metrics)
+    }
+
+    fn is_measured(&self, metric: Metric) -> bool {
+        self.probed.has(metric) || !self.elsewhere.logs(metric).is_empty()
+    }
+
+    /// One metric, which may be like another one.
+    fn adapted(&self, metric: Metric, prior: &MetricPrior, like: Option<&Posterior>) -> Result<MetricModel> {
+        if !self.options.accept_implausible {
+            plausible::check(self.predictor, self.device, &self.probed, &self.encoded, metric)?;
+        }
+        let own = self.probed.measured(metric, &prior.basis(&self.encoded));
+        // Probes elsewhere make surer, but none was left out to see by how much.
+        let calibration = prior.calibration(own.len());
+        let measured = own.with_elsewhere(&self.elsewhere.logs(metric));
+        let beliefs = Beliefs {
+            prior: &prior.prior,
+            similarity: &DeviceSimilarity::of(self.device, &prior.prior),
+            like,
+            setting: setting(self.device),
+            reference: self.predictor.reference(),
+        };
+        Ok(MetricModel {
+            calibration,
+            posterior: adapt::adapt(&beliefs, &measured, self.options.seed),
+        })
     }
 }

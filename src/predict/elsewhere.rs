@@ -8,6 +8,9 @@ use crate::error::Result;
 use crate::metric::{Metric, PerMetric};
 use crate::space::{InputSize, Precision, QuantPolicy, SearchSpace, by_id};
 
+/// Classes that architectures of datasets of other search spaces are lowered for: the classifier is a small part of a network.
+pub const CLASSES_ELSEWHERE: u32 = 10;
+
 /// Values of one architecture as a file keeps them, in whatever search space it was measured.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -53,7 +53,7 @@ pub use accuracy::{Accuracy, AccuracyModel};
 pub use calibrate::Calibration;
 pub use device_metrics::DeviceMetrics;
 pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};
-pub use elsewhere::{Elsewhere, MeasuredOnce};
+pub use elsewhere::{CLASSES_ELSEWHERE, Elsewhere, MeasuredOnce};
 pub use explained::{DeadWork, Explained, ExplainedKind, ExplainedMetric, PriceOrigin};
 pub use measured::Probe;
 pub use metric_prior::MetricPrior;
@@ -70,8 +70,6 @@ use computed::ComputedMetrics;
 
 /// Largest search space whose architectures are all encoded once and kept.
 const MAX_TABLE: usize = 200_000;
-/// Architectures over which a mixture of devices is brought into one.
-const REFERENCE: usize = 256;
 
 /// How to adapt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,7 +201,7 @@ impl Predictor {
     pub(crate) fn reference(&self) -> &DMatrix<f64> {
         self.reference.get_or_init(|| {
             let mut rng = Seed(0).stream("reference");
-            let drawn: Vec<Architecture> = (0..REFERENCE).map(|_| self.space.sample(&mut rng)).collect();
+            let drawn: Vec<Architecture> = (0..adapt::REFERENCE).map(|_| self.space.sample(&mut rng)).collect();
             self.metrics.latency().basis(&self.encode(&drawn)).map(f64::from)
         })
     }

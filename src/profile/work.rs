@@ -50,9 +50,13 @@ impl Work {
             }
             return work;
         }
-        let (needed, read) = (needed(written), read(written));
-        for node in written.nodes().filter(|node| !needed[node.id]) {
-            work.add(if read[node.id] { CONSTANT } else { UNREAD }, node.layer);
+        let (depends, read) = (written.nodes_that_depend_on_input(), written.nodes_that_output_reads());
+        for node in written.nodes() {
+            match (read[node.id], depends[node.id]) {
+                (true, true) => {}
+                (true, false) => work.add(CONSTANT, node.layer),
+                (false, _) => work.add(UNREAD, node.layer),
+            }
         }
         work.add_zeros(UNREAD, written);
         let steps = |network: &Network| f64::from(network.critical_path_layers());
@@ -146,39 +150,4 @@ fn add_dense(counts: &mut [f64], layer: &Layer, macs: f64) {
     let (inputs, outputs) = (layer.input.channels, layer.output.channels);
     counts[CHANNELS] += macs * (1.0 / f64::from(inputs) + 1.0 / f64::from(outputs));
     counts[LAUNCH_DENSE] += 1.0;
-}
-
-/// Which nodes the output depends on and that depend on the input.
-fn needed(network: &Network) -> Vec<bool> {
-    let mut depends: Vec<bool> = Vec::with_capacity(network.nodes().len());
-    for node in network.nodes() {
-        let mut inputs = node.inputs.iter().map(|&input| depends[input as usize]);
-        let depends_itself = match node.layer.operation {
-            Operation::Input => true,
-            Operation::Zero => false,
-            Operation::Multiply => inputs.all(|depends| depends),
-            _ => inputs.any(|depends| depends),
-        };
-        depends.push(depends_itself);
-    }
-    let read = read(network);
-    depends
-        .iter()
-        .zip(read)
-        .map(|(depends, read)| *depends && read)
-        .collect()
-}
-
-/// Which nodes the output is computed from.
-fn read(network: &Network) -> Vec<bool> {
-    let mut read = vec![false; network.nodes().len()];
-    read[network.output()] = true;
-    for node in network.nodes().rev() {
-        if read[node.id] {
-            for &input in node.inputs {
-                read[input as usize] = true;
-            }
-        }
-    }
-    read
 }

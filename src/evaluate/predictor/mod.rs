@@ -17,7 +17,7 @@ use crate::dataset::{Dataset, Selection, Task};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::metric::{Metric, PerMetric};
-use crate::predict::{Elsewhere, MeasuredOnce, Predictor, Probe};
+use crate::predict::{CLASSES_ELSEWHERE, Elsewhere, MeasuredOnce, Predictor, Probe};
 use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 use crate::space::Architecture;
@@ -196,9 +196,6 @@ impl Measured {
     }
 }
 
-/// Classes that architectures of another search space are lowered for: the classifier is a small part of a network.
-const CLASSES: u32 = 10;
-
 impl ElsewhereProbes {
     /// `count` probes of each device of a dataset.
     ///
@@ -216,7 +213,7 @@ impl ElsewhereProbes {
                     device,
                     PerMetric::from([(metric, value)]),
                 );
-                MeasuredOnce::new(&probe, dataset.space, input, CLASSES)
+                MeasuredOnce::new(&probe, dataset.space, input, CLASSES_ELSEWHERE)
             };
             let values = dataset.values(position, metric, Selection::at(input))?;
             measured.insert(device.id.clone(), values.into_iter().map(one).collect());

@@ -29,6 +29,8 @@ const LEAST_LOG_WEIGHT: f64 = -12.0;
 /// Where probes are many, the first look takes so many of them, and only so many components are looked at again.
 const MANY_PROBES: usize = 120;
 const LOOKED_AT_WITH_MANY: usize = 2;
+/// Architectures of the space that the modes are brought into one tangent space over.
+pub const REFERENCE: usize = 256;
 /// Modes with less weight than this are left out.
 const LEAST_SHARE: f64 = 0.003;
 /// What is added to the squares of the tangent space, which no data needs: directions that no architecture shows stay unmoved.

@@ -59,14 +59,17 @@ impl Problem<'_> {
                 (FIRST_NOISE * NOISE_FALLS.powi(step as i32)).powi(2)
             };
             let variances = self.variances(least);
-            let here = self.objective(&at, &variances);
             let tangent = self.tangent(&at);
+            let here = objective(&tangent.errors, &at, &variances);
             let weighted = reweighted(&tangent.errors, &variances);
             let to = solve(&tangent, &at, &weighted)?;
             let mut move_by = to - &at;
             self.shorten(&mut move_by);
             let tried = LENGTHS.iter().map(|length| &at + &move_by * *length);
-            let Some(next) = tried.into_iter().find(|next| self.objective(next, &variances) < here) else {
+            let Some(next) = tried
+                .into_iter()
+                .find(|next| objective(&self.errors(next), next, &variances) < here)
+            else {
                 if least > 0.0 {
                     continue;
                 }
@@ -123,15 +126,6 @@ impl Problem<'_> {
         })
     }
 
-    /// Minus the logarithm of prior times likelihood, but for constants.
-    fn objective(&self, at: &DVector<f64>, variances: &DVector<f64>) -> f64 {
-        let errors = self.errors(at);
-        let misfit: f64 = (errors.iter().zip(variances.iter()))
-            .map(|(error, variance)| (error * error / (FREEDOM * variance)).ln_1p())
-            .sum();
-        0.5 * (FREEDOM + 1.0) * misfit + 0.5 * at.norm_squared()
-    }
-
     fn tangent(&self, at: &DVector<f64>) -> Tangent {
         let component = self.component;
         let priced = self.priced(at);
@@ -173,7 +167,7 @@ impl Problem<'_> {
         let weighted = reweighted(&tangent.errors, &variances);
         let scale: f64 = variances.iter().map(|variance| variance.ln()).sum();
         let log_weight = self.component.log_weight
-            - self.objective(&at, &variances)
+            - objective(&tangent.errors, &at, &variances)
             - 0.5 * scale
             - half_log_determinant(&tangent.slopes, &weighted)?;
         log_weight.is_finite().then_some(Mode {
@@ -181,6 +175,14 @@ impl Problem<'_> {
             log_weight,
         })
     }
+}
+
+/// Minus the logarithm of prior times likelihood of these errors, but for constants.
+fn objective(errors: &DVector<f64>, at: &DVector<f64>, variances: &DVector<f64>) -> f64 {
+    let misfit: f64 = (errors.iter().zip(variances.iter()))
+        .map(|(error, variance)| (error * error / (FREEDOM * variance)).ln_1p())
+        .sum();
+    0.5 * (FREEDOM + 1.0) * misfit + 0.5 * at.norm_squared()
 }
 
 /// Variances of the normal errors that weigh as much as these do.

@@ -1,7 +1,10 @@
 //! Shares and prices worked by hand.
 
+use nalgebra::DVector;
+
+use super::shares::{Believed, held};
 use super::*;
-use crate::profile::{LAUNCH_DENSE, SPATIAL};
+use crate::profile::{Coordinates, KINDS, LAUNCH_DENSE, SPATIAL, Setting, level_direction};
 
 /// 4 ns per MAC of a dense convolution, 100 us per launch, and half of what zeros lead to is run. The logarithm of
 /// the price of a MAC has this standard deviation.

@@ -45,10 +45,8 @@ pub(super) fn fit_accuracy(
     );
     let split = parts.columns(&used);
     let scaled: Vec<f64> = values.iter().map(|(_, accuracy)| to_scale(*accuracy)).collect();
-    let training: Vec<f64> = split.training.iter().map(|&column| scaled[column]).collect();
-    let mean = stats::mean(&training).unwrap_or_default();
-    let squares: Vec<f64> = training.iter().map(|value| (value - mean).powi(2)).collect();
-    let deviation = stats::mean(&squares).unwrap_or(1.0).sqrt().max(1e-6);
+    let (mean, deviation) =
+        mean_and_deviation(&split.training.iter().map(|&column| scaled[column]).collect::<Vec<_>>());
     let architectures = parts.architectures(dataset, &used);
     let targets = scaled.iter().map(|value| ((value - mean) / deviation) as f32);
     let table = Table {
@@ -59,42 +57,59 @@ pub(super) fn fit_accuracy(
     let predicted = ensemble.predict(&table.inputs, run.device);
     let held_out = one_per_function(dataset, &used, &split.validation);
     let errors: Vec<f64> = errors(&table, &predicted, 0, &held_out).collect();
-    let noise = stats::mean(&errors.iter().map(|error| error * error).collect::<Vec<f64>>())
-        .unwrap_or(0.0)
-        .sqrt()
-        .max(1e-3);
+    let noise = root_mean_square(&errors).max(1e-3);
     let pick =
         |matrix: &DMatrix<f32>| -> Vec<f64> { held_out.iter().map(|&column| f64::from(matrix[(0, column)])).collect() };
-    let degenerate: Vec<f64> = (architectures.iter().zip(values))
-        .filter(|(architecture, _)| !dataset.space.output_depends_on_input(architecture))
-        .map(|(_, (_, accuracy))| *accuracy)
-        .collect();
     let scale = AccuracyScale {
         task: task.name.clone(),
         mean,
         deviation,
         noise,
         calibration: Calibration::fit(&[errors.iter().map(|error| error / noise).collect()]),
-        chance_percent: chance_percent(&degenerate, encoder.classes),
+        chance_percent: chance_percent(&of_degenerate(dataset, values), encoder.classes),
         validation_spearman: stats::spearman(&pick(&predicted), &pick(&table.targets)).unwrap_or(f64::NAN),
     };
-    let measured = if options.forget_accuracies {
-        HashMap::new()
-    } else {
-        architectures
-            .into_iter()
-            .zip(values.iter().map(|value| value.1 as f32))
-            .collect()
-    };
-    let simulated = dataset
-        .accuracies
-        .iter()
-        .any(|row| row.task == task.index && row.origin == Origin::Simulated);
-    let origin = if simulated { Origin::Simulated } else { Origin::Measured };
+    let measured = architectures.into_iter().zip(values.iter().map(|value| value.1 as f32));
     Ok(AccuracyModel {
         scale,
         ensemble,
-        measured,
-        origin,
+        measured: if options.forget_accuracies {
+            HashMap::new()
+        } else {
+            measured.collect()
+        },
+        origin: origin(dataset, task),
     })
+}
+
+/// The deviation is above 0 even of equal values.
+fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+    let mean = stats::mean(values).unwrap_or_default();
+    let away: Vec<f64> = values.iter().map(|value| value - mean).collect();
+    (mean, root_mean_square(&away).max(1e-6))
+}
+
+fn root_mean_square(values: &[f64]) -> f64 {
+    let squares: Vec<f64> = values.iter().map(|value| value * value).collect();
+    stats::mean(&squares).unwrap_or(0.0).sqrt()
+}
+
+/// Accuracies of networks whose output does not depend on the input.
+fn of_degenerate(dataset: &Dataset, values: &[(u32, f64)]) -> Vec<f64> {
+    let is_degenerate = |position: u32| {
+        let architecture = &dataset.architectures[position as usize];
+        !dataset.space.output_depends_on_input(architecture)
+    };
+    let degenerate = values.iter().filter(|value| is_degenerate(value.0));
+    degenerate.map(|value| value.1).collect()
+}
+
+/// Simulated where any of the task's accuracies is.
+fn origin(dataset: &Dataset, task: &Task) -> Origin {
+    let mut rows = dataset.accuracies.iter().filter(|row| row.task == task.index);
+    if rows.any(|row| row.origin == Origin::Simulated) {
+        Origin::Simulated
+    } else {
+        Origin::Measured
+    }
 }

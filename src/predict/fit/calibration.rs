@@ -11,7 +11,7 @@ use crate::predict::adapt::{self, Beliefs, Measured};
 use crate::predict::calibrate::Calibration;
 use crate::predict::prior::{KnownDevice, Prior, Reference};
 use crate::predict::shortcoming::MIN_CALIBRATION_UNITS;
-use crate::predict::{DeviceSimilarity, Encoded, MetricPrior};
+use crate::predict::{DeviceMetrics, DeviceSimilarity, Encoded, MetricPrior};
 use crate::seed::Seed;
 use crate::stats;
 
@@ -19,8 +19,6 @@ use crate::stats;
 const CALIBRATED_PROBES: [usize; 7] = [0, 1, 3, 5, 10, 20, 50];
 const CALIBRATION_REPEATS: usize = 4;
 const CALIBRATION_VALUES: usize = 250;
-/// Architectures of the space over which a mixture of devices is brought into one.
-const DRAWN: usize = 256;
 /// The known devices are few, and the next one may err more than any of them: this many pseudo-observations are added, whose
 /// errors are normal and this much larger than predicted.
 const PSEUDO_OBSERVATIONS: usize = 2;
@@ -39,7 +37,18 @@ pub(super) struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    pub(super) fn metric_prior(&self, metric: Metric, validation: &[usize]) -> MetricPrior {
+    /// Of every metric that is known of any device.
+    pub(super) fn metric_priors(&self, validation: &[usize]) -> DeviceMetrics<MetricPrior> {
+        let mut priors = DeviceMetrics::new(self.metric_prior(Metric::Latency, validation));
+        for metric in Metric::OF_DEVICE {
+            if metric != Metric::Latency && self.known.iter().any(|one| one.0 == metric) {
+                priors.insert(metric, self.metric_prior(metric, validation));
+            }
+        }
+        priors
+    }
+
+    fn metric_prior(&self, metric: Metric, validation: &[usize]) -> MetricPrior {
         let prior = Prior::build(self.known, metric, self.reference);
         MetricPrior {
             calibrations: self.calibrations(&prior, metric),
@@ -79,7 +88,10 @@ impl Rows<'_> {
                 self.known.iter().filter(|one| one.1.unit != unit).cloned().collect();
             let rest = Prior::build(&others, metric, self.reference);
             let basis: DMatrix<f64> = rest.basis(self.encoded).cast();
-            let drawn: DMatrix<f64> = rest.basis(&self.reference.encoded).columns(0, DRAWN).map(f64::from);
+            let drawn: DMatrix<f64> = rest
+                .basis(&self.reference.encoded)
+                .columns(0, adapt::REFERENCE)
+                .map(f64::from);
             let left_out: Vec<&KnownDevice> = prior.known.iter().filter(|device| device.unit == unit).collect();
             for device in left_out {
                 let found: Vec<(usize, Vec<f64>)> = CALIBRATED_PROBES

@@ -12,6 +12,7 @@ use crate::device::Device;
 use crate::encode::Physics;
 use crate::error::Result;
 use crate::metric::Metric;
+use crate::predict::CLASSES_ELSEWHERE;
 use crate::predict::prior::{KnownDevice, setting};
 use crate::predict::train::{Split, Table};
 use crate::profile::{COUNTS, Member, Observed, Population, Priced};
@@ -19,8 +20,6 @@ use crate::stats;
 
 /// Values that a profile is fitted to: it has few numbers, which more values make no better.
 const VALUES_PER_PROFILE: usize = 1000;
-/// Classes that architectures of other datasets are lowered for: the classifier is a small part of a network.
-const CLASSES: u32 = 10;
 /// Residuals further than this many spreads from zero are winsorised: set to that bound.
 const MAX_SPREADS: f64 = 5.0;
 
@@ -93,7 +92,9 @@ fn elsewhere(datasets: &[Dataset], device: &Device, metric: Metric) -> Result<Ve
         }
         let counts = chosen.par_iter().map(|(architecture, _)| {
             let architecture = &dataset.architectures[*architecture as usize];
-            Physics::of(dataset.space, architecture, input, CLASSES).work.counts
+            Physics::of(dataset.space, architecture, input, CLASSES_ELSEWHERE)
+                .work
+                .counts
         });
         observed.push(Observed {
             counts: DMatrix::from_vec(COUNTS, chosen.len(), counts.collect::<Vec<_>>().concat()),

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 use super::power::KnownPower;
 use super::prior::{KnownDevice, Reference};
 use super::train::{self, Run, Split, Table};
-use super::{AccuracyModel, DeviceMetrics, Encoded, Predictor};
+use super::{AccuracyModel, Encoded, Predictor};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Task};
 use crate::encode::Encoder;
@@ -30,7 +30,7 @@ use crate::space::{Architecture, InputSize};
 use crate::stats;
 use accuracy::fit_accuracy;
 use calibration::Rows;
-use columns::columns;
+use columns::{Column, columns};
 use known::{Values, known_devices, table, with_residuals};
 
 pub use extend::extend;
@@ -58,22 +58,14 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
 pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run: &Run) -> Result<Predictor> {
     let task = dataset.resolve_task(options.task.as_deref())?;
     let columns = columns(dataset, task.as_ref(), options, run.seed)?;
-    let used: BTreeSet<u32> = columns
-        .iter()
-        .flat_map(|column| column.values.iter().map(|value| value.0))
-        .collect();
-    let used: Vec<u32> = used.into_iter().collect();
+    let used = used(&columns);
     let accuracies = task
         .as_ref()
         .map(|task| accuracy_values(dataset, task, options, run.seed))
         .transpose()?
         .unwrap_or_default();
     let split = Parts::of(dataset, &used, options.towers.validation, &mut run.seed.stream("split"));
-    let input = task
-        .as_ref()
-        .and_then(|task| task.input)
-        .or(dataset.inputs.first().copied())
-        .unwrap_or(dataset.space.default_input());
+    let input = input_size(dataset, task.as_ref());
     let classes = task.as_ref().map_or(10, |task| classes(&task.name));
     let encoder = Encoder::fit(
         dataset.space,
@@ -106,25 +98,33 @@ pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run
         known: &known,
         seed: run.seed,
     };
-    let validation = split.columns(&used).validation;
-    let mut metrics = DeviceMetrics::new(rows.metric_prior(Metric::Latency, &validation));
-    for metric in Metric::OF_DEVICE {
-        if metric != Metric::Latency && known.iter().any(|one| one.0 == metric) {
-            metrics.insert(metric, rows.metric_prior(metric, &validation));
-        }
-    }
     Ok(Predictor {
         space: dataset.space,
         id: String::new(),
         encoder,
         ensemble,
         powers: known_powers(&known, &values.logs),
-        metrics,
+        metrics: rows.metric_priors(&split.columns(&used).validation),
         accuracy,
         compute: run.device.clone(),
         table: OnceLock::new(),
         reference: OnceLock::new(),
     })
+}
+
+/// The architectures that any column has a value of, in order.
+fn used(columns: &[Column]) -> Vec<u32> {
+    let positions = columns
+        .iter()
+        .flat_map(|column| column.values.iter().map(|value| value.0));
+    positions.collect::<BTreeSet<u32>>().into_iter().collect()
+}
+
+/// The task's, the dataset's first, or the space's own.
+fn input_size(dataset: &Dataset, task: Option<&Task>) -> InputSize {
+    task.and_then(|task| task.input)
+        .or(dataset.inputs.first().copied())
+        .unwrap_or(dataset.space.default_input())
 }
 
 /// Learns the accuracy at one task alone, on the features of a predictor that stays as it is; see

@@ -107,6 +107,11 @@ impl Network {
     /// Whether the output depends on the input. What zeros lead to is counted as constant: a convolution of zeros, a product
     /// with them.
     pub fn output_depends_on_input(&self) -> bool {
+        self.nodes_that_depend_on_input()[self.output]
+    }
+
+    /// Which nodes depend on the input, by number; see [`Network::output_depends_on_input`].
+    pub fn nodes_that_depend_on_input(&self) -> Vec<bool> {
         let mut depends: Vec<bool> = Vec::with_capacity(self.nodes.len());
         for node in self.nodes() {
             let mut inputs = node.inputs.iter().map(|&input| depends[input as usize]);
@@ -118,21 +123,27 @@ impl Network {
             };
             depends.push(depends_itself);
         }
-        depends[self.output]
+        depends
+    }
+
+    /// Which nodes the output is computed from, by number; the output among them.
+    pub fn nodes_that_output_reads(&self) -> Vec<bool> {
+        let mut read = vec![false; self.nodes.len()];
+        read[self.output] = true;
+        for node in self.nodes().rev() {
+            if read[node.id] {
+                for &input in node.inputs {
+                    read[input as usize] = true;
+                }
+            }
+        }
+        read
     }
 
     /// The network without the nodes that the output does not depend on. Its input stays.
     pub fn without_dead_nodes(&self) -> Network {
-        let mut live = vec![false; self.nodes.len()];
+        let mut live = self.nodes_that_output_reads();
         live[0] = true;
-        live[self.output] = true;
-        for node in self.nodes().rev() {
-            if live[node.id] {
-                for &input in node.inputs {
-                    live[input as usize] = true;
-                }
-            }
-        }
         let mut network = Network::empty();
         let mut numbers = vec![0; self.nodes.len()];
         for node in self.nodes().filter(|node| live[node.id]) {
