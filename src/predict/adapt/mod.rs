@@ -20,9 +20,12 @@ use crate::seed::Seed;
 use components::{Component, Mixture};
 use solve::{Mode, Problem};
 
-/// Steps of the search in the first look, and in the second, which starts where the first ended.
-const STEPS: usize = 14;
+/// Steps of the search at most: from every component, from the best ones further, and under each setting in the second look.
+const STEPS: usize = 6;
+const FURTHER_STEPS: usize = 8;
 const MORE_STEPS: usize = 5;
+/// Components that are searched from further.
+const SEARCHED_FURTHER: usize = 32;
 /// Components that are looked at again, and their least weight relative to the best.
 const LOOKED_AT_AGAIN: usize = 10;
 const LEAST_LOG_WEIGHT: f64 = -12.0;
@@ -234,16 +237,14 @@ fn explained(mixture: &Mixture, measured: &Measured, seed: Seed) -> Vec<Part> {
         measured.of(&index::sample(&mut rng, measured.len(), MANY_PROBES).into_vec())
     });
     let first = some.as_ref().unwrap_or(measured);
-    let mut modes: Vec<(Component, Mode)> = mixture
-        .components()
-        .into_par_iter()
-        .filter_map(|component| {
-            let mode =
-                problem(mixture, &component, first).mode(component.start(first, &mixture.setting), STEPS, false)?;
-            Some((component, mode))
-        })
-        .collect();
-    modes.sort_by(|a, b| b.1.log_weight.total_cmp(&a.1.log_weight));
+    let starts = mixture.components().into_iter().map(|component| {
+        let start = component.start(first, &mixture.setting);
+        (component, start)
+    });
+    let all = self::modes(mixture, first, starts.collect(), STEPS, false);
+    let best = all.into_iter().take(SEARCHED_FURTHER);
+    let starts = best.map(|(component, mode)| (component, mode.standard)).collect();
+    let mut modes = self::modes(mixture, first, starts, FURTHER_STEPS, true);
     let best = modes.first().map_or(0.0, |one| one.1.log_weight);
     modes.retain(|one| one.1.log_weight > best + LEAST_LOG_WEIGHT);
     modes.truncate(if some.is_some() {
@@ -261,14 +262,25 @@ fn explained(mixture: &Mixture, measured: &Measured, seed: Seed) -> Vec<Part> {
             })
         })
         .collect();
-    let again: Vec<(Component, Mode)> = varied
-        .into_par_iter()
-        .filter_map(|(component, start)| {
-            let mode = problem(mixture, &component, measured).mode(start, MORE_STEPS, true)?;
-            Some((component, mode))
-        })
-        .collect();
+    let again = self::modes(mixture, measured, varied, MORE_STEPS, true);
     shares(if again.is_empty() { modes } else { again })
+}
+
+/// Components at the modes that are found from these starts, the one that explains best first; see [`Problem::mode`].
+fn modes(
+    mixture: &Mixture,
+    measured: &Measured,
+    starts: Vec<(Component, DVector<f64>)>,
+    steps: usize,
+    settled: bool,
+) -> Vec<(Component, Mode)> {
+    let searched = starts.into_par_iter().filter_map(|(component, start)| {
+        let mode = problem(mixture, &component, measured).mode(start, steps, settled)?;
+        Some((component, mode))
+    });
+    let mut modes: Vec<(Component, Mode)> = searched.collect();
+    modes.sort_by(|a, b| b.1.log_weight.total_cmp(&a.1.log_weight));
+    modes
 }
 
 fn problem<'a>(mixture: &'a Mixture, component: &'a Component, measured: &'a Measured) -> Problem<'a> {

@@ -7,7 +7,7 @@
 //! outliers. The evidence is Laplace's approximation at the mode (MacKay, *Information Theory, Inference, and Learning
 //! Algorithms*, chapter 27).
 
-use nalgebra::{Cholesky, DMatrix, DVector};
+use nalgebra::{Cholesky, DMatrix, DVector, DVectorView};
 
 use super::Measured;
 use super::components::Component;
@@ -20,6 +20,8 @@ const FIRST_NOISE: f64 = 0.3;
 const NOISE_FALLS: f64 = 0.4;
 /// Shares of a step that are tried.
 const LENGTHS: [f64; 3] = [1.0, 0.4, 0.12];
+/// A step that gains less log probability than this is the last one.
+const LEAST_GAIN: f64 = 0.01;
 /// A log price moves by this much in a step at most.
 const LONGEST: f64 = 3.0;
 
@@ -48,34 +50,33 @@ pub(super) struct Problem<'a> {
 }
 
 impl Problem<'_> {
-    /// Searches from `start` for so many steps. `settled` says that the start is near the mode, so that errors have their own size
-    /// from the first step on.
+    /// Searches from `start` for so many steps at most. `settled` says that the start is near the mode, so that errors have their own
+    /// size from the first step on.
     pub(super) fn mode(&self, start: DVector<f64>, steps: usize, settled: bool) -> Option<Mode> {
+        let own = self.variances(0.0);
         let mut at = start;
         for step in 0..steps {
-            let least = if settled || step + 2 >= steps {
-                0.0
-            } else {
-                (FIRST_NOISE * NOISE_FALLS.powi(step as i32)).powi(2)
-            };
-            let variances = self.variances(least);
+            let least = (FIRST_NOISE * NOISE_FALLS.powi(step as i32)).powi(2);
+            let own_size = settled || step + 2 >= steps || own.iter().all(|&variance| variance >= least);
+            let variances = if own_size { own.clone() } else { self.variances(least) };
             let tangent = self.tangent(&at);
             let here = objective(&tangent.errors, &at, &variances);
             let weighted = reweighted(&tangent.errors, &variances);
             let to = solve(&tangent, &at, &weighted)?;
             let mut move_by = to - &at;
             self.shorten(&mut move_by);
-            let tried = LENGTHS.iter().map(|length| &at + &move_by * *length);
-            let Some(next) = tried
-                .into_iter()
-                .find(|next| objective(&self.errors(next), next, &variances) < here)
-            else {
-                if least > 0.0 {
-                    continue;
-                }
+            let tried = LENGTHS.iter().map(|length| {
+                let next = &at + &move_by * *length;
+                (objective(&self.errors(&next), &next, &variances), next)
+            });
+            let better = tried.into_iter().find(|(there, _)| *there < here);
+            let gain = better.as_ref().map_or(0.0, |(there, _)| here - there);
+            if let Some((_, next)) = better {
+                at = next;
+            }
+            if own_size && gain < LEAST_GAIN {
                 break;
-            };
-            at = next;
+            }
         }
         self.weigh(at)
     }
@@ -113,41 +114,45 @@ impl Problem<'_> {
     }
 
     fn errors(&self, at: &DVector<f64>) -> DVector<f64> {
-        let (priced, weights) = (self.priced(at), self.component.residual(at));
-        DVector::from_fn(self.measured.len(), |index, _| {
-            let basis = self.measured.basis.column(index);
-            let (counts, functions) = basis.as_slice().split_at(COUNTS);
-            let residual: f64 = functions
-                .iter()
-                .zip(weights.iter())
-                .map(|(value, weight)| value * weight)
-                .sum();
-            self.measured.logs[index] - priced.log(counts) - residual
+        self.unexplained(&self.priced(at), at)
+    }
+
+    /// Logarithms less those of the sums of work at these prices and the residual.
+    fn unexplained(&self, priced: &Priced, at: &DVector<f64>) -> DVector<f64> {
+        let basis = &self.measured.basis;
+        let prices = DVectorView::from_slice(&priced.prices, COUNTS);
+        let sums = basis.rows(0, COUNTS).tr_mul(&prices);
+        let residual = self.component.residual(at);
+        let residuals = basis.rows(COUNTS, residual.len()).tr_mul(&residual);
+        DVector::from_fn(sums.len(), |index, _| {
+            self.measured.logs[index] - sums[index].ln() - residuals[index]
         })
     }
 
     fn tangent(&self, at: &DVector<f64>) -> Tangent {
         let component = self.component;
         let priced = self.priced(at);
-        let mut slopes = DMatrix::zeros(self.measured.len(), at.len());
-        for (mut row, basis) in slopes.row_iter_mut().zip(self.measured.basis.column_iter()) {
-            let (counts, functions) = basis.as_slice().split_at(COUNTS);
-            let (_, gradient) = priced.log_and_gradient(counts);
-            let standard = component.root.tr_mul(&Coordinates::from(gradient));
-            for (to, from) in row.iter_mut().zip(standard.iter()) {
-                *to = *from;
-            }
-            for ((to, value), width) in row
-                .iter_mut()
-                .skip(COORDINATES)
-                .zip(functions)
-                .zip(component.widths.iter())
-            {
-                *to = value * width;
-            }
+        let probes = self.measured.len();
+        let mut gradients = DMatrix::zeros(COORDINATES, probes);
+        for (mut gradient, basis) in gradients.column_iter_mut().zip(self.measured.basis.column_iter()) {
+            gradient.copy_from_slice(&priced.log_and_gradient(&basis.as_slice()[..COUNTS]).1);
+        }
+        let mut slopes = DMatrix::zeros(probes, at.len());
+        slopes
+            .columns_mut(0, COORDINATES)
+            .copy_from(&gradients.tr_mul(&component.root));
+        let functions = self.measured.basis.row_iter().skip(COUNTS);
+        for ((mut column, values), width) in slopes
+            .column_iter_mut()
+            .skip(COORDINATES)
+            .zip(functions)
+            .zip(component.widths.iter())
+        {
+            column.tr_copy_from(&values);
+            column *= *width;
         }
         Tangent {
-            errors: self.errors(at),
+            errors: self.unexplained(&priced, at),
             slopes,
         }
     }
