@@ -1,7 +1,7 @@
 //! NSGA-II: a population that evolves towards the whole front at once
 //! (Deb, Pratap, Agarwal & Meyarivan, *A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II*, IEEE TEC 6, 2002).
 //!
-//! Variation is that of a discrete space: uniform crossover and the space's own mutation. No architecture is evaluated
+//! Variation is that of a discrete space: the space's own crossover and mutation. No architecture is evaluated
 //! twice; children that were seen before are bred again.
 
 use rand::Rng;
@@ -80,7 +80,7 @@ impl Nsga2 {
         for _ in 0..ATTEMPTS {
             let (mother, father) = (tournament(parents, rng), tournament(parents, rng));
             let child = if rng.random_bool(self.parameters.crossover_rate) {
-                space.mutate(&uniform_crossover(mother, father, rng), mutation_rate, rng)
+                space.mutate(&space.crossover(mother, father, rng), mutation_rate, rng)
             } else {
                 space.mutate(mother, mutation_rate, rng)
             };
@@ -184,9 +184,4 @@ fn tournament<'a>(population: &'a [Member], rng: &mut StdRng) -> &'a Architectur
         first
     };
     &winner.architecture
-}
-
-fn uniform_crossover(mother: &Architecture, father: &Architecture, rng: &mut StdRng) -> Architecture {
-    let genes = mother.0.iter().zip(&father.0);
-    Architecture(genes.map(|(&a, &b)| if rng.random() { a } else { b }).collect())
 }

@@ -34,15 +34,18 @@ fn size_is_the_product_of_the_choices() {
 }
 
 #[test]
-fn the_default_input_is_lowered() {
+fn networks_run_on_the_input_that_the_space_names() {
     for space in all() {
-        let input = space.default_input();
-        assert!(input.width.max(input.height) <= InputSize::MAX_EDGE);
-        let network = space.lower(&space.sample(&mut StdRng::seed_from_u64(5)), input, 10);
-        assert_eq!(
-            network.nodes().next().unwrap().layer.output.pixels(),
-            u64::from(input.width * input.height)
-        );
+        let given = space.default_input();
+        assert!(given.width.max(given.height) <= InputSize::MAX_EDGE);
+        for seed in 0..10 {
+            let architecture = space.sample(&mut StdRng::seed_from_u64(seed));
+            let network = space.lower(&architecture, given, 10);
+            let input = space.input(&architecture, given);
+            let image = network.nodes().next().unwrap().layer.output;
+            assert_eq!((image.width, image.height), (input.width, input.height));
+            assert_eq!(space.input(&architecture, input), input);
+        }
     }
 }
 
@@ -226,7 +229,41 @@ proptest! {
             prop_assert!(space.contains(&mutant));
             prop_assert_ne!(&mutant, &architecture);
             let redrawn = space.mutate(&architecture, 1.0, &mut rng);
-            prop_assert!(redrawn.0.iter().zip(&architecture.0).all(|(new, old)| new != old));
+            let active = [&redrawn, &architecture].map(|one| space.active_genes(one));
+            for position in (0..redrawn.0.len()).filter(|&position| active.iter().all(|active| active[position])) {
+                prop_assert_ne!(redrawn.0[position], architecture.0[position]);
+            }
+        }
+    }
+
+    #[test]
+    fn children_have_the_genes_of_their_parents(seed: u64) {
+        for space in all() {
+            let mut rng = StdRng::seed_from_u64(seed);
+            let parents = [(); 2].map(|()| space.sample(&mut rng));
+            let child = space.crossover(&parents[0], &parents[1], &mut rng);
+            prop_assert!(space.contains(&child));
+            let active = space.active_genes(&child);
+            for position in (0..active.len()).filter(|&position| active[position]) {
+                prop_assert!(parents.iter().any(|parent| parent.0[position] == child.0[position]));
+            }
+        }
+    }
+
+    /// A space whose samples are canonical never gives anything else, so that no architecture is judged twice.
+    #[test]
+    fn spaces_that_draw_canonical_forms_vary_them_to_canonical_forms(seed: u64) {
+        for space in all() {
+            let mut rng = StdRng::seed_from_u64(seed);
+            let drawn: Vec<Architecture> = (0..100).map(|_| space.sample(&mut rng)).collect();
+            if drawn.iter().any(|one| space.canonical(one) != *one) {
+                continue;
+            }
+            for pair in drawn.windows(2) {
+                let mutant = space.mutate(&pair[0], 0.2, &mut rng);
+                let child = space.crossover(&pair[0], &pair[1], &mut rng);
+                prop_assert!([mutant, child].iter().all(|one| space.canonical(one) == *one), "{}", space.id());
+            }
         }
     }
 

@@ -12,13 +12,13 @@ mod layer_names;
 mod nasbench201;
 mod neighbourhood;
 mod network;
+mod once_for_all;
 mod physical;
+mod variation;
 
 use std::fmt;
 
-use rand::Rng;
 use rand::rngs::StdRng;
-use rand::seq::IteratorRandom;
 
 use crate::error::{Error, Result};
 use neighbourhood::Neighbourhood;
@@ -30,6 +30,7 @@ pub use nasbench201::NasBench201;
 pub use network::{
     Activation, Convolution, FeatureMap, Layer, Network, NetworkBuilder, Node, Operation, Pooling, PoolingKind, Shape,
 };
+pub use once_for_all::{MOBILENET_V3, MOBILENET_V3_W12, OnceForAll, PROXYLESS_NAS};
 pub use physical::PHYSICAL_FEATURES;
 
 /// One architecture of a search space: the choice made for every gene.
@@ -103,7 +104,8 @@ pub trait SearchSpace: Send + Sync {
     /// A key shared by the architectures that compute the same function.
     fn isomorphism_key(&self, architecture: &Architecture) -> String;
 
-    /// The layers that really run, dead ones removed, for a batch of one and `classes` outputs.
+    /// The layers that really run, dead ones removed, for a batch of one and `classes` outputs, on images of the size
+    /// that [`SearchSpace::input`] gives.
     fn lower(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network;
 
     /// As [`SearchSpace::lower`], with the layers that the architecture names but that cannot affect the output. It is
@@ -135,6 +137,11 @@ pub trait SearchSpace: Send + Sync {
     /// The input that the space's networks were published for.
     fn default_input(&self) -> InputSize;
 
+    /// The input that an architecture runs on where `given` is asked for: its own resolution where that is a gene, else `given`.
+    fn input(&self, _architecture: &Architecture, given: InputSize) -> InputSize {
+        given
+    }
+
     /// The representative of the architectures that differ only in choices that do not matter: those of inactive genes, and
     /// where identities stand. It computes the same function, has the same [`SearchSpace::isomorphism_key`], and is its own
     /// representative. Architectures with different ones may still compute the same function.
@@ -162,28 +169,20 @@ pub trait SearchSpace: Send + Sync {
         None
     }
 
-    /// An architecture drawn uniformly over the genes.
+    /// An architecture drawn uniformly over the genes; in canonical form where depths are genes.
     fn sample(&self, rng: &mut StdRng) -> Architecture {
-        Architecture(
-            self.choices()
-                .iter()
-                .map(|&choices| rng.random_range(0..choices))
-                .collect(),
-        )
+        variation::uniform(self, rng)
     }
 
-    /// A copy in which each gene is redrawn to another choice with probability `rate`, and at least one active gene is.
+    /// A copy in which each gene is redrawn to another choice with probability `rate`, and at least one active gene is; in
+    /// canonical form where depths are genes.
     fn mutate(&self, architecture: &Architecture, rate: f64, rng: &mut StdRng) -> Architecture {
-        let mut genes = architecture.0.clone();
-        let active = self.active_genes(architecture);
-        let forced = (0..genes.len()).filter(|&position| active[position]).choose(rng);
-        for (position, gene) in genes.iter_mut().enumerate() {
-            if forced == Some(position) || rng.random_bool(rate) {
-                let choices = self.choices()[position];
-                *gene = (*gene + rng.random_range(1..choices)) % choices;
-            }
-        }
-        Architecture(genes)
+        variation::redrawn(self, architecture, rate, rng)
+    }
+
+    /// An architecture with every gene from one of two parents, with equal chances; in canonical form where depths are genes.
+    fn crossover(&self, mother: &Architecture, father: &Architecture, rng: &mut StdRng) -> Architecture {
+        variation::uniform_crossover(mother, father, rng)
     }
 }
 
@@ -228,8 +227,8 @@ pub trait Enumerable: SearchSpace {
 }
 
 /// Every search space that edgefit knows.
-pub fn all() -> [&'static dyn SearchSpace; 2] {
-    [&NasBench201, &FbNet]
+pub fn all() -> [&'static dyn SearchSpace; 5] {
+    [&NasBench201, &FbNet, &MOBILENET_V3, &MOBILENET_V3_W12, &PROXYLESS_NAS]
 }
 
 /// The search space with this id.
