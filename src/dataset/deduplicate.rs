@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::{AccuracyRow, Measurement};
 use crate::metric::Metric;
+use crate::stats;
 
 /// A row that is about something, and may be joined with another row about the same thing.
 pub(crate) trait Keyed: Send + Sync {
@@ -19,6 +20,9 @@ pub(crate) trait Keyed: Send + Sync {
 
     /// Takes over what `other`, a row with the same key that says the same, adds.
     fn absorb(&mut self, other: &Self);
+
+    /// A row that says the mean of what these say, all about the same thing as this one, which is among them.
+    fn mean(&self, repeats: &[&Self]) -> Self;
 
     /// What the row says, for messages.
     fn value(&self) -> String;
@@ -44,6 +48,17 @@ impl Keyed for Measurement {
         self.values = other.values.iter().chain(self.values.iter()).collect();
     }
 
+    fn mean(&self, repeats: &[&Self]) -> Self {
+        let mean_of = |metric| {
+            let values: Vec<f64> = repeats.iter().filter_map(|row| row.value(metric)).collect();
+            Some((metric, stats::mean(&values)?))
+        };
+        Measurement {
+            values: Metric::OF_DEVICE.into_iter().filter_map(mean_of).collect(),
+            ..*self
+        }
+    }
+
     fn value(&self) -> String {
         let with_unit = |(metric, value): (Metric, f64)| format!("{value} {}", metric.unit());
         let values: Vec<String> = self.values.iter().map(with_unit).collect();
@@ -65,6 +80,14 @@ impl Keyed for AccuracyRow {
     }
 
     fn absorb(&mut self, _other: &Self) {}
+
+    fn mean(&self, repeats: &[&Self]) -> Self {
+        let sum: f64 = repeats.iter().map(|row| row.accuracy_percent).sum();
+        AccuracyRow {
+            accuracy_percent: sum / repeats.len() as f64,
+            ..*self
+        }
+    }
 
     fn value(&self) -> String {
         format!("{} % ({})", self.accuracy_percent, self.origin.name())
@@ -115,43 +138,30 @@ const SAME: f64 = 1e-4;
 /// # Errors
 /// The contradictions; the rows are then as they were, except that some may have been joined in place.
 pub(crate) fn deduplicate<R: Keyed>(rows: &mut Vec<R>) -> Result<usize, Contradictions> {
-    let mut keys: Vec<(u64, u32)> = rows
-        .par_iter()
-        .enumerate()
-        .map(|(position, row)| (row.key().0, position as u32))
-        .collect();
-    keys.par_sort_unstable();
     let mut redundant: Vec<usize> = Vec::new();
     let mut contradictions = Contradictions {
         shown: Vec::new(),
         count: 0,
     };
-    for group in groups(&keys, |key| key.0).filter(|group| group.len() > 1) {
-        let mut same: Vec<(u64, usize)> = keys[group]
-            .iter()
-            .map(|&(_, position)| (rows[position as usize].key().1, position as usize))
-            .collect();
-        same.sort_unstable();
-        for repeats in groups(&same, |key| key.0) {
-            let first = same[repeats.start].1;
-            for &(_, later) in &same[repeats.start + 1..repeats.end] {
-                // Two rows of one vector: `later` is always behind `first`.
-                let (head, tail) = rows.split_at_mut(later);
-                let difference = head[first].difference(&tail[0]);
-                if difference <= SAME {
-                    head[first].absorb(&tail[0]);
-                    redundant.push(later);
-                } else {
-                    contradictions.count += 1;
-                    contradictions.shown.push(Contradiction {
-                        first,
-                        later,
-                        difference,
-                    });
-                }
+    visit_repeats(rows, |rows, repeats| {
+        let first = repeats[0].1;
+        for &(_, later) in &repeats[1..] {
+            // Two rows of one vector: `later` is always behind `first`.
+            let (head, tail) = rows.split_at_mut(later);
+            let difference = head[first].difference(&tail[0]);
+            if difference <= SAME {
+                head[first].absorb(&tail[0]);
+                redundant.push(later);
+            } else {
+                contradictions.count += 1;
+                contradictions.shown.push(Contradiction {
+                    first,
+                    later,
+                    difference,
+                });
             }
         }
-    }
+    });
     if contradictions.count > 0 {
         contradictions.shown.sort_unstable_by(|a, b| {
             let further = b.difference.total_cmp(&a.difference);
@@ -160,9 +170,62 @@ pub(crate) fn deduplicate<R: Keyed>(rows: &mut Vec<R>) -> Result<usize, Contradi
         contradictions.shown.truncate(SHOWN);
         return Err(contradictions);
     }
-    drop(keys);
     remove(rows, &mut redundant);
     Ok(redundant.len())
+}
+
+/// What [`average`] did.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Averaged {
+    /// Things that several rows were about.
+    pub(crate) repeated: usize,
+    /// Those of them whose rows said different things.
+    pub(crate) differing: usize,
+    /// How far a row is at most from the first one about the same thing, as [`Keyed::difference`].
+    pub(crate) furthest: f64,
+    /// Rows that went away.
+    pub(crate) joined: usize,
+}
+
+/// Joins rows about the same thing into the first of them, which then says the mean of what they said. Rows keep their order.
+pub(crate) fn average<R: Keyed>(rows: &mut Vec<R>) -> Averaged {
+    let mut redundant: Vec<usize> = Vec::new();
+    let mut averaged = Averaged::default();
+    visit_repeats(rows, |rows, repeats| {
+        let first = repeats[0].1;
+        let all: Vec<&R> = repeats.iter().map(|&(_, position)| &rows[position]).collect();
+        averaged.repeated += 1;
+        let differences = all.iter().map(|row| row.difference(&rows[first]));
+        let furthest = differences.fold(0.0, f64::max);
+        averaged.differing += usize::from(furthest > 0.0);
+        averaged.furthest = averaged.furthest.max(furthest);
+        let mean = rows[first].mean(&all);
+        rows[first] = mean;
+        redundant.extend(repeats[1..].iter().map(|&(_, position)| position));
+    });
+    remove(rows, &mut redundant);
+    averaged.joined = redundant.len();
+    averaged
+}
+
+/// Calls `visit` with the rest of the key and the positions of every several rows about the same thing, in order of position.
+fn visit_repeats<R: Keyed>(rows: &mut [R], mut visit: impl FnMut(&mut [R], &[(u64, usize)])) {
+    let mut keys: Vec<(u64, u32)> = rows
+        .par_iter()
+        .enumerate()
+        .map(|(position, row)| (row.key().0, position as u32))
+        .collect();
+    keys.par_sort_unstable();
+    for group in groups(&keys, |key| key.0).filter(|group| group.len() > 1) {
+        let mut same: Vec<(u64, usize)> = keys[group]
+            .iter()
+            .map(|&(_, position)| (rows[position as usize].key().1, position as usize))
+            .collect();
+        same.sort_unstable();
+        for repeats in groups(&same, |key| key.0).filter(|repeats| repeats.len() > 1) {
+            visit(rows, &same[repeats]);
+        }
+    }
 }
 
 /// Ranges of neighbours with the same key.
@@ -263,6 +326,28 @@ mod tests {
         let mut rows = vec![row(0, 0, Some(3.33333), None), row(0, 0, Some(3.3333), Some(2.0))];
         assert_eq!(deduplicate(&mut rows), Ok(1));
         assert_eq!(rows, [row(0, 0, Some(3.33333), Some(2.0))]);
+    }
+
+    /// (2 + 4 + 3) / 3 = 3 and (5 + 6) / 2 = 5.5.
+    #[test]
+    fn repeats_are_averaged() {
+        let other = row(0, 1, Some(9.0), None);
+        let mut rows = vec![
+            row(1, 1, Some(2.0), None),
+            other,
+            row(1, 1, Some(4.0), Some(5.0)),
+            row(1, 1, Some(3.0), Some(6.0)),
+            other,
+        ];
+        let averaged = Averaged {
+            repeated: 2,
+            differing: 1,
+            // 4 from 2.
+            furthest: 0.5,
+            joined: 3,
+        };
+        assert_eq!(average(&mut rows), averaged);
+        assert_eq!(rows, [row(1, 1, Some(3.0), Some(5.5)), other]);
     }
 
     #[test]

@@ -20,6 +20,7 @@ pub(super) struct DeviceLatencies<'a> {
     /// The file that the architectures come from, for messages.
     pub(super) index_file: &'a str,
     pub(super) precision: Precision,
+    /// Size of the images, where networks do not have a size of their own.
     pub(super) input: InputSize,
     pub(super) origin: Origin,
 }
@@ -35,9 +36,9 @@ impl DeviceLatencies<'_> {
         }
         let id = device.id.clone();
         let device = builder.add_device(device);
-        let input = builder.input(self.input)?;
         let mut absent = 0;
         for (position, (&latency_ms, &architecture)) in self.latencies_ms.iter().zip(self.architectures).enumerate() {
+            let input = self.input_of(architecture, builder)?;
             match latency_ms {
                 -1.0 => absent += 1,
                 _ if latency_ms.is_finite() && latency_ms > 0.0 => builder.measurement(Measurement {
@@ -52,6 +53,14 @@ impl DeviceLatencies<'_> {
             }
         }
         Ok(self.noticed(&id, absent))
+    }
+
+    /// The number in the builder of the size of the images that an architecture runs on.
+    fn input_of(&self, architecture: u32, builder: &mut Builder) -> Result<u16> {
+        let dataset = builder.dataset();
+        let architecture = &dataset.architectures[architecture as usize];
+        let input = dataset.space.input(architecture, self.input);
+        builder.input(input)
     }
 
     fn noticed(&self, id: &str, absent: usize) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::super::pickle::{Positions, Rows, read_pt};
+use super::super::pickle::{Configurations, Positions, Rows, read_pt};
 use crate::dataset::build::Builder;
 use crate::error::{Error, Result};
 use crate::space::Architecture;
@@ -87,6 +87,30 @@ pub(super) fn read_lists(path: &Path, builder: &mut Builder) -> Result<Vec<u32>>
             ));
         }
         architectures.push(number);
+    }
+    Ok(architectures)
+}
+
+/// Numbers in the builder of the architectures of a list of configurations, in canonical form. One network may stand at several
+/// positions: configurations also name the blocks that do not run.
+pub(super) fn read_configurations(path: &Path, builder: &mut Builder) -> Result<Vec<u32>> {
+    present(path)?;
+    let Configurations(configurations) = read_pt(
+        path,
+        "a dictionary with a list `arch` of dictionaries with ks, e, d and r",
+    )?;
+    let space = builder.dataset().space;
+    let mut architectures = Vec::with_capacity(configurations.len());
+    for (position, text) in configurations.iter().enumerate() {
+        let architecture = space.parse(text).map_err(|error| Error::Malformed {
+            path: path.to_path_buf(),
+            line: None,
+            column: Some(format!("position {position}")),
+            expected: format!("an architecture of {}", space.id()),
+            found: error.to_string().trim_end_matches('.').into(),
+            hint: "Get the file again from a clone of HELP.".into(),
+        })?;
+        architectures.push(builder.parsed_architecture(space.canonical(&architecture)));
     }
     Ok(architectures)
 }

@@ -1,5 +1,6 @@
 //! Carries out a pickle that only makes data: numbers, strings, lists, tuples, dictionaries, and numpy's double-precision
-//! numbers. Nothing is called and nothing is looked up by name but the two names that such a number is written with.
+//! and 64-bit whole numbers. Nothing is called and nothing is looked up by name but the three names that such a number is
+//! written with.
 //!
 //! Operations as in Python's `pickletools`. The sizes are bounded, because some bytes of a hostile file can otherwise ask
 //! for gigabytes: a container is never fetched from the memo (copies of copies), containers are nested a few levels deep
@@ -80,12 +81,13 @@ impl Machine {
             b'r' => arguments.unsigned(4).and_then(|number| self.store(number as usize)),
             b'h' => arguments.unsigned(1).and_then(|number| self.fetch(number as usize)),
             b'j' => arguments.unsigned(4).and_then(|number| self.fetch(number as usize)),
-            // STACK_GLOBAL, REDUCE, BUILD.
-            0x93 => self.named(),
+            // GLOBAL, STACK_GLOBAL, REDUCE, BUILD.
+            b'c' => self.global(arguments),
+            0x93 => self.stack_global(),
             b'R' => self.reduce(),
             b'b' => self.build(),
-            // GLOBAL, INST, OBJ, NEWOBJ, NEWOBJ_EX, persistent identifiers, extensions.
-            b'c' | b'i' | b'o' | 0x81 | 0x92 | b'P' | b'Q' | 0x82..=0x84 => Err(Refusal::code()),
+            // INST, OBJ, NEWOBJ, NEWOBJ_EX, persistent identifiers, extensions.
+            b'i' | b'o' | 0x81 | 0x92 | b'P' | b'Q' | 0x82..=0x84 => Err(Refusal::code()),
             _ => Err(Refusal::operation(operation)),
         }
     }
@@ -195,55 +197,84 @@ impl Machine {
         self.push(value, bytes)
     }
 
-    /// A name of Python's: only the two that numpy writes before a number.
-    fn named(&mut self) -> Result<(), Refusal> {
+    /// A name written as two lines.
+    fn global(&mut self, arguments: &mut Arguments) -> Result<(), Refusal> {
+        let (module, name) = (arguments.line()?, arguments.line()?);
+        self.named(module, name)
+    }
+
+    /// A name made of two strings.
+    fn stack_global(&mut self) -> Result<(), Refusal> {
         let (name, module) = (self.pop()?, self.pop()?);
         let (Value::Text(module), Value::Text(name)) = (module, name) else {
             return Err(Refusal::broken());
         };
-        match (module.as_str(), name.as_str()) {
-            ("numpy.core.multiarray" | "numpy._core.multiarray", "scalar") => self.push(Value::ScalarName, 0),
-            ("numpy", "dtype") => self.push(Value::TypeName, 0),
+        self.named(module.as_bytes(), name.as_bytes())
+    }
+
+    /// A name of Python's: only those that stand before a number of numpy's, and before bytes in old protocols.
+    fn named(&mut self, module: &[u8], name: &[u8]) -> Result<(), Refusal> {
+        match (module, name) {
+            (b"numpy.core.multiarray" | b"numpy._core.multiarray", b"scalar") => self.push(Value::ScalarName, 0),
+            (b"numpy", b"dtype") => self.push(Value::TypeName, 0),
+            (b"_codecs", b"encode") => self.push(Value::EncodeName, 0),
             _ => Err(Refusal::code()),
         }
     }
 
-    /// `dtype("f8", ...)` and `scalar(dtype, eight bytes)`.
+    /// `dtype("f8", ...)`, `scalar(dtype, eight bytes)` and `encode(text, "latin1")`, which bytes are written as.
     fn reduce(&mut self) -> Result<(), Refusal> {
         let (arguments, name) = (self.pop()?, self.pop()?);
         let Value::Tuple { items, .. } = arguments else {
             return Err(Refusal::code());
         };
         let value = match (name, &items[..]) {
-            (Value::TypeName, [Value::Text(letter), ..]) => match letter.as_str() {
-                "f8" => Value::Double,
-                other => {
-                    return Err(Refusal::new(format!(
-                        "numpy numbers of type `{}`",
-                        other.escape_debug()
-                    )));
-                }
-            },
-            (Value::ScalarName, [Value::Double, Value::Bytes(bytes)]) => match bytes[..].try_into() {
-                Ok(bytes) => Value::Number(f64::from_le_bytes(bytes)),
-                Err(_) => return Err(Refusal::new(format!("a numpy number of {} bytes", bytes.len()))),
-            },
+            (Value::TypeName, [Value::Text(letter), ..]) => number_type(letter)?,
+            (Value::ScalarName, [Value::Double, Value::Bytes(bytes)]) => {
+                Value::Number(f64::from_le_bytes(eight(bytes)?))
+            }
+            (Value::ScalarName, [Value::Whole, Value::Bytes(bytes)]) => {
+                Value::Number(i64::from_le_bytes(eight(bytes)?) as f64)
+            }
+            (Value::EncodeName, [Value::Text(text), Value::Text(codec)]) if codec == "latin1" => {
+                let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
+                Value::Bytes(bytes.map_err(|_| Refusal::new("bytes above 255"))?)
+            }
             _ => return Err(Refusal::code()),
         };
-        self.push(value, 0)
+        let bytes = value.bytes();
+        self.push(value, bytes)
     }
 
     /// Completes a numpy type with its byte order.
     fn build(&mut self) -> Result<(), Refusal> {
         let state = self.pop()?;
         match (state, self.stack.last()) {
-            (Value::Tuple { items, .. }, Some(Value::Double)) => match items.get(1) {
+            (Value::Tuple { items, .. }, Some(Value::Double | Value::Whole)) => match items.get(1) {
                 Some(Value::Text(order)) if order == "<" => Ok(()),
                 _ => Err(Refusal::new("numpy numbers that are not little-endian")),
             },
             _ => Err(Refusal::code()),
         }
     }
+}
+
+/// The type that numpy calls so.
+fn number_type(letter: &str) -> Result<Value, Refusal> {
+    match letter {
+        "f8" => Ok(Value::Double),
+        "i8" => Ok(Value::Whole),
+        other => Err(Refusal::new(format!(
+            "numpy numbers of type `{}`",
+            other.escape_debug()
+        ))),
+    }
+}
+
+/// The bytes of a number.
+fn eight(bytes: &[u8]) -> Result<[u8; 8], Refusal> {
+    let wrong = |_| Refusal::new(format!("a numpy number of {} bytes", bytes.len()));
+    bytes.try_into().map_err(wrong)
 }
 
 /// Depth of a container of this depth that takes up these items.

@@ -4,6 +4,7 @@
 //! refuses the rest. A library would do for lists of Python's numbers; numpy's are calls of functions in a pickle, which
 //! none would read as data.
 
+mod configurations;
 mod machine;
 mod operations;
 
@@ -14,6 +15,8 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::files::open_regular;
+
+pub(super) use configurations::Configurations;
 
 /// Most bytes of a file, and of the pickle in it.
 const LIMIT_BYTES: u64 = 64 << 20;
@@ -43,8 +46,12 @@ pub(super) enum Value {
     TypeName,
     /// numpy's type of double-precision numbers.
     Double,
+    /// numpy's type of 64-bit whole numbers.
+    Whole,
     /// `numpy.core.multiarray.scalar`.
     ScalarName,
+    /// `_codecs.encode`.
+    EncodeName,
 }
 
 impl Value {
@@ -87,7 +94,9 @@ impl Value {
             Value::List { .. } => "a list",
             Value::Tuple { .. } => "a tuple",
             Value::Dictionary { .. } => "a dictionary",
-            Value::TypeName | Value::Double | Value::ScalarName => "a name of numpy's",
+            Value::TypeName | Value::Double | Value::Whole | Value::ScalarName | Value::EncodeName => {
+                "a name of Python's"
+            }
         }
     }
 }

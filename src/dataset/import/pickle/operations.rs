@@ -87,6 +87,18 @@ impl<'a> Arguments<'a> {
         Ok(f64::from_be_bytes(bytes))
     }
 
+    /// Bytes up to the end of the line, which is left out.
+    pub(super) fn line(&mut self) -> Result<&'a [u8], Refusal> {
+        let length = self
+            .rest
+            .iter()
+            .take(LIMIT_STRING_BYTES)
+            .position(|&byte| byte == b'\n');
+        let line = self.take(length.ok_or_else(Refusal::truncated)?)?;
+        self.skip(1)?;
+        Ok(line)
+    }
+
     /// Bytes after their number, which is only a claim.
     pub(super) fn counted(&mut self, width: usize) -> Result<&'a [u8], Refusal> {
         let length = self.unsigned(width)? as usize;

@@ -37,9 +37,9 @@ const NUMPY: &[u8] =
     \x01<\x94NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t\x94bC\x08\x00\x00\x00\x00\x00\x00\xf8?\x94\x86\
     \x94R\x94h\x03h\x09C\x08\x00\x00\x00\x00\x00\x00\x00\xc0\x94\x86\x94R\x94e.";
 
-fn replaced(from: &[u8], to: &[u8]) -> Vec<u8> {
-    let place = NUMPY.windows(from.len()).position(|window| window == from).unwrap();
-    [&NUMPY[..place], to, &NUMPY[place + from.len()..]].concat()
+fn replaced(pickle: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
+    let place = pickle.windows(from.len()).position(|window| window == from).unwrap();
+    [&pickle[..place], to, &pickle[place + from.len()..]].concat()
 }
 
 #[test]
@@ -47,24 +47,82 @@ fn numbers_of_numpy_are_data() {
     let Numbers(numbers) = run(NUMPY).unwrap().try_into().unwrap();
     assert_eq!(numbers, [1.5, -2.0]);
     let refusals = [
-        (replaced(b"\x8c\x02f8", b"\x8c\x02i4"), "numpy numbers of type `i4`"),
         (
-            replaced(b"\x8c\x01<", b"\x8c\x01>"),
+            replaced(NUMPY, b"\x8c\x02f8", b"\x8c\x02i4"),
+            "numpy numbers of type `i4`",
+        ),
+        (
+            replaced(NUMPY, b"\x8c\x01<", b"\x8c\x01>"),
             "numpy numbers that are not little-endian",
         ),
-        (replaced(b"C\x08\x00\x00", b"C\x06"), "a numpy number of 6 bytes"),
+        (replaced(NUMPY, b"C\x08\x00\x00", b"C\x06"), "a numpy number of 6 bytes"),
         (
-            replaced(b"\x06scalar", b"\x06system"),
+            replaced(NUMPY, b"\x06scalar", b"\x06system"),
             "code or objects, which are never run",
         ),
         (
-            replaced(b"\x05numpy\x94\x8c\x05dtype", b"\x05posix\x94\x8c\x05fork_"),
+            replaced(NUMPY, b"\x05numpy\x94\x8c\x05dtype", b"\x05posix\x94\x8c\x05fork_"),
             "code or objects, which are never run",
         ),
     ];
     for (pickle, found) in refusals {
         assert_eq!(refusal(&pickle), found);
     }
+}
+
+/// pickle.dumps({"arch": [{"ks": [3], "e": [4], "d": [2], "r": numpy.int64(204)}]}, 2), written by Python with numpy 2: names in
+/// lines, and bytes as text to be encoded.
+const CONFIGURATION: &[u8] =
+    b"\x80\x02}q\x00X\x04\x00\x00\x00archq\x01]q\x02}q\x03(X\x02\x00\x00\x00ksq\x04]q\x05K\x03aX\x01\x00\x00\x00eq\x06]q\x07K\
+    \x04aX\x01\x00\x00\x00dq\x08]q\tK\x02aX\x01\x00\x00\x00rq\ncnumpy._core.multiarray\nscalar\nq\x0bcnumpy\ndtype\nq\x0cX\
+    \x02\x00\x00\x00i8q\r\x89\x88\x87q\x0eRq\x0f(K\x03X\x01\x00\x00\x00<q\x10NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\x11b\
+    c_codecs\nencode\nq\x12X\t\x00\x00\x00\xc3\x8c\x00\x00\x00\x00\x00\x00\x00q\x13X\x06\x00\x00\x00latin1q\x14\x86q\x15Rq\x16\
+    \x86q\x17Rq\x18uas.";
+
+#[test]
+fn configurations_are_read_from_dictionaries() {
+    let read = |pickle: &[u8]| Configurations::try_from(run(pickle).unwrap()).map(|Configurations(read)| read);
+    assert_eq!(read(CONFIGURATION).unwrap(), [r#"{"ks":[3],"e":[4],"d":[2],"r":204}"#]);
+    let with = |from: &[u8], to: &[u8]| read(&replaced(CONFIGURATION, from, to)).unwrap_err();
+    assert_eq!(with(b"arch", b"arts"), "no entry `arch`");
+    assert_eq!(
+        with(b"\x01\x00\x00\x00d", b"\x01\x00\x00\x00g"),
+        "no entry `d` at position 0"
+    );
+    assert_eq!(
+        with(b"\x01\x00\x00\x00d", b"\x01\x00\x00\x00e"),
+        "two entries `e` at position 0"
+    );
+    let negative = (
+        b"\x8c\x00\x00\x00\x00\x00\x00\x00q",
+        b"\x8c\x00\x00\x00\x00\x00\x01\x00q",
+    );
+    assert_eq!(with(negative.0, negative.1), "281474976710860 as `r` at position 0");
+    assert_eq!(
+        with(b"]q\tK\x02a", b"]q\tNa"),
+        "neither number nor text at position 0 of `d` at position 0"
+    );
+    assert_eq!(
+        with(b"]q\tK\x02a", b"Nq\t"),
+        "neither number nor text of `d` at position 0"
+    );
+    assert_eq!(read(b"].").unwrap_err(), "a list");
+}
+
+#[test]
+fn names_in_lines_are_those_of_numbers_alone() {
+    let with = |from: &[u8], to: &[u8]| refusal(&replaced(CONFIGURATION, from, to));
+    assert_eq!(with(b"latin1", b"base64"), "code or objects, which are never run");
+    assert_eq!(
+        with(b"cnumpy\ndtype", b"cposix\nfork_"),
+        "code or objects, which are never run"
+    );
+    assert_eq!(with(b"\xc3\x8c", b"\xc4\x8c"), "bytes above 255");
+    assert_eq!(refusal(b"c_codecs\nencode"), "a truncated pickle");
+    assert_eq!(
+        refusal(&[&b"c"[..], &[b'x'; 10_000], b"\n\n."].concat()),
+        "a truncated pickle"
+    );
 }
 
 #[test]
@@ -176,12 +234,13 @@ fn damaged(mut bytes: Vec<u8>, damage: &[(usize, u8)]) -> Vec<u8> {
 proptest! {
     #[test]
     fn no_bytes_make_the_machine_panic(
-        operations in vec(select(&b"]}()aeustKMJGXCqrhjRbN20.\x80\x85\x86\x87\x88\x93\x94\x95\x8a\x8c"[..]), 0..60),
+        operations in vec(select(&b"]}()aeustKMJGXCqrhjRbNc\n20.\x80\x85\x86\x87\x88\x93\x94\x95\x8a\x8c"[..]), 0..60),
         damage in vec((any::<usize>(), any::<u8>()), 0..4),
     ) {
         let pickles = [
             damaged(pickled(), &damage),
             damaged(NUMPY.to_vec(), &damage),
+            damaged(CONFIGURATION.to_vec(), &damage),
             [b"]".to_vec(), operations].concat(),
         ];
         for pickle in pickles {
@@ -190,7 +249,8 @@ proptest! {
                     prop_assert!(numbers.len() <= pickle.len());
                 }
                 let _ = Rows::try_from(value.clone());
-                let _ = Positions::try_from(value);
+                let _ = Positions::try_from(value.clone());
+                let _ = Configurations::try_from(value);
             }
         }
     }
