@@ -186,6 +186,9 @@ mod tests {
         for (source, place, space) in [
             ("help", "HELP", "nasbench201"),
             ("help", "HELP", "fbnet"),
+            ("help", "HELP", "mobilenet_v3_w1.2"),
+            ("ofa-lut", "CompOFA", "mobilenet_v3_w1.2"),
+            ("ofa-lut", "NSGANetV2", "mobilenet_v3"),
             ("hw-nas-bench", "HW-NAS-Bench", "nasbench201"),
             ("hw-nas-bench", "HW-NAS-Bench", "fbnet"),
             ("hw-nas-bench-360", "HW-NAS-Bench-360", "nasbench201"),

@@ -12,7 +12,7 @@ mod layer_names;
 mod nasbench201;
 mod neighbourhood;
 mod network;
-mod once_for_all;
+pub(crate) mod once_for_all;
 mod physical;
 mod variation;
 

@@ -126,3 +126,75 @@ pub(crate) fn write_nats_bench(folder: &Path) {
     }
     fs::write(folder.join("nats_bench.csv"), text).unwrap();
 }
+
+/// A configuration of a once-for-all network: kernels, expansions, depths and resolution.
+pub(crate) struct Configuration {
+    pub(crate) kernels: Vec<u8>,
+    pub(crate) expansions: Vec<u8>,
+    pub(crate) depths: Vec<u8>,
+    pub(crate) resolution: u8,
+}
+
+/// A protocol-2 pickle of `{"arch": [{"ks": ..., "e": ..., "d": ..., "r": numpy.int64(...)}, ...]}`.
+pub(crate) fn configurations(all: &[Configuration]) -> Vec<u8> {
+    let text = |text: &str| [&[b'X', text.len() as u8, 0, 0, 0], text.as_bytes()].concat();
+    let list = |numbers: &[u8]| {
+        let numbers: Vec<u8> = numbers.iter().flat_map(|&number| [b'K', number]).collect();
+        [b"](", &numbers[..], b"e"].concat()
+    };
+    let number = |number: u8| {
+        let bytes: String = [char::from(number), '\0', '\0', '\0', '\0', '\0', '\0', '\0']
+            .into_iter()
+            .collect();
+        [
+            &b"cnumpy.core.multiarray\nscalar\ncnumpy\ndtype\n"[..],
+            &text("i8"),
+            b"K\x00K\x01\x87R(K\x03",
+            &text("<"),
+            b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tbc_codecs\nencode\n",
+            &text(&bytes),
+            &text("latin1"),
+            b"\x86R\x86R",
+        ]
+        .concat()
+    };
+    let mut pickle = [&b"\x80\x02}"[..], &text("arch"), b"]("].concat();
+    for one in all {
+        pickle.extend(b"}(");
+        for (name, value) in [
+            ("ks", list(&one.kernels)),
+            ("e", list(&one.expansions)),
+            ("d", list(&one.depths)),
+            ("r", number(one.resolution)),
+        ] {
+            pickle.extend([text(name), value].concat());
+        }
+        pickle.push(b'u');
+    }
+    pickle.extend(b"es.");
+    pickle
+}
+
+/// The once-for-all network number `position` of the fixture: two blocks in every stage but for three in the first; the kernel
+/// of the third block and the resolution differ. That of the fourth block, which does not run, is 7 in all of them.
+pub(crate) fn configuration(position: u8) -> Configuration {
+    let mut kernels = vec![3; 20];
+    (kernels[2], kernels[3]) = (3 + 2 * (position % 3), 7);
+    Configuration {
+        kernels,
+        expansions: vec![4; 20],
+        depths: vec![3, 2, 2, 2, 2],
+        resolution: 128 + 4 * position,
+    }
+}
+
+/// Writes `HELP/data/ofa` with ten architectures and two GPUs.
+pub(crate) fn write_help_ofa(folder: &Path) {
+    let data = folder.join("HELP/data/ofa");
+    fs::create_dir_all(data.join("latency")).unwrap();
+    let architectures: Vec<Configuration> = (0..10).map(configuration).collect();
+    fs::write(data.join("ofa_archs.pt"), pt(&configurations(&architectures))).unwrap();
+    for device in ["titan_xp_32", "v100_1"] {
+        fs::write(data.join(format!("latency/{device}.pt")), pt(&list(&latencies()))).unwrap();
+    }
+}

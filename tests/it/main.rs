@@ -35,6 +35,8 @@ mod runtimes;
 mod shipped;
 mod sources;
 mod sources_360;
+mod sources_blocks;
+mod sources_ofa;
 mod trained;
 mod transfer;
 mod tune;

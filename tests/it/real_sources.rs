@@ -140,3 +140,76 @@ fn hw_nas_bench_360() {
     holds(folder.path(), "accuracy.csv", 6_466 * 2, &lines);
     devices_are_known(folder.path(), 2);
 }
+
+/// A once-for-all network as a cell of a CSV file.
+fn network(kernels: &str, expansions: &str, depths: &str, resolution: u32) -> String {
+    let lists = [kernels, expansions, depths].map(|digits| {
+        let digits: Vec<String> = digits.chars().map(String::from).collect();
+        digits.join(",")
+    });
+    let [kernels, expansions, depths] = lists;
+    format!(r#""{{""ks"":[{kernels}],""e"":[{expansions}],""d"":[{depths}],""r"":{resolution}}}""#)
+}
+
+#[test]
+fn once_for_all_of_help() {
+    let Some((folder, run)) = import("help", "HELP", "mobilenet_v3_w1.2") else {
+        return;
+    };
+    let first = network("75337733573353335353", "64336333363336336433", "22223", 204);
+    let last = network("55535573735735357333", "36336463436346334333", "33443", 140);
+    let lines = [
+        format!("2080ti_1,{first},fp32,204x204,12.081937789916992,,measured"),
+        format!("titanxp_64,{last},fp32,140x140,31.66451930999756,,measured"),
+        format!("v100_64,{last},fp32,140x140,14.840173721313477,,measured"),
+    ];
+    holds(folder.path(), "measurements.csv", 5_000 * 9, &lines);
+    devices_are_known(folder.path(), 9);
+    assert!(run.stderr.contains("titan_xp_32: called titanxp_32"), "{}", run.stderr);
+}
+
+#[test]
+fn search_logs_of_dynast() {
+    let Some((folder, run)) = import("dynast", "DyNAS-T", "mobilenet_v3") else {
+        return;
+    };
+    // In three logs, with 75.448, 75.462 and 75.458 %, and in the last one only.
+    let several = network("57333333553373335553", "43334633433336664343", "23243", 224);
+    let one = network("33335333557355335553", "33333333343343336433", "22333", 224);
+    let lines = [
+        format!("imagenet,{several},fp32,75.456,measured"),
+        format!("imagenet,{one},fp32,74.764,measured"),
+    ];
+    holds(folder.path(), "accuracy.csv", 2_162, &lines);
+    let repeats =
+        "153 networks stand in several rows (211 rows more), 100 of them with different accuracies, up to 0.13 %";
+    assert!(run.stderr.contains(repeats), "{}", run.stderr);
+    // The MACs and parameters of all 2,373 rows are those of the networks here.
+    assert!(!run.stderr.contains("other MACs"), "{}", run.stderr);
+}
+
+#[test]
+fn block_tables_of_once_for_all() {
+    for (source, space, device, resolutions) in [
+        ("CompOFA", "mobilenet_v3_w1.2", "samsung_note10", 17),
+        ("NSGANetV2", "mobilenet_v3", "i7_8700k", 25),
+        ("NSGANetV2", "mobilenet_v3_w1.2", "i7_8700k", 25),
+    ] {
+        let Some((folder, _)) = import("ofa-lut", source, space) else {
+            return;
+        };
+        let text = fs::read_to_string(folder.path().join("made/measurements.csv")).unwrap();
+        let count = text.lines().skip(1).count();
+        assert!(
+            text.lines()
+                .skip(1)
+                .all(|line| line.starts_with(device) && line.ends_with(",predicted"))
+        );
+        // Of 5,000 networks those at the resolutions of the tables: 3,400 with a standard deviation of 33 of CompOFA's.
+        assert!(
+            count.abs_diff(200 * resolutions) <= if resolutions == 25 { 0 } else { 150 },
+            "{source}: {count}"
+        );
+        devices_are_known(folder.path(), 1);
+    }
+}

@@ -1,11 +1,13 @@
 //! Reads what other projects publish. One file per format; to add one, write it and name it in [`all`].
 
 mod csv;
+mod dynast;
 mod help;
 mod hw_nas_bench;
 mod hw_nas_bench_360;
 mod latencies;
 mod nats_bench;
+mod ofa_lut;
 mod oneproxy;
 mod pickle;
 mod wide;
@@ -45,12 +47,14 @@ pub struct Imported {
 }
 
 /// Every importer.
-pub fn all() -> [&'static dyn Importer; 6] {
+pub fn all() -> [&'static dyn Importer; 8] {
     [
+        &dynast::DynasT,
         &help::Help,
         &hw_nas_bench::HwNasBench,
         &hw_nas_bench_360::HwNasBench360,
         &nats_bench::NatsBench,
+        &ofa_lut::OfaLut,
         &oneproxy::OneProxy,
         &csv::OwnCsv,
     ]

@@ -5,7 +5,7 @@ use rand::rngs::StdRng;
 
 use super::super::{Architecture, SearchSpace};
 use super::skeleton::ELASTIC_STAGES;
-use super::{DEPTHS, EXPANSIONS, KERNELS, OnceForAll, Site, resolution};
+use super::{DEPTHS, EXPANSIONS, KERNELS, OnceForAll, OuterChannels, RESOLUTIONS, Site, resolution};
 
 /// Kernel and expansion of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,16 @@ impl OnceForAll {
         } else {
             self.skeleton.stages[stage].blocks
         }
+    }
+
+    /// Edges of the images that networks choose from, the smallest first.
+    pub(crate) fn resolutions() -> impl Iterator<Item = u32> {
+        (0..RESOLUTIONS).map(resolution)
+    }
+
+    /// Channels around the blocks that are chosen.
+    pub(crate) fn outer_channels(&self) -> OuterChannels {
+        self.skeleton.outer_channels(self.width)
     }
 
     /// Edge of the images.

@@ -23,7 +23,7 @@ use crate::error::Result;
 use skeleton::{Skeleton, Width};
 
 pub(crate) use genes::Block;
-pub(crate) use skeleton::Site;
+pub(crate) use skeleton::{OuterChannels, Site};
 
 /// Edges of the depthwise kernels that a block chooses from.
 const KERNELS: [u32; 3] = [3, 5, 7];

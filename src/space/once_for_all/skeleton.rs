@@ -71,7 +71,31 @@ impl Site {
     }
 }
 
+/// Channels around the blocks that a network chooses, at its width.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OuterChannels {
+    /// Of the first convolution.
+    pub(crate) stem: u32,
+    /// Of the first block.
+    pub(crate) first: u32,
+    /// That the global pooling sees.
+    pub(crate) pooled: u32,
+    /// That the classifier sees.
+    pub(crate) mixed: u32,
+}
+
 impl Skeleton {
+    /// Channels around the blocks, at a width.
+    pub(super) fn outer_channels(&self, width: Width) -> OuterChannels {
+        let mixed = width.of(self.mixed_channels);
+        OuterChannels {
+            stem: width.of(self.stem_channels),
+            first: width.of(self.first_channels),
+            pooled: self.expanded_channels.map_or(mixed, |channels| width.of(channels)),
+            mixed,
+        }
+    }
+
     /// Blocks behind the first one if every stage has as many as it can.
     pub(super) fn blocks(&self) -> usize {
         self.stages.iter().map(|stage| stage.blocks).sum()

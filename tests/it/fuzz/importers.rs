@@ -13,9 +13,11 @@ use tempfile::{TempDir, tempdir};
 use zip::ZipArchive;
 
 use super::{Seed, fuzz};
-use crate::help_fixture::{pt, write_help, write_help_fbnet, write_nats_bench};
+use crate::help_fixture::{pt, write_help, write_help_fbnet, write_help_ofa, write_nats_bench};
 use crate::sources::{block_tables, write_blocks, write_cells, write_oneproxy};
 use crate::sources_360;
+use crate::sources_blocks::write_note10;
+use crate::sources_ofa::{logged, write_log};
 use crate::trained::write_few_rows;
 
 fn dataset() -> (TempDir, PathBuf) {
@@ -236,4 +238,47 @@ fn published_tables() {
             _ => import("hw-nas-bench", path, "fbnet"),
         },
     );
+}
+
+#[test]
+fn once_for_all() {
+    let folder = tempdir().unwrap();
+    let root = folder.path();
+    write_help_ofa(root);
+    write_log(root, "a.csv", &[logged(3, "1,0,2", "70.5"), logged(7, ",,", "72")]);
+    write_note10(root);
+    let architectures = "HELP/data/ofa/ofa_archs.pt";
+    let names = [
+        architectures,
+        "logs/a.csv",
+        "CompOFA/latency_table@note10/224_lookup_table.yaml",
+    ];
+    let mut seeds = Seed::all(root, &names);
+    let path = root.join(architectures);
+    seeds.push(Seed::packed(path.clone(), unpacked(&path), pt));
+    let words = [
+        "'ks'",
+        "r",
+        "[224]",
+        "&a",
+        "*a",
+        "? ",
+        "- ",
+        "{",
+        "|\n",
+        "!!",
+        "mean:",
+        "c_codecs\nencode\n",
+        "cnumpy\ndtype\n",
+        "latin1",
+    ];
+    fuzz("once_for_all", 200, &seeds, &words, |path| {
+        if path.starts_with(root.join("HELP")) {
+            import("help", &root.join("HELP"), "mobilenet_v3_w1.2")
+        } else if path.starts_with(root.join("logs")) {
+            import("dynast", path, "mobilenet_v3")
+        } else {
+            import("ofa-lut", &root.join("CompOFA"), "mobilenet_v3_w1.2")
+        }
+    });
 }

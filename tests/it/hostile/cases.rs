@@ -7,10 +7,12 @@ use serde_json::Value;
 
 use super::damage::DAMAGES;
 use super::{content, copy, options};
-use crate::help_fixture::{write_help, write_nats_bench};
+use crate::help_fixture::{write_help, write_help_ofa, write_nats_bench};
 use crate::report::comparison;
 use crate::sources::{block_tables, write_blocks, write_cells, write_oneproxy};
 use crate::sources_360;
+use crate::sources_blocks::write_note10;
+use crate::sources_ofa::{logged, write_log};
 use crate::trained::{adapted, architectures, trained, write_few_rows};
 
 /// One call of the program.
@@ -37,6 +39,9 @@ pub(super) fn prepare(folder: &Path) {
     sources_360::write(folder, &sources_360::columns());
     fs::create_dir(folder.join("blocks")).unwrap();
     write_blocks(&folder.join("blocks"), &Value::from(block_tables()).to_string());
+    write_help_ofa(&folder.join("ofa"));
+    write_note10(&folder.join("ofa"));
+    write_log(folder, "a.csv", &[logged(3, "1,0,2", "70.5"), logged(7, ",,", "72")]);
     fs::write(folder.join("comparison.json"), comparison("fpga").to_string()).unwrap();
     copy(&folder.join("few/measurements.csv"), &folder.join("own.csv"));
     fs::write(folder.join("cells.txt"), architectures()[7000..7010].join("\n")).unwrap();
@@ -77,11 +82,14 @@ const TARGETS: &str = "\
 1 360/results/dataset.parquet data import hw-nas-bench-360 {360} --space nasbench201 --out {out}
 1 HW/hw_cifar10.csv data import hw-nas-bench {HW/hw_cifar10.csv} --space nasbench201 --out {out}
 1 blocks/HW/fbnet_cached_metrics.json data import hw-nas-bench {blocks/HW} --space fbnet --out {out}
-1 nats_bench.csv data import nats-bench {nats_bench.csv} --space nasbench201 --out {out}";
+1 nats_bench.csv data import nats-bench {nats_bench.csv} --space nasbench201 --out {out}
+1 ofa/HELP/data/ofa/ofa_archs.pt data import help {ofa/HELP} --space mobilenet_v3_w1.2 --out {out}
+1 logs/a.csv data import dynast {logs} --space mobilenet_v3 --out {out}
+1 ofa/CompOFA/latency_table@note10/224_lookup_table.yaml data import ofa-lut {ofa/CompOFA} --space mobilenet_v3_w1.2 --out {out}";
 
 /// Files, by how their paths begin, and damage that they are still sound with: tables that may be absent, what stands behind the end
 /// of a pickle, line ends, a bit of a weight, numbers that TOML has, values that nothing forbids.
-const STILL_SOUND: [(&str, &str); 23] = [
+const STILL_SOUND: [(&str, &str); 25] = [
     ("few/devices.csv", "absent"),
     ("few/accuracy.csv", "absent"),
     ("few/measurements.csv", "absent"),
@@ -91,6 +99,8 @@ const STILL_SOUND: [(&str, &str); 23] = [
     ("few/accuracy.csv", "fp32,1e-320"),
     ("HELP/", "a line without end after it"),
     ("HELP/data/nasbench201/latency", "absent"),
+    ("ofa/HELP/", "a line without end after it"),
+    ("ofa/CompOFA/", "absent"),
     ("OneProxy/", "a line without end after it"),
     ("OneProxy/latency_data", "absent"),
     ("OneProxy/latency_data", "1e308"),
