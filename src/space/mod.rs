@@ -9,7 +9,9 @@ mod design;
 mod excerpt;
 pub(crate) mod fbnet;
 mod layer_names;
+mod mobilenet_v2;
 mod nasbench201;
+mod nasbench_macro;
 mod neighbourhood;
 mod network;
 pub(crate) mod once_for_all;
@@ -26,6 +28,8 @@ use neighbourhood::Neighbourhood;
 pub use design::{Design, Precision, QuantPolicy};
 pub use fbnet::FbNet;
 pub use layer_names::LayerNames;
+pub use mobilenet_v2::MobileNetV2;
+pub use nasbench_macro::NasBenchMacro;
 pub use nasbench201::NasBench201;
 pub use network::{
     Activation, Convolution, FeatureMap, Layer, Network, NetworkBuilder, Node, Operation, Pooling, PoolingKind, Shape,
@@ -227,8 +231,8 @@ pub trait Enumerable: SearchSpace {
 }
 
 /// Every search space that edgefit knows.
-pub fn all() -> [&'static dyn SearchSpace; 5] {
-    [&NasBench201, &FbNet, &MOBILENET_V3, &MOBILENET_V3_W12, &PROXYLESS_NAS]
+pub fn all() -> [&'static dyn SearchSpace; 7] {
+    [&NasBench201, &FbNet, &MobileNetV2, &MOBILENET_V3, &MOBILENET_V3_W12, &NasBenchMacro, &PROXYLESS_NAS]
 }
 
 /// The search space with this id.
