@@ -1,11 +1,14 @@
 //! Reads what other projects publish. One file per format; to add one, write it and name it in [`all`].
 
+mod accel_nasbench;
+mod archive;
 mod csv;
 mod dynast;
 mod help;
 mod hw_nas_bench;
 mod hw_nas_bench_360;
 mod latencies;
+mod nas_bench_macro;
 mod nats_bench;
 mod ofa_lut;
 mod oneproxy;
@@ -15,9 +18,12 @@ mod wide;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
+
 use super::{Dataset, Manifest};
 use crate::device::{Device, catalogue};
 use crate::error::{Error, Result};
+use crate::files::read_bounded;
 use crate::progress::Progress;
 use crate::space::SearchSpace;
 
@@ -47,12 +53,14 @@ pub struct Imported {
 }
 
 /// Every importer.
-pub fn all() -> [&'static dyn Importer; 8] {
+pub fn all() -> [&'static dyn Importer; 10] {
     [
+        &accel_nasbench::AccelNasBench,
         &dynast::DynasT,
         &help::Help,
         &hw_nas_bench::HwNasBench,
         &hw_nas_bench_360::HwNasBench360,
+        &nas_bench_macro::NasBenchMacroFile,
         &nats_bench::NatsBench,
         &ofa_lut::OfaLut,
         &oneproxy::OneProxy,
@@ -134,6 +142,22 @@ fn file_at(path: &Path, file: &str) -> Result<PathBuf> {
     } else {
         Ok(locate(path, &["."], file)?.join(file))
     }
+}
+
+/// Most bytes of a file in JSON.
+const LIMIT_JSON_BYTES: u64 = 64 << 20;
+
+/// Reads a file in JSON, which is expected to be so.
+fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<T> {
+    let bytes = read_bounded(path, LIMIT_JSON_BYTES)?;
+    serde_json::from_slice(&bytes).map_err(|error| Error::Malformed {
+        path: path.to_path_buf(),
+        line: None,
+        column: None,
+        expected: expected.into(),
+        found: error.to_string(),
+        hint: "Get the file again, from its publisher.".into(),
+    })
 }
 
 /// The files of a folder with a file for every device, sorted by name so that devices come in the same order everywhere.

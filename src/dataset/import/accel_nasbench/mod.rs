@@ -1,0 +1,230 @@
+//! What Accel-NASBench published (Ahmad et al., *Accel-NASBench: Sustainable Benchmarking for Accelerator-Aware NAS*, DAC 2024,
+//! <https://github.com/afzalxo/Accel-NASBench>): networks of MobileNet-V2 blocks, trained shortly on ImageNet and measured on
+//! accelerators. A tar archive with a JSON file for every network.
+
+mod platform;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use self::platform::{Performance, Platform};
+use super::archive::visit_files;
+use super::mean::Mean;
+use super::{Imported, Importer, locate, only_spaces};
+use crate::dataset::build::Builder;
+use crate::dataset::{AccuracyRow, DeviceValues, Manifest, Measurement, Origin, Source};
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::progress::{Progress, Unit};
+use crate::space::{Precision, SearchSpace};
+
+const FILE: &str = "anb_dataset_jsons.tar.gz";
+const TASK: &str = "imagenet";
+
+/// One file of the archive. It holds more: top-5 accuracy, training time, MACs, parameters.
+#[derive(Deserialize)]
+struct Record {
+    architecture: Map<String, Value>,
+    metrics: Metrics,
+    #[serde(default)]
+    platform_perf: BTreeMap<String, Performance>,
+}
+
+#[derive(Deserialize)]
+struct Metrics {
+    val_top1: f64,
+}
+
+/// `anb_dataset/anb_dataset_jsons.tar.gz`.
+pub(super) struct AccelNasBench;
+
+impl Importer for AccelNasBench {
+    fn name(&self) -> &'static str {
+        "accel-nasbench"
+    }
+
+    fn reads(&self) -> &'static str {
+        "a clone of afzalxo/Accel-NASBench or its anb_dataset_jsons.tar.gz: accuracies and latencies of mobilenet_v2"
+    }
+
+    fn import(&self, path: &Path, space: &'static dyn SearchSpace, progress: &dyn Progress) -> Result<Imported> {
+        only_spaces(self, &["mobilenet_v2"], space)?;
+        let file = if path.is_file() {
+            path.to_path_buf()
+        } else {
+            locate(path, &["anb_dataset", "."], FILE)?.join(FILE)
+        };
+        let mut reading = Reading::new(&file, space);
+        progress.start("importing accel-nasbench", Unit::Count("networks"), None);
+        visit_files(&file, |name, content| {
+            if name.ends_with(".json") {
+                reading.add(name, content)?;
+                progress.advance(1);
+            }
+            Ok(())
+        })?;
+        progress.finish();
+        reading.finish()
+    }
+}
+
+/// An archive being read.
+struct Reading<'a> {
+    file: &'a Path,
+    space: &'static dyn SearchSpace,
+    builder: Builder,
+    /// By number of the architecture, in percent.
+    accuracies: BTreeMap<u32, Mean>,
+    /// By platform, then number of the architecture: ms, before it is known for how many images.
+    performances: BTreeMap<Platform, BTreeMap<u32, Mean>>,
+}
+
+impl<'a> Reading<'a> {
+    fn new(file: &'a Path, space: &'static dyn SearchSpace) -> Self {
+        Reading {
+            file,
+            space,
+            builder: Builder::new(space),
+            accuracies: BTreeMap::new(),
+            performances: BTreeMap::new(),
+        }
+    }
+
+    /// Adds one file of the archive.
+    fn add(&mut self, name: &str, content: &[u8]) -> Result<()> {
+        let record: Record = serde_json::from_slice(content)
+            .map_err(|error| self.malformed(name, "an object with architecture and metrics", &error.to_string()))?;
+        let text = Value::Object(record.architecture).to_string();
+        let architecture = (self.builder.architecture(&text))
+            .map_err(|error| self.malformed(name, "an architecture of mobilenet_v2", &error.to_string()))?;
+        let accuracy_percent = record.metrics.val_top1;
+        if !(0.0..=100.0).contains(&accuracy_percent) {
+            let expected = "a val_top1 from 0 to 100 %";
+            return Err(self.malformed(name, expected, &accuracy_percent.to_string()));
+        }
+        self.accuracies.entry(architecture).or_default().add(accuracy_percent);
+        for (key, performance) in record.platform_perf {
+            let platform = Platform::of(&key).ok_or_else(|| {
+                self.malformed(name, "platforms named latency_* or throughput_*", &format!("`{key}`"))
+            })?;
+            let Some(value) = performance.mean() else {
+                continue;
+            };
+            if !(value.is_finite() && value > 0.0) {
+                return Err(self.malformed(name, &format!("a {key} above 0"), &value.to_string()));
+            }
+            let values = self.performances.entry(platform).or_default();
+            values.entry(architecture).or_default().add(value);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Imported> {
+        if self.accuracies.is_empty() {
+            return Err(Error::Malformed {
+                path: self.file.to_path_buf(),
+                line: None,
+                column: None,
+                expected: "a file result_<number>.json for every network".into(),
+                found: "none".into(),
+                hint: "Get the archive again from a clone of Accel-NASBench.".into(),
+            });
+        }
+        let mut notes = self.repeated();
+        let task = self.builder.task(TASK)?;
+        for (&architecture, accuracies) in &self.accuracies {
+            self.builder.accuracy(AccuracyRow {
+                task,
+                architecture,
+                precision: Precision::Fp32,
+                accuracy_percent: accuracies.value(),
+                origin: Origin::Measured,
+            });
+        }
+        for (platform, values) in std::mem::take(&mut self.performances) {
+            notes.extend(self.add_platform(&platform, &values)?);
+        }
+        Ok(Imported {
+            manifest: manifest(self.space),
+            dataset: self.builder.finish(),
+            notes,
+        })
+    }
+
+    /// Adds the latencies of one platform and returns what is to be said of them.
+    fn add_platform(&mut self, platform: &Platform, values: &BTreeMap<u32, Mean>) -> Result<Vec<String>> {
+        let device = platform.device();
+        let id = device.id.clone();
+        if platform.is_throughput() && self.builder.device(&id).is_some() {
+            return Ok(vec![format!(
+                "{id}: throughput with several threads left out, as its latency is there"
+            )]);
+        }
+        let mut notes = vec![platform.note(&id)];
+        let absent = self.accuracies.len() - values.len();
+        if absent > 0 {
+            notes.push(format!("{id}: {absent} networks not measured"));
+        }
+        let precision = device.runs_at();
+        let device = self.builder.add_device(device);
+        let input = self.builder.input(self.space.default_input())?;
+        for (&architecture, value) in values {
+            self.builder.measurement(Measurement {
+                device,
+                architecture,
+                precision,
+                input,
+                values: DeviceValues::of(Metric::Latency, platform.latency_ms(value.value())),
+                origin: Origin::Measured,
+            });
+        }
+        Ok(notes)
+    }
+
+    /// Says which architectures come more than once.
+    fn repeated(&self) -> Vec<String> {
+        let repeated: Vec<&Mean> = self.accuracies.values().filter(|mean| mean.count() > 1).collect();
+        let furthest = repeated.iter().map(|mean| mean.span()).fold(0.0, f64::max);
+        let note = format!(
+            "{} architectures were trained and measured more than once, with accuracies up to {furthest:.2} points apart: the \
+             values are means",
+            repeated.len()
+        );
+        (!repeated.is_empty()).then_some(note).into_iter().collect()
+    }
+
+    fn malformed(&self, name: &str, expected: &str, found: &str) -> Error {
+        Error::Malformed {
+            path: self.file.to_path_buf(),
+            line: None,
+            column: Some(format!("file `{}`", name.escape_debug())),
+            expected: expected.into(),
+            found: found.trim_end_matches('.').into(),
+            hint: "Get the archive again from a clone of Accel-NASBench.".into(),
+        }
+    }
+}
+
+fn manifest(space: &dyn SearchSpace) -> Manifest {
+    let recipe = "Top-1 accuracy on the ImageNet validation set after 16 epochs of training at 160, then 192 pixels, one seed: about \
+                  10 points below full training. Rankings and differences count, not levels.";
+    let measured = "A100: images per second at mixed precision; neither batch size nor image size is documented, latencies are those \
+                    of one image and taken to be at 224x224. TPU v2: images per second on one core at batch 64, as the latency of a \
+                    batch. ZCU102: latency of one image on one thread, int8. By the authors of Accel-NASBench.";
+    Manifest {
+        space: space.id().into(),
+        description: "Networks of MobileNet-V2 blocks on accelerators, with ImageNet accuracies after short training."
+            .into(),
+        tasks: [(TASK.into(), recipe.into())].into(),
+        sources: vec![Source {
+            name: "Accel-NASBench".into(),
+            url: "https://github.com/afzalxo/Accel-NASBench".into(),
+            licence: "Apache-2.0".into(),
+            measured: measured.into(),
+        }],
+        ..Manifest::default()
+    }
+}
