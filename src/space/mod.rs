@@ -232,7 +232,15 @@ pub trait Enumerable: SearchSpace {
 
 /// Every search space that edgefit knows.
 pub fn all() -> [&'static dyn SearchSpace; 7] {
-    [&NasBench201, &FbNet, &MobileNetV2, &MOBILENET_V3, &MOBILENET_V3_W12, &NasBenchMacro, &PROXYLESS_NAS]
+    [
+        &NasBench201,
+        &FbNet,
+        &MobileNetV2,
+        &MOBILENET_V3,
+        &MOBILENET_V3_W12,
+        &NasBenchMacro,
+        &PROXYLESS_NAS,
+    ]
 }
 
 /// The search space with this id.
