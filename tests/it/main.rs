@@ -22,6 +22,7 @@ mod json;
 mod layering;
 mod lost_work;
 mod measure;
+mod mobile_real;
 mod output;
 mod parquet_fixture;
 mod pipeline;
