@@ -5,6 +5,7 @@
 mod platform;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -12,9 +13,9 @@ use serde_json::{Map, Value};
 
 use self::platform::{Performance, Platform};
 use super::archive::visit_files;
-use super::mean::Mean;
 use super::{Imported, Importer, locate, only_spaces};
 use crate::dataset::build::Builder;
+use crate::dataset::deduplicate::average;
 use crate::dataset::{AccuracyRow, DeviceValues, Manifest, Measurement, Origin, Source};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -74,22 +75,17 @@ impl Importer for AccelNasBench {
 /// An archive being read.
 struct Reading<'a> {
     file: &'a Path,
-    space: &'static dyn SearchSpace,
     builder: Builder,
-    /// By number of the architecture, in percent.
-    accuracies: BTreeMap<u32, Mean>,
-    /// By platform, then number of the architecture: ms, before it is known for how many images.
-    performances: BTreeMap<Platform, BTreeMap<u32, Mean>>,
+    /// Number of each platform's device, and how many networks it measured.
+    measured: BTreeMap<Platform, (u32, usize)>,
 }
 
 impl<'a> Reading<'a> {
     fn new(file: &'a Path, space: &'static dyn SearchSpace) -> Self {
         Reading {
             file,
-            space,
             builder: Builder::new(space),
-            accuracies: BTreeMap::new(),
-            performances: BTreeMap::new(),
+            measured: BTreeMap::new(),
         }
     }
 
@@ -101,29 +97,61 @@ impl<'a> Reading<'a> {
         let architecture = (self.builder.architecture(&text))
             .map_err(|error| self.malformed(name, "an architecture of mobilenet_v2", &error.to_string()))?;
         let accuracy_percent = record.metrics.val_top1;
-        if !(0.0..=100.0).contains(&accuracy_percent) {
-            let expected = "a val_top1 from 0 to 100 %";
-            return Err(self.malformed(name, expected, &accuracy_percent.to_string()));
+        if !(1.0..=100.0).contains(&accuracy_percent) {
+            return Err(self.malformed(name, "a val_top1 from 1 to 100 %", &accuracy_percent.to_string()));
         }
-        self.accuracies.entry(architecture).or_default().add(accuracy_percent);
-        for (key, performance) in record.platform_perf {
-            let platform = Platform::of(&key).ok_or_else(|| {
+        let task = self.builder.task(TASK)?;
+        self.builder.accuracy(AccuracyRow {
+            task,
+            architecture,
+            precision: Precision::Fp32,
+            accuracy_percent,
+            origin: Origin::Measured,
+        });
+        for (key, performance) in &record.platform_perf {
+            let platform = Platform::of(key).ok_or_else(|| {
                 self.malformed(name, "platforms named latency_* or throughput_*", &format!("`{key}`"))
             })?;
-            let Some(value) = performance.mean() else {
+            if record.platform_perf.contains_key(&platform.latency_key()) == platform.is_throughput() {
                 continue;
-            };
-            if !(value.is_finite() && value > 0.0) {
-                return Err(self.malformed(name, &format!("a {key} above 0"), &value.to_string()));
             }
-            let values = self.performances.entry(platform).or_default();
-            values.entry(architecture).or_default().add(value);
+            match performance.mean() {
+                None => {}
+                Some(value) if value.is_finite() && value > 0.0 => self.add_latency(platform, architecture, value)?,
+                Some(value) => return Err(self.malformed(name, &format!("a {key} above 0"), &value.to_string())),
+            }
         }
         Ok(())
     }
 
+    /// Adds what a platform measured of a network.
+    fn add_latency(&mut self, platform: Platform, architecture: u32, value: f64) -> Result<()> {
+        let builder = &mut self.builder;
+        let (device, count) = match self.measured.entry(platform.clone()) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let number = builder.add_device(platform.device());
+                entry.insert((number, 0))
+            }
+        };
+        *count += 1;
+        let device = *device;
+        let precision = builder.device_mut(device).runs_at();
+        let input = builder.input(builder.dataset().space.default_input())?;
+        builder.measurement(Measurement {
+            device,
+            architecture,
+            precision,
+            input,
+            values: DeviceValues::of(Metric::Latency, platform.latency_ms(value)),
+            origin: Origin::Measured,
+        });
+        Ok(())
+    }
+
     fn finish(mut self) -> Result<Imported> {
-        if self.accuracies.is_empty() {
+        let networks = self.builder.dataset().accuracies.len();
+        if networks == 0 {
             return Err(Error::Malformed {
                 path: self.file.to_path_buf(),
                 line: None,
@@ -133,67 +161,25 @@ impl<'a> Reading<'a> {
                 hint: "Get the archive again from a clone of Accel-NASBench.".into(),
             });
         }
-        let mut notes = self.repeated();
-        let task = self.builder.task(TASK)?;
-        for (&architecture, accuracies) in &self.accuracies {
-            self.builder.accuracy(AccuracyRow {
-                task,
-                architecture,
-                precision: Precision::Fp32,
-                accuracy_percent: accuracies.value(),
-                origin: Origin::Measured,
-            });
+        let repeats = average(self.builder.accuracies_mut());
+        average(self.builder.measurements_mut());
+        let mut notes = Vec::new();
+        if repeats.repeated > 0 {
+            notes.push(format!(
+                "{} architectures were trained and measured more than once, with accuracies that differ by up to {:.1} %: their \
+                 rows are the means",
+                repeats.repeated,
+                100.0 * repeats.furthest
+            ));
         }
-        for (platform, values) in std::mem::take(&mut self.performances) {
-            notes.extend(self.add_platform(&platform, &values)?);
+        for (platform, (_, measured)) in &self.measured {
+            notes.push(platform.note(networks - measured));
         }
         Ok(Imported {
-            manifest: manifest(self.space),
+            manifest: manifest(self.builder.dataset().space),
             dataset: self.builder.finish(),
             notes,
         })
-    }
-
-    /// Adds the latencies of one platform and returns what is to be said of them.
-    fn add_platform(&mut self, platform: &Platform, values: &BTreeMap<u32, Mean>) -> Result<Vec<String>> {
-        let device = platform.device();
-        let id = device.id.clone();
-        if platform.is_throughput() && self.builder.device(&id).is_some() {
-            return Ok(vec![format!(
-                "{id}: throughput with several threads left out, as its latency is there"
-            )]);
-        }
-        let mut notes = vec![platform.note(&id)];
-        let absent = self.accuracies.len() - values.len();
-        if absent > 0 {
-            notes.push(format!("{id}: {absent} networks not measured"));
-        }
-        let precision = device.runs_at();
-        let device = self.builder.add_device(device);
-        let input = self.builder.input(self.space.default_input())?;
-        for (&architecture, value) in values {
-            self.builder.measurement(Measurement {
-                device,
-                architecture,
-                precision,
-                input,
-                values: DeviceValues::of(Metric::Latency, platform.latency_ms(value.value())),
-                origin: Origin::Measured,
-            });
-        }
-        Ok(notes)
-    }
-
-    /// Says which architectures come more than once.
-    fn repeated(&self) -> Vec<String> {
-        let repeated: Vec<&Mean> = self.accuracies.values().filter(|mean| mean.count() > 1).collect();
-        let furthest = repeated.iter().map(|mean| mean.span()).fold(0.0, f64::max);
-        let note = format!(
-            "{} architectures were trained and measured more than once, with accuracies up to {furthest:.2} points apart: the \
-             values are means",
-            repeated.len()
-        );
-        (!repeated.is_empty()).then_some(note).into_iter().collect()
     }
 
     fn malformed(&self, name: &str, expected: &str, found: &str) -> Error {

@@ -31,7 +31,7 @@ const fn known(name: &'static str, unit: &'static str, id: &'static str, batch: 
     Known { name, unit, id, batch }
 }
 
-/// A quantity of a platform. Latencies come first in their order.
+/// A quantity of a platform.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Platform {
     throughput: bool,
@@ -100,16 +100,25 @@ impl Platform {
         }
     }
 
-    /// What the latencies are, for people.
-    pub(super) fn note(&self, id: &str) -> String {
-        match (self.throughput, self.batch()) {
-            (true, Some(batch)) => {
-                format!("{id}: images per second at batch {batch}, turned into the latency of a batch")
+    /// What a file calls its latency.
+    pub(super) fn latency_key(&self) -> String {
+        format!("latency_{}", self.name)
+    }
+
+    /// What the latencies are, and of how many networks there is none, for people.
+    pub(super) fn note(&self, absent: usize) -> String {
+        let id = self.device().id;
+        let value = match (self.throughput, self.batch()) {
+            (true, Some(batch)) => format!("images per second at batch {batch}, turned into the latency of a batch"),
+            (true, None) => {
+                "images per second at a batch size that is not documented, turned into the latency of one image".into()
             }
-            (true, None) => format!(
-                "{id}: images per second at a batch size that is not documented, turned into the latency of one image"
-            ),
-            (false, batch) => format!("{id}: latency in ms of a batch of {}", batch.unwrap_or(1)),
+            (false, batch) => format!("latency in ms of a batch of {}", batch.unwrap_or(1)),
+        };
+        if absent > 0 {
+            format!("{id}: {value}; {absent} networks not measured")
+        } else {
+            format!("{id}: {value}")
         }
     }
 }
