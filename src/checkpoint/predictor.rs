@@ -91,6 +91,12 @@ impl Checkpoint {
     }
 
     fn ensemble(&self, name: &str, saved: SavedEnsemble, compute: &ComputeDevice) -> Result<Ensemble> {
+        if saved.config.outputs == 0 && saved.members == 0 {
+            return Ok(Ensemble {
+                config: saved.config,
+                members: Vec::new(),
+            });
+        }
         if !(1..=MAX_MEMBERS).contains(&saved.members) {
             let found = format!("{} members of the {name} towers", saved.members);
             return Err(broken(&self.place(PREDICTOR), format!("1 to {MAX_MEMBERS}"), found));

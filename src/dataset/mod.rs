@@ -42,6 +42,7 @@ use crate::metric::Metric;
 use crate::space::{Architecture, Design, InputSize, Precision, SearchSpace};
 
 pub use devices::DEVICES_FILE;
+pub(crate) use devices::unknown_device;
 pub use duplicates::DuplicatedDevices;
 pub(crate) use folder::refuse_stray_tables;
 pub use folder::{ImportOutcome, ImportRequest, Reading, import_into, simulate_into};

@@ -138,6 +138,7 @@ fn known(logs: &DMatrix<f64>, counts: &DMatrix<f32>) -> Vec<(Metric, KnownDevice
         scale: 0.01,
         residual_share: 0.0,
         noise: estimated.noise[0],
+        elsewhere: false,
         datasheet: Device::named(&format!("device-{device}")),
     };
     population

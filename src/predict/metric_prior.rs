@@ -4,9 +4,10 @@ use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
 use super::Encoded;
+use super::adapt::OFFSET_ELSEWHERE;
 use super::calibrate::Calibration;
 use super::device_model::{MetricModel, Posterior};
-use super::prior::Prior;
+use super::prior::{Coordinate, Prior};
 use crate::profile::COORDINATES;
 
 /// Prior and calibrations of one metric of devices.
@@ -41,24 +42,38 @@ impl MetricPrior {
         self.prior.basis(encoded)
     }
 
-    /// A device that was trained on.
+    /// A device that was trained on. Where its values are of other search spaces, its profile is as uncertain as they leave it.
     pub(super) fn known(&self, id: &str) -> Option<MetricModel> {
         let index = self.prior.known.iter().position(|device| device.id == id)?;
         let device = &self.prior.known[index];
-        let mut mean = DVector::zeros(COORDINATES + self.prior.rank());
+        let size = COORDINATES + self.prior.rank();
+        let mut mean = DVector::zeros(size);
         mean.rows_mut(COORDINATES, self.prior.rank())
             .copy_from(&self.prior.known_centres.column(index));
-        let certain = DMatrix::zeros(1, mean.len());
-        let posterior = Posterior::with_root(
-            &device.profile,
-            &device.setting(),
-            &mean,
-            &certain,
-            device.noise.powi(2),
-        );
+        let (setting, noise_variance) = (device.setting(), device.noise.powi(2));
+        let posterior = if device.elsewhere {
+            let mut covariance = DMatrix::zeros(size, size);
+            let profile = (0..COORDINATES, 0..COORDINATES);
+            covariance
+                .view_range_mut(profile.0, profile.1)
+                .copy_from(&device.covariance);
+            for (index, coordinate) in self.prior.coordinates.iter().enumerate() {
+                if *coordinate == Coordinate::Constant {
+                    covariance[(COORDINATES + index, COORDINATES + index)] = OFFSET_ELSEWHERE.powi(2);
+                }
+            }
+            Posterior::new(&device.profile, &setting, &mean, covariance, noise_variance)
+        } else {
+            let certain = DMatrix::zeros(1, size);
+            Posterior::with_root(&device.profile, &setting, &mean, &certain, noise_variance)
+        };
         Some(MetricModel {
             posterior,
-            calibration: self.known_calibration.clone(),
+            calibration: if device.elsewhere {
+                Calibration::default()
+            } else {
+                self.known_calibration.clone()
+            },
         })
     }
 }

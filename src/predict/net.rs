@@ -100,7 +100,7 @@ impl Tower {
 pub struct Ensemble {
     /// Sizes shared by the members.
     pub config: TowerConfig,
-    /// The members, without gradients.
+    /// The members, without gradients; none where there is nothing to predict.
     pub members: Vec<Tower>,
 }
 
@@ -108,6 +108,9 @@ impl Ensemble {
     /// Mean output of the members, `[inputs, architectures]` to `[outputs, architectures]`.
     pub fn predict(&self, encoded: &DMatrix<f32>, device: &ComputeDevice) -> DMatrix<f32> {
         let (width, count) = encoded.shape();
+        if self.config.outputs == 0 {
+            return DMatrix::zeros(0, count);
+        }
         let outputs = by_rows(encoded.as_slice(), width, device, |inputs| {
             let outputs = self.members.iter().map(|member| member.forward(inputs.clone()));
             match outputs.reduce(|sum, output| sum + output) {

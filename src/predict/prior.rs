@@ -46,6 +46,9 @@ pub struct KnownDevice {
     pub residual_share: f64,
     /// Standard deviation of what is left on validation architectures, in log units.
     pub noise: f64,
+    /// Whether all its values are of other search spaces than this one, so that only its profile is known.
+    #[serde(default)]
+    pub elsewhere: bool,
     /// The datasheet.
     pub datasheet: Device,
 }

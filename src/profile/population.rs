@@ -5,12 +5,13 @@
 //! counts as a number of devices, since known devices are few. The synthetic devices are the same structure with wide spreads: they are
 //! what is believed where no known device shows the way.
 
+use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::{
     ACTIVATIONS, CHANNELS, COORDINATES, Coordinates, Covariance, DEPTHWISE, ELEMENTWISE, Estimated, FIXED, GROUPED,
-    KINDS, LAUNCH_DENSE, LAUNCH_DEPTHWISE, LAUNCH_OTHER, LAUNCH_POOLING, Normal, OUTPUTS, Observed, POINTWISE, POOLED,
-    SHARES, SPATIAL, STEP, WEIGHTS, ZEROS, estimate,
+    KINDS, LAUNCH_DENSE, LAUNCH_DEPTHWISE, LAUNCH_OTHER, LAUNCH_POOLING, Normal, OUTPUTS, Observed, PARTS, POINTWISE,
+    POOLED, SHARES, SPATIAL, STEP, WEIGHTS, ZEROS, estimate,
 };
 
 /// Rounds of expectation maximisation.
@@ -87,25 +88,54 @@ impl Population {
         let mut normal = start();
         let mut estimated: Vec<Estimated> = Vec::new();
         for _ in 0..ROUNDS {
-            estimated = members
-                .par_iter()
-                .enumerate()
-                .map(|(index, member)| {
-                    let before = estimated.get(index).map(|device| &device.profile);
-                    estimate(&member.observed, &normal, before)
-                })
-                .collect();
+            estimated = estimate_all(members, &normal, &estimated);
             let weighted = estimated
                 .iter()
                 .zip(members)
                 .map(|(device, member)| (member.weight, &device.profile, &device.covariance));
             normal = moments(weighted.collect());
         }
+        let unseen = unseen_kinds(members);
+        if !unseen.is_empty() {
+            // That no device was seen to pay a price does not make it the same for all of them.
+            let any = synthetic().remove(2).covariance;
+            for kind in unseen {
+                normal.covariance[(kind, kind)] += any[(kind, kind)];
+            }
+            estimated = estimate_all(members, &normal, &estimated);
+        }
         Population {
             normal,
             members: estimated,
         }
     }
+}
+
+/// Profiles of all members, searched for from those of `before`.
+fn estimate_all(members: &[Member], normal: &Normal, before: &[Estimated]) -> Vec<Estimated> {
+    let members = members.par_iter().enumerate();
+    members
+        .map(|(index, member)| {
+            estimate(
+                &member.observed,
+                normal,
+                before.get(index).map(|device| &device.profile),
+            )
+        })
+        .collect()
+}
+
+/// Kinds of work that none of the networks does.
+fn unseen_kinds(members: &[Member]) -> Vec<usize> {
+    let observed = || members.iter().flat_map(|member| &member.observed);
+    let does = |counts: &DMatrix<f64>, kind: usize| {
+        let rows = (0..PARTS).map(|part| counts.row(part * KINDS + kind));
+        rows.flat_map(|row| row.iter().copied().collect::<Vec<f64>>())
+            .any(|count| count > 0.0)
+    };
+    (0..KINDS)
+        .filter(|&kind| !observed().any(|one| does(&one.counts, kind)))
+        .collect()
 }
 
 /// The distribution that devices of these profiles, each known up to its covariance, come from.

@@ -192,3 +192,19 @@ fn moments_by_hand() {
     // (20 x (0.4^2 + 0.6^2) + 1 + 1) / 22.
     assert!((normal.covariance[(SPATIAL, SPATIAL)] - (20.0 * 0.52 + 2.0) / 22.0).abs() < 1e-12);
 }
+
+#[test]
+fn prices_that_no_device_was_seen_to_pay_stay_open() {
+    let device = profile(&[(SPATIAL, 4e-6), (LAUNCH_DENSE, 0.1)]);
+    let members: Vec<Member> = (0..12)
+        .map(|_| Member {
+            observed: vec![observed(&device, cells(60))],
+            weight: 1.0,
+        })
+        .collect();
+    let population = Population::fit(&members);
+    // Cells have no depthwise convolutions: a device may pay for them whatever any device may, a factor of e^0.9 more or less.
+    let deviation = |kind: usize| population.members[0].covariance[(kind, kind)].sqrt();
+    assert!(deviation(DEPTHWISE) > 0.9, "{}", deviation(DEPTHWISE));
+    assert!(deviation(SPATIAL) < 0.3, "{}", deviation(SPATIAL));
+}

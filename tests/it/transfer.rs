@@ -90,3 +90,54 @@ fn probes_of_both_spaces_count() {
     assert!((1.6..2.4).contains(&factor), "{factor}");
     assert!(after[1].1 < before[1].1, "{after:?} {before:?}");
 }
+
+/// An FBNet dataset without a single measurement.
+fn write_empty_dataset(folder: &Path) {
+    let dataset = folder.join("blocks");
+    std::fs::create_dir(&dataset).unwrap();
+    let manifest = "space = \"fbnet\"\ndescription = \"Nothing was measured yet.\"\n";
+    let tables = [
+        ("dataset.toml", manifest),
+        ("devices.csv", "id\n"),
+        (
+            "measurements.csv",
+            "device,architecture,precision,input,latency_ms,energy_mj,origin\n",
+        ),
+        ("accuracy.csv", "task,architecture,precision,accuracy_percent,origin\n"),
+    ];
+    for (name, text) in tables {
+        std::fs::write(dataset.join(name), text).unwrap();
+    }
+}
+
+#[test]
+fn a_space_without_measurements_has_latencies_from_profiles() {
+    let folder = tempfile::tempdir().unwrap();
+    write_empty_dataset(folder.path());
+    let fleet = concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/nasbench201-fleet");
+    let train = |more: &str| {
+        let command = format!("train predictor --dataset {{blocks}} {more} --out {{profiles}}");
+        edgefit(folder.path(), &command)
+    };
+    train("").failed(1, &["datasets of other search spaces"]);
+    train(&format!("--profiles-from {fleet} --devices jetson_nanno")).failed(1, &["`jetson_nano`"]);
+    train(&format!("--profiles-from {fleet}")).succeeded();
+
+    // Few blocks take less time than many, on every device and by its own measure.
+    std::fs::write(folder.path().join("blocks.txt"), blocks().join("\n")).unwrap();
+    let latencies = |device: &str| -> [f64; 2] {
+        let command = format!("predict --checkpoint {{profiles}} --device {device} --architectures {{blocks.txt}}");
+        let run = edgefit(folder.path(), &command).succeeded();
+        let mut lines = run.stdout.lines().map(|line| line.split(',').collect::<Vec<&str>>());
+        let header = lines.next().unwrap();
+        let place = header.iter().position(|column| *column == "latency_ms").unwrap();
+        [(); 2].map(|()| lines.next().unwrap()[place].parse().unwrap())
+    };
+    let (board, server) = (latencies("esp32"), latencies("a100_64_fp16"));
+    assert!(
+        board[1] > 1.5 * board[0] && server[1] > 1.5 * server[0],
+        "{board:?} {server:?}"
+    );
+    // A microcontroller against a server GPU, which runs 64 images in one batch.
+    assert!(board[1] > 20.0 * server[1], "{board:?} {server:?}");
+}

@@ -175,7 +175,7 @@ impl Dataset {
     }
 
     /// An id wins over a unit of the same name, so that one setting of a device can be named even where both agree.
-    fn devices_named(&self, name: &str) -> Vec<usize> {
+    pub(crate) fn devices_named(&self, name: &str) -> Vec<usize> {
         match self.devices.iter().position(|device| device.id == name) {
             Some(position) => vec![position],
             None => (0..self.devices.len())

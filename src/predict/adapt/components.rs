@@ -29,10 +29,10 @@ const SAME_RUNTIME: f64 = 0.9;
 /// Standard deviation of the logarithm of a share where all of it is run, and where next to nothing is.
 const ALL_DEVIATION: f64 = 0.05;
 const NOTHING_DEVIATION: f64 = 1.0;
-/// Standard deviation by which a search space as a whole is slower, in log units; and where the profile was seen in another one, which
-/// did not show all of its prices.
+/// Standard deviation by which a search space as a whole is slower, in log units.
 const OFFSET: f64 = 0.1;
-const OFFSET_ELSEWHERE: f64 = 0.3;
+/// The same where the profile was seen in another search space, which did not show all of its prices.
+pub const OFFSET_ELSEWHERE: f64 = 0.3;
 /// Widths of the directions of known residuals, and of those in which architectures differ: none, or as known devices vary; none, or
 /// a few percent where probes are many enough to tell.
 const KNOWN_WIDTHS: [f64; 2] = [0.0, 1.0];
@@ -188,7 +188,7 @@ impl Mixture<'_> {
                         variants.push(Component {
                             log_weight: component.log_weight - (count as f64).ln(),
                             root: *root,
-                            widths: self.widths(known, feature),
+                            widths: self.widths(known, feature, component.widths[0]),
                             noise: (component.noise * noise).max(LEAST_NOISE),
                             ..component.clone()
                         });
@@ -222,7 +222,7 @@ impl Mixture<'_> {
                     mean: with_runtime(&device.profile, &shares),
                     root: self.root(own + between * (LIKE * DISTANCE * DISTANCE)),
                     centre: self.prior.known_centres.column(index).into_owned(),
-                    widths: self.widths(1.0, 0.0),
+                    widths: self.widths(1.0, 0.0, self.offset(device.elsewhere)),
                     noise: device.noise.max(LEAST_NOISE),
                     source: Source::Known(Box::new(Differences { own, between })),
                 };
@@ -249,7 +249,7 @@ impl Mixture<'_> {
                     mean: with_runtime(&normal.mean, &shares),
                     root: self.root(with_shares(&normal.covariance, &shares)),
                     centre: DVector::zeros(self.prior.rank()),
-                    widths: self.widths(1.0, 0.0),
+                    widths: self.widths(1.0, 0.0, self.offset(false)),
                     noise,
                     source: Source::Normal,
                 };
@@ -268,7 +268,7 @@ impl Mixture<'_> {
             mean: profile,
             root: self.root(covariance),
             centre: like.residual(),
-            widths: self.widths(1.0, 0.0),
+            widths: self.widths(1.0, 0.0, self.offset(false)),
             noise: f64::from(like.noise_variance).sqrt().max(LEAST_NOISE),
             source: Source::Normal,
         };
@@ -300,10 +300,19 @@ impl Mixture<'_> {
         Cholesky::new(padded).map_or_else(Covariance::identity, |factor| factor.l())
     }
 
-    fn widths(&self, known: f64, feature: f64) -> DVector<f64> {
+    /// Standard deviation of the constant; `elsewhere` says that a known device was seen in other search spaces alone.
+    fn offset(&self, elsewhere: bool) -> f64 {
+        if elsewhere || self.elsewhere {
+            OFFSET_ELSEWHERE
+        } else {
+            OFFSET
+        }
+    }
+
+    /// The constant is the first coordinate.
+    fn widths(&self, known: f64, feature: f64, constant: f64) -> DVector<f64> {
         let width = |coordinate: &Coordinate| match coordinate {
-            Coordinate::Constant if self.elsewhere => OFFSET_ELSEWHERE,
-            Coordinate::Constant => OFFSET,
+            Coordinate::Constant => constant,
             Coordinate::Known => known,
             Coordinate::Feature => feature,
         };

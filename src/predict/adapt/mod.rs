@@ -18,6 +18,8 @@ use super::similarity::DeviceSimilarity;
 use crate::profile::{COORDINATES, COUNTS, KINDS, Priced, Setting};
 use crate::seed::Seed;
 use components::{Component, Mixture};
+
+pub use components::OFFSET_ELSEWHERE;
 use solve::{Mode, Problem};
 
 /// Steps of the search at most: from every component, from the best ones further, and under each setting in the second look.
@@ -32,6 +34,8 @@ const LEAST_LOG_WEIGHT: f64 = -12.0;
 /// Where probes are many, the first look takes so many of them, and only so many components are looked at again.
 const MANY_PROBES: usize = 120;
 const LOOKED_AT_WITH_MANY: usize = 2;
+/// Standard deviation of a logarithm around the profile in another search space.
+pub const ELSEWHERE: f64 = 0.05;
 /// Architectures of the space that the modes are brought into one tangent space over.
 pub const REFERENCE: usize = 256;
 /// Modes with less weight than this are left out.
@@ -142,8 +146,6 @@ impl Measured {
     }
 }
 
-/// Standard deviation of a logarithm around the profile in another search space.
-const ELSEWHERE: f64 = 0.05;
 /// Values that are all multiples of one of these were rounded to it: a timer that counts whole milliseconds, say.
 const RESOLUTIONS: [f64; 3] = [1.0, 0.5, 0.1];
 /// Values from which a resolution can be told.

@@ -78,7 +78,8 @@ impl Rows<'_> {
 
     /// Leaves every hardware unit out in turn; see [`crate::predict::calibrate`].
     fn calibrations(&self, prior: &Prior, metric: Metric) -> Vec<(usize, Calibration)> {
-        let units: BTreeSet<&str> = prior.known.iter().map(|device| device.unit.as_str()).collect();
+        let measured = || prior.known.iter().filter(|device| device.output.is_some());
+        let units: BTreeSet<&str> = measured().map(|device| device.unit.as_str()).collect();
         if units.len() < MIN_CALIBRATION_UNITS {
             return Vec::new();
         }
@@ -92,7 +93,7 @@ impl Rows<'_> {
                 .basis(&self.reference.encoded)
                 .columns(0, adapt::REFERENCE)
                 .map(f64::from);
-            let left_out: Vec<&KnownDevice> = prior.known.iter().filter(|device| device.unit == unit).collect();
+            let left_out: Vec<&KnownDevice> = measured().filter(|device| device.unit == unit).collect();
             for device in left_out {
                 let found: Vec<(usize, Vec<f64>)> = CALIBRATED_PROBES
                     .par_iter()

@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 
 use super::{FitOptions, MIN_VALUES};
 use crate::dataset::{Dataset, Selection, Task};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::seed::Seed;
 use crate::space::Precision;
@@ -22,15 +22,16 @@ pub(super) struct Column {
     pub(super) values: Vec<(u32, f64)>,
 }
 
-/// The columns of the known devices, metric by metric, latency first.
-pub(super) fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptions, seed: Seed) -> Result<Vec<Column>> {
-    let devices = if options.devices.is_empty() {
-        (0..dataset.devices.len()).collect()
-    } else {
-        dataset.resolve_devices(&options.devices)?
-    };
+/// The columns of these devices, metric by metric, latency first; without devices that have too few values.
+pub(super) fn columns(
+    dataset: &Dataset,
+    devices: &[usize],
+    task: Option<&Task>,
+    options: &FitOptions,
+    seed: Seed,
+) -> Result<Vec<Column>> {
     if !options.trust_units {
-        dataset.check_units(&devices)?;
+        dataset.check_units(devices)?;
     }
     let selection = Selection {
         precision: options.precision,
@@ -41,7 +42,7 @@ pub(super) fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptio
         .collect::<Result<Vec<Option<Precision>>>>()?;
     let shared = match options.samples_per_device {
         Some(most) if options.shared_architectures => {
-            Some(shared_architectures(dataset, &devices, selection, most, seed)?)
+            Some(shared_architectures(dataset, devices, selection, most, seed)?)
         }
         _ => None,
     };
@@ -67,11 +68,7 @@ pub(super) fn columns(dataset: &Dataset, task: Option<&Task>, options: &FitOptio
             }
         }
     }
-    if columns.iter().any(|column| column.metric == Metric::Latency) {
-        Ok(columns)
-    } else {
-        Err(too_few(dataset))
-    }
+    Ok(columns)
 }
 
 /// One set of architectures for all devices: those with a latency on the most of them, at random among equals.
@@ -93,15 +90,6 @@ fn shared_architectures(
     architectures.sort_by_key(|architecture| Reverse(devices_with[architecture]));
     architectures.truncate(most);
     Ok(architectures.into_iter().collect())
-}
-
-fn too_few(dataset: &Dataset) -> Error {
-    Error::Invalid {
-        what: "latencies to learn from".into(),
-        expected: format!("a device with at least {MIN_VALUES} of them at the task's input size"),
-        found: format!("{} devices, none with as many", dataset.devices.len()),
-        hint: "Import more measurements, or name another task.".into(),
-    }
 }
 
 #[cfg(test)]
@@ -140,7 +128,7 @@ mod tests {
                 precision,
                 ..FitOptions::default()
             };
-            columns(&dataset, None, &options, Seed(0))
+            columns(&dataset, &[0], None, &options, Seed(0))
         };
         let message = chosen(None).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(message.contains("board") && message.contains("fp32, int8"), "{message}");
@@ -169,7 +157,7 @@ mod tests {
                 shared_architectures,
                 ..FitOptions::default()
             };
-            let columns = columns(&dataset, None, &options, Seed(0)).unwrap();
+            let columns = columns(&dataset, &[0, 1], None, &options, Seed(0)).unwrap();
             columns
                 .iter()
                 .map(|column| column.values.iter().map(|value| value.0).collect())
@@ -188,7 +176,7 @@ mod tests {
         let mut dataset = dataset();
         dataset.measurements.retain(|row| row.precision == Precision::Int8);
         let options = FitOptions::default();
-        let column = columns(&dataset, None, &options, Seed(0)).unwrap().remove(0);
+        let column = columns(&dataset, &[0], None, &options, Seed(0)).unwrap().remove(0);
         assert_eq!(column.precision, Precision::Int8);
     }
 }

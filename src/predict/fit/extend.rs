@@ -209,6 +209,7 @@ impl<'a> OwnDevice<'a> {
             scale: noise.max(1e-4),
             residual_share: 0.0,
             noise: held_out.error(metric, learned).map_or(noise, |error| error.max(noise)),
+            elsewhere: false,
             datasheet,
         };
         let mut learned = learned.clone();

@@ -5,17 +5,20 @@ use std::collections::HashMap;
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 
+use super::chosen::Chosen;
 use super::columns::Column;
 use super::{MIN_VALUES, Parts, best_share, spread};
 use crate::dataset::{Dataset, Selection};
 use crate::device::Device;
 use crate::encode::Physics;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::predict::CLASSES_ELSEWHERE;
-use crate::predict::prior::{KnownDevice, setting};
+use crate::predict::adapt::ELSEWHERE;
+use crate::predict::prior::{KnownDevice, Reference, setting};
 use crate::predict::train::{Split, Table};
-use crate::profile::{COUNTS, Member, Observed, Population, Priced};
+use crate::profile::{COUNTS, Estimated, Member, Observed, Population, Priced};
+use crate::space::Precision;
 use crate::stats;
 
 /// Values that a profile is fitted to: it has few numbers, which more values make no better.
@@ -67,6 +70,29 @@ impl Values {
         }
     }
 
+    /// The device of a column.
+    fn known_device(&self, row: usize, candidate: &Candidate, estimated: Estimated) -> KnownDevice {
+        let logs: Vec<f64> = self.logs.row(row).iter().copied().filter(|log| !log.is_nan()).collect();
+        let mut device = KnownDevice {
+            id: candidate.device.id.clone(),
+            unit: candidate.device.unit.clone(),
+            precision: candidate.precision,
+            output: Some(row),
+            level: stats::quantile(&logs, 0.5).unwrap_or_default(),
+            profile: estimated.profile,
+            covariance: estimated.covariance,
+            offset: estimated.offsets.first().copied().unwrap_or_default(),
+            scale: 1.0,
+            residual_share: 0.0,
+            noise: 0.0,
+            elsewhere: false,
+            datasheet: candidate.device.clone(),
+        };
+        let residuals = self.residuals(row, &device);
+        device.scale = scale(self.training[row].iter().map(|&place| residuals[place]));
+        device
+    }
+
     /// What is left of a column's logarithms beyond its profile, `[used]`.
     fn residuals(&self, row: usize, device: &KnownDevice) -> Vec<f64> {
         let priced = Priced::new(&device.profile, &device.setting());
@@ -76,84 +102,182 @@ impl Values {
     }
 }
 
-/// What was measured of a device in datasets of other search spaces.
-fn elsewhere(datasets: &[Dataset], device: &Device, metric: Metric) -> Result<Vec<Observed>> {
-    let mut observed = Vec::new();
-    for dataset in datasets {
-        let Some(position) = dataset.devices.iter().position(|one| one.id == device.id) else {
-            continue;
-        };
-        let Some(&input) = dataset.inputs.first() else { continue };
-        let values = dataset.values(position, metric, Selection::at(input))?;
-        let step = values.len().div_ceil(VALUES_PER_PROFILE).max(1);
-        let chosen: Vec<(u32, f64)> = values.into_iter().step_by(step).collect();
-        if chosen.len() < MIN_VALUES {
-            continue;
-        }
-        let counts = chosen.par_iter().map(|(architecture, _)| {
-            let architecture = &dataset.architectures[*architecture as usize];
-            Physics::of(dataset.space, architecture, input, CLASSES_ELSEWHERE)
-                .work
-                .counts
-        });
-        observed.push(Observed {
-            counts: DMatrix::from_vec(COUNTS, chosen.len(), counts.collect::<Vec<_>>().concat()),
-            logs: chosen.iter().map(|(_, value)| value.ln()).collect(),
-            setting: setting(device),
-        });
-    }
-    Ok(observed)
+/// All that was measured of the chosen devices.
+pub(super) struct Measured<'a> {
+    pub(super) dataset: &'a Dataset,
+    /// Datasets of other search spaces.
+    pub(super) others: &'a [Dataset],
+    pub(super) chosen: &'a Chosen,
+    pub(super) columns: &'a [Column],
+    pub(super) values: &'a Values,
 }
 
-/// The device of each column with its profile, which holds in the other datasets' search spaces too.
-///
-/// # Errors
-/// For devices that were measured at several precisions there.
-pub(super) fn known_devices(
-    dataset: &Dataset,
-    others: &[Dataset],
-    columns: &[Column],
-    values: &Values,
-) -> Result<Vec<(Metric, KnownDevice)>> {
-    let mut known = Vec::with_capacity(columns.len());
-    // Columns come metric by metric.
-    for of_metric in columns.chunk_by(|a, b| a.metric == b.metric) {
-        let first = known.len();
-        let device = |index: usize| &dataset.devices[of_metric[index].device];
-        let settings_of = |unit: &str| (0..of_metric.len()).filter(|&other| device(other).unit == unit).count();
-        let member = |index: usize| {
-            let mut observed = vec![values.observed(first + index, device(index))];
-            observed.extend(elsewhere(others, device(index), of_metric[index].metric)?);
-            Ok(Member {
-                observed,
-                weight: 1.0 / settings_of(&device(index).unit) as f64,
-            })
-        };
-        let members = (0..of_metric.len()).map(member).collect::<Result<Vec<Member>>>()?;
-        let population = Population::fit(&members);
-        for (index, estimated) in population.members.iter().enumerate() {
-            let logs = values.logs.row(first + index);
-            let logs: Vec<f64> = logs.iter().copied().filter(|log| !log.is_nan()).collect();
-            let mut device = KnownDevice {
-                id: device(index).id.clone(),
-                unit: device(index).unit.clone(),
-                precision: of_metric[index].precision,
-                output: Some(first + index),
-                level: stats::quantile(&logs, 0.5).unwrap_or_default(),
-                profile: estimated.profile,
-                covariance: estimated.covariance,
-                offset: estimated.offsets.first().copied().unwrap_or_default(),
-                scale: 1.0,
-                residual_share: 0.0,
-                noise: 0.0,
-                datasheet: device(index).clone(),
-            };
-            let residuals = values.residuals(first + index, &device);
-            device.scale = scale(values.training[first + index].iter().map(|&place| residuals[place]));
-            known.push((of_metric[index].metric, device));
+/// A device of one metric: that of a column, or one that was measured in other search spaces alone.
+struct Candidate<'a> {
+    /// Row of the values.
+    column: Option<usize>,
+    device: &'a Device,
+    precision: Precision,
+    observed: Vec<Observed>,
+}
+
+/// The devices of the columns, in order, and those that were measured in other search spaces alone.
+type Known = (Vec<(Metric, KnownDevice)>, Vec<(Metric, KnownDevice)>);
+
+impl Measured<'_> {
+    /// The devices with their profiles, which hold in all search spaces.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where no device has enough latencies, and for devices that were measured at several precisions in another
+    /// search space.
+    pub(super) fn known_devices(&self) -> Result<Known> {
+        let (mut own, mut elsewhere) = (Vec::with_capacity(self.columns.len()), Vec::new());
+        for metric in Metric::OF_DEVICE {
+            let candidates = self.candidates(metric)?;
+            if candidates.is_empty() {
+                if metric == Metric::Latency {
+                    return Err(too_few(self.dataset));
+                }
+                continue;
+            }
+            for (candidate, estimated) in profiles(candidates) {
+                match candidate.column {
+                    Some(row) => own.push((metric, self.values.known_device(row, &candidate, estimated))),
+                    None => elsewhere.push((metric, known_elsewhere(&candidate, &estimated))),
+                }
+            }
         }
+        Ok((own, elsewhere))
     }
-    Ok(known)
+
+    /// The columns first, in order.
+    fn candidates(&self, metric: Metric) -> Result<Vec<Candidate<'_>>> {
+        let mut candidates = Vec::new();
+        for (row, column) in self
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| column.metric == metric)
+        {
+            let device = &self.dataset.devices[column.device];
+            let mut observed = vec![self.values.observed(row, device)];
+            observed.extend(self.elsewhere(&device.id, metric)?.into_iter().map(|one| one.1));
+            candidates.push(Candidate {
+                column: Some(row),
+                device,
+                precision: column.precision,
+                observed,
+            });
+        }
+        for id in &self.chosen.elsewhere {
+            if candidates.iter().any(|candidate| candidate.device.id == *id) {
+                continue;
+            }
+            let measured = self.elsewhere(id, metric)?;
+            let described = self
+                .others
+                .iter()
+                .flat_map(|other| &other.devices)
+                .find(|device| device.id == *id);
+            if let (Some(device), Some((precision, _))) = (described, measured.first()) {
+                candidates.push(Candidate {
+                    column: None,
+                    device,
+                    precision: *precision,
+                    observed: measured.into_iter().map(|one| one.1).collect(),
+                });
+            }
+        }
+        Ok(candidates)
+    }
+
+    /// What was measured of a device in other search spaces, and at which precision.
+    fn elsewhere(&self, id: &str, metric: Metric) -> Result<Vec<(Precision, Observed)>> {
+        let mut observed = Vec::new();
+        for dataset in self.others {
+            let Some(position) = dataset.devices.iter().position(|one| one.id == *id) else {
+                continue;
+            };
+            let Some(&input) = dataset.inputs.first() else { continue };
+            let Some(precision) = dataset.resolve_precision(position, Selection::at(input))? else {
+                continue;
+            };
+            let values = dataset.values(position, metric, Selection::at(input))?;
+            let step = values.len().div_ceil(VALUES_PER_PROFILE).max(1);
+            let chosen: Vec<(u32, f64)> = values.into_iter().step_by(step).collect();
+            if chosen.len() < MIN_VALUES {
+                continue;
+            }
+            let counts = chosen.par_iter().map(|(architecture, _)| {
+                let architecture = &dataset.architectures[*architecture as usize];
+                Physics::of(dataset.space, architecture, input, CLASSES_ELSEWHERE)
+                    .work
+                    .counts
+            });
+            let of_device = Observed {
+                counts: DMatrix::from_vec(COUNTS, chosen.len(), counts.collect::<Vec<_>>().concat()),
+                logs: chosen.iter().map(|(_, value)| value.ln()).collect(),
+                setting: setting(&dataset.devices[position]),
+            };
+            observed.push((precision, of_device));
+        }
+        Ok(observed)
+    }
+}
+
+fn too_few(dataset: &Dataset) -> Error {
+    Error::Invalid {
+        what: "latencies to learn from".into(),
+        expected: format!("a device with at least {MIN_VALUES} of them at the task's input size"),
+        found: format!("{} devices, none with as many", dataset.devices.len()),
+        hint: "Import more measurements, name another task, or give datasets of other search spaces for the profiles."
+            .into(),
+    }
+}
+
+/// The profiles of all candidates, fitted together. Every hardware unit counts as one, however many settings of it there are.
+fn profiles(mut candidates: Vec<Candidate>) -> Vec<(Candidate, Estimated)> {
+    let units: Vec<String> = candidates.iter().map(|one| one.device.unit.clone()).collect();
+    let settings_of = |unit: &str| units.iter().filter(|one| *one == unit).count();
+    let members: Vec<Member> = (candidates.iter_mut())
+        .map(|candidate| Member {
+            observed: std::mem::take(&mut candidate.observed),
+            weight: 1.0 / settings_of(&candidate.device.unit) as f64,
+        })
+        .collect();
+    candidates.into_iter().zip(Population::fit(&members).members).collect()
+}
+
+/// A device that was measured in other search spaces alone. Its level is that of [`with_level`].
+fn known_elsewhere(candidate: &Candidate, estimated: &Estimated) -> KnownDevice {
+    let noise = estimated.noise.iter().copied().fold(0.0, f64::max);
+    KnownDevice {
+        id: candidate.device.id.clone(),
+        unit: candidate.device.unit.clone(),
+        precision: candidate.precision,
+        output: None,
+        level: 0.0,
+        profile: estimated.profile,
+        covariance: estimated.covariance,
+        offset: 0.0,
+        scale: 1.0,
+        residual_share: 0.0,
+        noise: noise.hypot(ELSEWHERE),
+        elsewhere: true,
+        datasheet: candidate.device.clone(),
+    }
+}
+
+/// With the level that its profile gives the reference architectures.
+pub(super) fn with_level((metric, mut device): (Metric, KnownDevice), reference: &Reference) -> (Metric, KnownDevice) {
+    let priced = Priced::new(&device.profile, &device.setting());
+    let counts = reference.encoded.counts.map(f64::from);
+    let logs: Vec<f64> = counts
+        .column_iter()
+        .map(|counts| priced.log(counts.as_slice()))
+        .collect();
+    device.level = stats::quantile(&logs, 0.5).unwrap_or_default();
+    (metric, device)
 }
 
 /// Spread of residuals around zero.

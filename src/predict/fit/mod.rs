@@ -3,6 +3,7 @@
 
 mod accuracy;
 mod calibration;
+mod chosen;
 mod columns;
 mod extend;
 mod known;
@@ -19,7 +20,7 @@ use rayon::prelude::*;
 use super::power::KnownPower;
 use super::prior::{KnownDevice, Reference};
 use super::train::{self, Run, Split, Table};
-use super::{AccuracyModel, Encoded, Predictor};
+use super::{AccuracyModel, Encoded, Ensemble, Predictor};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Task};
 use crate::encode::Encoder;
@@ -30,8 +31,9 @@ use crate::space::{Architecture, InputSize};
 use crate::stats;
 use accuracy::fit_accuracy;
 use calibration::Rows;
+use chosen::Chosen;
 use columns::{Column, columns};
-use known::{Values, known_devices, table, with_residuals};
+use known::{Measured, Values, table, with_level, with_residuals};
 
 pub use extend::extend;
 pub use options::FitOptions;
@@ -51,13 +53,15 @@ pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predict
     fit_with(dataset, &[], options, run)
 }
 
-/// As [`fit`], with profiles that also hold in datasets of other search spaces, for the devices that were measured there too.
+/// As [`fit`], with profiles that also hold in datasets of other search spaces. Devices that were measured there alone are known by
+/// their profiles.
 ///
 /// # Errors
 /// As [`fit`].
 pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run: &Run) -> Result<Predictor> {
     let task = dataset.resolve_task(options.task.as_deref())?;
-    let columns = columns(dataset, task.as_ref(), options, run.seed)?;
+    let chosen = Chosen::of(dataset, others, &options.devices)?;
+    let columns = columns(dataset, &chosen.own, task.as_ref(), options, run.seed)?;
     let used = used(&columns);
     let accuracies = task
         .as_ref()
@@ -67,17 +71,25 @@ pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run
     let split = Parts::of(dataset, &used, options.towers.validation, &mut run.seed.stream("split"));
     let input = input_size(dataset, task.as_ref());
     let classes = task.as_ref().map_or(10, |task| classes(&task.name));
+    let drawn = drawn(dataset, run.seed);
+    let training = split.architectures(dataset, &split.training);
     let encoder = Encoder::fit(
         dataset.space,
-        &split.architectures(dataset, &split.training),
+        if training.is_empty() { &drawn } else { &training },
         input,
         classes,
     );
 
-    let architectures = split.architectures(dataset, &used);
-    let (features, counts) = encoder.encode_and_count(dataset.space, &architectures);
+    let (features, counts) = encoder.encode_and_count(dataset.space, &split.architectures(dataset, &used));
     let values = Values::new(&columns, &used, &split, &counts);
-    let known = known_devices(dataset, others, &columns, &values)?;
+    let measured = Measured {
+        dataset,
+        others,
+        chosen: &chosen,
+        columns: &columns,
+        values: &values,
+    };
+    let (known, elsewhere) = measured.known_devices()?;
     let table = table(features, &values, &known);
     let ensemble = train::fit("latency", &table, &split.columns(&used), &options.towers, run)?;
     let predicted = ensemble.predict(&table.inputs, run.device);
@@ -85,8 +97,10 @@ pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run
         (Some(task), false) => Some(fit_accuracy(dataset, task, &accuracies, &encoder, options, run)?),
         _ => None,
     };
-    let reference = reference(dataset, &encoder, &ensemble, input, classes, run);
-    let known = with_residuals(known, &table, &predicted, &split.columns(&used));
+    let reference = reference(dataset, &drawn, &encoder, &ensemble, run);
+    let powers = known_powers(&known, &values.logs);
+    let mut known = with_residuals(known, &table, &predicted, &split.columns(&used));
+    known.extend(elsewhere.into_iter().map(|one| with_level(one, &reference)));
     let rows = Rows {
         encoded: &Encoded {
             features: table.inputs,
@@ -101,10 +115,10 @@ pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run
     Ok(Predictor {
         space: dataset.space,
         id: String::new(),
+        powers,
+        metrics: rows.metric_priors(&split.columns(&used).validation),
         encoder,
         ensemble,
-        powers: known_powers(&known, &values.logs),
-        metrics: rows.metric_priors(&split.columns(&used).validation),
         accuracy,
         compute: run.device.clone(),
         table: OnceLock::new(),
@@ -275,25 +289,29 @@ fn errors<'a>(
         .filter(|error| !error.is_nan())
 }
 
+/// Architectures that inner products between functions are taken over.
+fn drawn(dataset: &Dataset, seed: Seed) -> Vec<Architecture> {
+    let mut rng = seed.stream("reference");
+    (0..REFERENCE).map(|_| dataset.space.sample(&mut rng)).collect()
+}
+
 fn reference(
     dataset: &Dataset,
+    architectures: &[Architecture],
     encoder: &Encoder,
-    ensemble: &super::Ensemble,
-    input: InputSize,
-    classes: u32,
+    ensemble: &Ensemble,
     run: &Run,
 ) -> Reference {
-    let mut rng = run.seed.stream("reference");
-    let architectures: Vec<Architecture> = (0..REFERENCE).map(|_| dataset.space.sample(&mut rng)).collect();
-    let (features, counts) = encoder.encode_and_count(dataset.space, &architectures);
+    let (features, counts) = encoder.encode_and_count(dataset.space, architectures);
+    let (input, classes) = (encoder.input_size(), encoder.classes);
+    let networks = architectures.par_iter();
     Reference {
         encoded: Encoded {
             outputs: ensemble.predict(&features, run.device),
             features,
             counts,
         },
-        networks: architectures
-            .par_iter()
+        networks: networks
             .map(|one| dataset.space.lower_as_written(one, input, classes))
             .collect(),
     }

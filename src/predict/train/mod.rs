@@ -47,7 +47,7 @@ struct Progress {
     finished: bool,
 }
 
-/// Trains the ensemble called `name` on the training columns of `table`.
+/// Trains the ensemble called `name` on the training columns of `table`; without targets there is nothing to train.
 ///
 /// # Errors
 /// [`Error::Interrupted`] after a stop was asked for, with the state kept; [`Error::Io`] when the state cannot be
@@ -59,6 +59,12 @@ pub fn fit(name: &str, table: &Table, split: &Split, config: &TrainingConfig, ru
         config.hidden,
         config.features,
     );
+    if sizes.outputs == 0 {
+        return Ok(Ensemble {
+            config: sizes,
+            members: Vec::new(),
+        });
+    }
     let epochs = config.members * config.epochs;
     run.progress.start(
         &format!("training for {name}"),
