@@ -198,14 +198,15 @@ fn measurement(row: &Row<'_>, defaults: &Defaults, builder: &mut Builder) -> Res
             values.insert(metric, value);
         }
     }
+    let named = architecture(row, 1, builder)?;
     Ok(Measurement {
         device,
-        architecture: architecture(row, 1, builder)?,
+        architecture: named,
         precision: match row.precision(2)? {
             Some(precision) => precision,
             None => builder.device_mut(device).runs_at(),
         },
-        input: input(row, 3, defaults, builder)?,
+        input: input(row, 3, named, defaults, builder)?,
         values,
         origin: origin(row, FIRST_VALUE + Metric::OF_DEVICE.len(), defaults)?,
     })
@@ -219,8 +220,14 @@ pub(super) fn architecture(row: &Row<'_>, column: usize, builder: &mut Builder) 
     })
 }
 
-/// The number of the input size in a column.
-pub(super) fn input(row: &Row<'_>, column: usize, defaults: &Defaults, builder: &mut Builder) -> Result<u16> {
+/// The number of the input size in a column, for a row about an architecture.
+pub(super) fn input(
+    row: &Row<'_>,
+    column: usize,
+    architecture: u32,
+    defaults: &Defaults,
+    builder: &mut Builder,
+) -> Result<u16> {
     let input = match row.text(column)? {
         Some(text) => text.parse().map_err(|_| {
             row.malformed(
@@ -231,11 +238,18 @@ pub(super) fn input(row: &Row<'_>, column: usize, defaults: &Defaults, builder: 
             )
         })?,
         None => {
-            builder.assumes_input |= !defaults.input_is_stated;
+            let dataset = builder.dataset();
+            let own = dataset.space.own_input(&dataset.architectures[architecture as usize]);
+            builder.assumes_input |= own.is_none() && !defaults.input_is_stated;
             defaults.input
         }
     };
-    builder.input(input)
+    builder.input_of(architecture, input).map_err(|error| match error {
+        Error::Invalid {
+            expected, found, hint, ..
+        } => row.malformed(column, expected, found, &hint),
+        other => other,
+    })
 }
 
 fn origin(row: &Row<'_>, column: usize, defaults: &Defaults) -> Result<Origin> {

@@ -58,14 +58,15 @@ impl Dataset {
     }
 
     fn write_measurements(&self, architectures: &[String], out: &mut dyn io::Write) -> io::Result<()> {
-        let inputs: Vec<String> = self.inputs.iter().map(ToString::to_string).collect();
         let mut writer = csv::Writer::from_writer(out);
         writer.write_record(MEASUREMENT_COLUMNS)?;
         for row in &self.measurements {
             writer.write_field(&self.devices[row.device as usize].id)?;
             writer.write_field(&architectures[row.architecture as usize])?;
             writer.write_field(row.precision.name())?;
-            writer.write_field(&inputs[usize::from(row.input)])?;
+            let architecture = &self.architectures[row.architecture as usize];
+            let input = self.space.input(architecture, self.inputs[usize::from(row.input)]);
+            writer.write_field(input.to_string())?;
             for metric in Metric::OF_DEVICE {
                 writer.write_field(cell(row.value(metric)))?;
             }

@@ -142,8 +142,13 @@ pub trait SearchSpace: Send + Sync {
     fn default_input(&self) -> InputSize;
 
     /// The input that an architecture runs on where `given` is asked for: its own resolution where that is a gene, else `given`.
-    fn input(&self, _architecture: &Architecture, given: InputSize) -> InputSize {
-        given
+    fn input(&self, architecture: &Architecture, given: InputSize) -> InputSize {
+        self.own_input(architecture).unwrap_or(given)
+    }
+
+    /// The resolution of an architecture where that is a gene.
+    fn own_input(&self, _architecture: &Architecture) -> Option<InputSize> {
+        None
     }
 
     /// The representative of the architectures that differ only in choices that do not matter: those of inactive genes, and

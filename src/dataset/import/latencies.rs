@@ -38,7 +38,7 @@ impl DeviceLatencies<'_> {
         let device = builder.add_device(device);
         let mut absent = 0;
         for (position, (&latency_ms, &architecture)) in self.latencies_ms.iter().zip(self.architectures).enumerate() {
-            let input = self.input_of(architecture, builder)?;
+            let input = builder.input_of(architecture, self.input)?;
             match latency_ms {
                 -1.0 => absent += 1,
                 _ if latency_ms.is_finite() && latency_ms > 0.0 => builder.measurement(Measurement {
@@ -53,14 +53,6 @@ impl DeviceLatencies<'_> {
             }
         }
         Ok(self.noticed(&id, absent))
-    }
-
-    /// The number in the builder of the size of the images that an architecture runs on.
-    fn input_of(&self, architecture: u32, builder: &mut Builder) -> Result<u16> {
-        let dataset = builder.dataset();
-        let architecture = &dataset.architectures[architecture as usize];
-        let input = dataset.space.input(architecture, self.input);
-        builder.input(input)
     }
 
     fn noticed(&self, id: &str, absent: usize) -> Vec<String> {

@@ -56,7 +56,7 @@ pub(super) fn read(
     Table::open(path, &columns, progress)?.visit(|row| {
         let architecture = architecture(row, 0, builder)?;
         let stated = row.precision(1)?;
-        let input = input(row, 2, defaults, builder)?;
+        let input = input(row, 2, architecture, defaults, builder)?;
         for (place, &device) in numbers.iter().enumerate() {
             let Some(latency_ms) = row.positive(SHARED.len() + place)? else {
                 continue;

@@ -137,8 +137,8 @@ impl SearchSpace for OnceForAll {
         InputSize::square(resolution(RESOLUTIONS - 1))
     }
 
-    fn input(&self, architecture: &Architecture, _given: InputSize) -> InputSize {
-        InputSize::square(self.resolution(architecture))
+    fn own_input(&self, architecture: &Architecture) -> Option<InputSize> {
+        Some(InputSize::square(self.resolution(architecture)))
     }
 
     /// The architecture with choice 0 for blocks that do not run.
