@@ -62,7 +62,7 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Result<ExitCode> {
     let input = args.input.unwrap_or_else(|| space.default_input());
     let network = space.lower(&design.architecture, input, args.classes);
     let weights = match &args.weights {
-        Some(path) => Weights::read(path, &space.layer_names(&design.architecture), &network)?,
+        Some(path) => Weights::read(path, space, &design.architecture, &network)?,
         None => Weights::seeded(global.seed),
     };
     let file = onnx_for_batch(&network, design.policy, &weights, args.batch)?;

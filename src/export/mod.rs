@@ -28,9 +28,11 @@ mod reference;
 mod scheme;
 mod seeded;
 mod stored;
+mod supernet;
 mod tensor_file;
 #[cfg(test)]
 mod tests;
+mod wanted;
 mod weights;
 
 use self::int4::Int4;

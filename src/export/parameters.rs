@@ -2,10 +2,6 @@
 
 use crate::space::{Layer, Network, Operation};
 
-/// What batch normalisation adds to a variance before it takes the root, in both spaces' reference implementations (PyTorch's
-/// default).
-pub(super) const EPSILON: f32 = 1e-5;
-
 /// The parameters of one layer; nothing for a layer that learns nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Parameters {
@@ -19,7 +15,7 @@ pub struct Parameters {
 }
 
 /// The parameters and running statistics of batch normalisation, `[channels]` each: x becomes
-/// `(x - mean) / sqrt(variance + 1e-5) * scale + shift` (Ioffe & Szegedy, *Batch Normalization*, ICML 2015).
+/// `(x - mean) / sqrt(variance + epsilon) * scale + shift` (Ioffe & Szegedy, *Batch Normalization*, ICML 2015).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Normalization {
     /// Factors after normalisation.
@@ -30,13 +26,15 @@ pub struct Normalization {
     pub mean: Vec<f32>,
     /// Variances seen in training.
     pub variance: Vec<f32>,
+    /// What is added to the variances.
+    pub epsilon: f32,
 }
 
 impl Normalization {
     /// The factor and the addend of every channel that normalisation amounts to once statistics are fixed.
     pub(super) fn affine(&self) -> (Vec<f32>, Vec<f32>) {
         let factors: Vec<f32> = (self.scale.iter().zip(&self.variance))
-            .map(|(scale, variance)| scale / (variance + EPSILON).sqrt())
+            .map(|(scale, variance)| scale / (variance + self.epsilon).sqrt())
             .collect();
         let addends = (self.shift.iter().zip(&self.mean).zip(&factors))
             .map(|((shift, mean), factor)| shift - mean * factor)

@@ -6,7 +6,7 @@ use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn::tensor::{Tensor, TensorData};
 
-use super::parameters::{EPSILON, Parameters, weight_dims};
+use super::parameters::{Parameters, weight_dims};
 use super::weights::Weights;
 use crate::compute::ComputeDevice;
 use crate::error::Result;
@@ -131,7 +131,9 @@ fn normalize(map: Tensor<4>, parameters: &Parameters) -> Tensor<4> {
     };
     let device = map.device();
     let channels = |values: &[f32]| tensor(values, [1, values.len(), 1, 1], &device);
-    let deviation = channels(&normalization.variance).add_scalar(EPSILON).sqrt();
+    let deviation = channels(&normalization.variance)
+        .add_scalar(normalization.epsilon)
+        .sqrt();
     (map - channels(&normalization.mean)) / deviation * channels(&normalization.scale) + channels(&normalization.shift)
 }
 

@@ -8,7 +8,7 @@ use rand_distr::{Distribution, StandardNormal};
 
 use super::parameters::{Normalization, Parameters, by_node, has_bias, is_normalized, learns, weight_dims};
 use crate::seed::Seed;
-use crate::space::{Activation, Layer, Network, Node, Operation};
+use crate::space::{Activation, EPSILON, Layer, Network, Node, Operation};
 
 /// Standard deviation of biases, of what normalisation adds, and of means seen, in standard deviations of what they are
 /// added to or taken from.
@@ -49,6 +49,7 @@ fn draw(layer: &Layer, arriving: f64, rng: &mut StdRng) -> Parameters {
         mean: normal(outputs, SMALL * power.sqrt(), rng),
         scale: around(outputs, 1.0, rng),
         variance: around(outputs, power, rng),
+        epsilon: EPSILON,
     });
     Parameters {
         weight,

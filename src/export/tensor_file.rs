@@ -19,9 +19,14 @@ const MAX_BYTES: u64 = 1 << 30;
 /// What to do about a file that is none of tensors.
 const HINT: &str = "Give a safetensors file, or what torch.save wrote of a state_dict.";
 
+/// What to do about tensors that do not fit.
+const OTHER_NETWORK: &str = "Check that the weights are those of this architecture, input size and number of classes.";
+
 /// The tensors of a file.
 pub(super) struct TensorFile {
     path: PathBuf,
+    /// What to do about tensors that do not fit.
+    hint: &'static str,
     tensors: BTreeMap<String, Stored>,
 }
 
@@ -83,8 +88,14 @@ impl TensorFile {
         };
         Ok(TensorFile {
             path: path.to_path_buf(),
+            hint: OTHER_NETWORK,
             tensors,
         })
+    }
+
+    /// The same file, whose errors say what to do in these words.
+    pub(super) fn with_hint(self, hint: &'static str) -> TensorFile {
+        TensorFile { hint, ..self }
     }
 
     /// The names of all tensors.
@@ -112,6 +123,9 @@ impl TensorFile {
         };
         let width = width.ok_or_else(|| self.wrong(name, "floating-point numbers", "other ones"))?;
         let values = width.values(&bytes);
+        if values.len() != stored.shape.iter().product::<usize>() {
+            return Err(self.wrong(name, "as many elements as its shape says", &values.len().to_string()));
+        }
         if values.iter().all(|value| value.is_finite()) {
             Ok(values)
         } else {
@@ -127,7 +141,7 @@ impl TensorFile {
             column: (!name.is_empty()).then(|| name.to_string()),
             expected: expected.into(),
             found: found.into(),
-            hint: "Check that the weights are those of this architecture, input size and number of classes.".into(),
+            hint: self.hint.into(),
         }
     }
 }

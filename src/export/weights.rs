@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::parameters::{Parameters, by_node, learns, weight_dims};
 use super::seeded;
-use super::stored;
+use super::stored::{self, Stored};
 use crate::error::{Error, Result};
 use crate::seed::Seed;
-use crate::space::{LayerNames, Network};
+use crate::space::{Architecture, Network, SearchSpace};
 
 /// The weights of a network.
 #[derive(Debug, Clone)]
@@ -19,8 +19,7 @@ pub struct Weights {
 #[derive(Debug, Clone)]
 enum Source {
     Seeded(Seed),
-    /// Of the layers that learn, in order, and what else the file held.
-    Stored(Arc<Vec<Parameters>>, Vec<String>),
+    Stored(Arc<Stored>),
 }
 
 impl Weights {
@@ -32,17 +31,25 @@ impl Weights {
         }
     }
 
-    /// Trained weights of a network from a file: safetensors, or what PyTorch's `torch.save` writes of a `state_dict`. `names`
-    /// says what the tensors are called, as [`crate::space::SearchSpace::layer_names`] does; something may stand before all of
-    /// them, as in `state_dict.module.stem.0.weight`. A pickle is read as data: nothing in it runs.
+    /// Trained weights from a file: safetensors, or what PyTorch's `torch.save` writes of a `state_dict`. `network` is that of
+    /// the architecture. Tensors are called what [`SearchSpace::layer_names`] says; something may stand before all of them, as in
+    /// `state_dict.module.stem.0.weight`. A pickle is read as data: nothing in it runs.
+    ///
+    /// In spaces with a [`crate::space::Supernet`] the file may hold that instead, of which the architecture's part is taken; see
+    /// [`Weights::are_of_supernet`].
     ///
     /// # Errors
     /// [`Error::Io`]; [`Error::Malformed`] naming the tensors that are missing, the first that does not fit, or those of layers
     /// that the architecture does not have.
-    pub fn read(path: &Path, names: &[LayerNames], network: &Network) -> Result<Weights> {
-        let found = stored::read(path, names, &network.without_dead_nodes())?;
+    pub fn read(
+        path: &Path,
+        space: &dyn SearchSpace,
+        architecture: &Architecture,
+        network: &Network,
+    ) -> Result<Weights> {
+        let stored = stored::read(path, space, architecture, &network.without_dead_nodes())?;
         Ok(Weights {
-            source: Source::Stored(Arc::new(found.parameters), found.unused),
+            source: Source::Stored(Arc::new(stored)),
         })
     }
 
@@ -51,11 +58,17 @@ impl Weights {
         matches!(self.source, Source::Seeded(_))
     }
 
+    /// Whether they are parts of a supernet's. Then the statistics of their batch normalisation are those of other architectures,
+    /// and accuracy suffers until they are taken anew from images.
+    pub fn are_of_supernet(&self) -> bool {
+        matches!(&self.source, Source::Stored(stored) if stored.of_supernet)
+    }
+
     /// Names of the tensors that the file holds beside those of the network.
     pub fn unused(&self) -> &[String] {
         match &self.source {
             Source::Seeded(_) => &[],
-            Source::Stored(_, unused) => unused,
+            Source::Stored(stored) => &stored.unused,
         }
     }
 
@@ -63,13 +76,14 @@ impl Weights {
     pub(super) fn of(&self, network: &Network) -> Result<Vec<Parameters>> {
         match &self.source {
             Source::Seeded(seed) => Ok(seeded::parameters(network, *seed)),
-            Source::Stored(parameters, _) => {
+            Source::Stored(stored) => {
+                let parameters = &stored.parameters;
                 let layers = network.nodes().filter(|node| learns(node.layer));
                 let mut sizes = layers.map(|node| weight_dims(node.layer).iter().product::<usize>());
                 let own = parameters.iter().map(|one| one.weight.len());
                 // Normalisation on its own has no weights, and a product of no extents is 1.
                 if sizes.by_ref().eq(own.map(|size| size.max(1))) {
-                    Ok(by_node(network, parameters.as_ref().clone()))
+                    Ok(by_node(network, parameters.clone()))
                 } else {
                     Err(of_another_network())
                 }

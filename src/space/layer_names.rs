@@ -1,5 +1,8 @@
 //! What the reference implementation of a space calls the parameters of its layers, so that weights trained with it can be used.
 
+/// What batch normalisation adds to a variance before it takes the root: PyTorch's default.
+pub(crate) const EPSILON: f32 = 1e-5;
+
 /// Names of the parameters of one layer, as PyTorch's `state_dict` lists them: those of the modules that hold them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerNames {

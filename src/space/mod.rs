@@ -16,6 +16,7 @@ mod neighbourhood;
 mod network;
 pub(crate) mod once_for_all;
 mod physical;
+mod supernet;
 mod variation;
 
 use std::fmt;
@@ -27,6 +28,7 @@ use neighbourhood::Neighbourhood;
 
 pub use design::{Design, Precision, QuantPolicy};
 pub use fbnet::FbNet;
+pub(crate) use layer_names::EPSILON;
 pub use layer_names::LayerNames;
 pub use mobilenet_v2::MobileNetV2;
 pub use nasbench_macro::NasBenchMacro;
@@ -36,6 +38,7 @@ pub use network::{
 };
 pub use once_for_all::{MOBILENET_V3, MOBILENET_V3_W12, OnceForAll, PROXYLESS_NAS};
 pub use physical::PHYSICAL_FEATURES;
+pub use supernet::Supernet;
 
 /// One architecture of a search space: the choice made for every gene.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -130,6 +133,16 @@ pub trait SearchSpace: Send + Sync {
     /// space has no reference implementation.
     fn layer_names(&self, _architecture: &Architecture) -> Vec<LayerNames> {
         Vec::new()
+    }
+
+    /// What batch normalisation adds to a variance before it takes the root, in the space's reference implementation.
+    fn normalization_epsilon(&self) -> f32 {
+        EPSILON
+    }
+
+    /// The space as one whose architectures take their weights from a supernet; `None` where each is trained on its own.
+    fn supernet(&self) -> Option<&dyn Supernet> {
+        None
     }
 
     /// Whether the network's output depends on its input. Where it does not, its accuracy is that of guessing.

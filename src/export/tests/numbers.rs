@@ -29,8 +29,9 @@ fn normalisation_is_folded_by_hand() {
             scale: vec![4.0],
             shift: vec![0.5],
             mean: vec![1.0],
-            // With the 1e-5 that is added, the root is 2.
+            // With the epsilon that is added, the root is 2.
             variance: vec![4.0 - 1e-5],
+            epsilon: 1e-5,
         }),
     };
     // (w x + 3 - 1) / 2 * 4 + 0.5 = 2 w x + 4.5.

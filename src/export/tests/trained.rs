@@ -70,7 +70,7 @@ fn weights_read_back_from_a_file_give_the_same_network() {
         let architecture = space.sample(&mut rng);
         let network = space.lower(&architecture, InputSize::square(32), 10);
         write(&path, &named(space, &architecture, prefix));
-        let weights = Weights::read(&path, &space.layer_names(&architecture), &network).unwrap();
+        let weights = Weights::read(&path, space, &architecture, &network).unwrap();
         assert!(weights.unused().is_empty() && !weights.are_random());
         let file = |weights: &Weights| onnx(&network, Precision::Fp32.into(), weights).unwrap();
         assert!(file(&weights) == file(&Weights::seeded(5)), "{}", space.id());
@@ -88,7 +88,7 @@ fn tensors_that_do_not_fit_are_named() {
     let network = space.lower(&cell, InputSize::square(32), 10);
     let read = |tensors: &Tensors| {
         write(&path, tensors);
-        Weights::read(&path, &space.layer_names(&cell), &network)
+        Weights::read(&path, space, &cell, &network)
     };
     let good = named(space, &cell, "");
     let failure = |change: &dyn Fn(&mut Tensors)| {
@@ -140,13 +140,13 @@ fn what_holds_no_tensors_is_refused() {
         program,
     ] {
         std::fs::write(&path, bytes).unwrap();
-        let error = Weights::read(&path, &FbNet.layer_names(&architecture), &network).unwrap_err();
+        let error = Weights::read(&path, &FbNet, &architecture, &network).unwrap_err();
         assert!(
             error.to_string().contains("weights.pt") && error.exit_code() == 1,
             "{error}"
         );
     }
-    assert!(Weights::read(folder.path(), &[], &network).is_err());
+    assert!(Weights::read(folder.path(), &FbNet, &architecture, &network).is_err());
 }
 
 #[test]
@@ -158,6 +158,6 @@ fn weights_of_another_network_are_refused() {
     let [one, other] = [(); 2].map(|()| space.sample(&mut rng));
     write(&path, &named(space, &one, ""));
     let lower = |cell| space.lower(cell, InputSize::square(32), 10);
-    let weights = Weights::read(&path, &space.layer_names(&one), &lower(&one)).unwrap();
+    let weights = Weights::read(&path, space, &one, &lower(&one)).unwrap();
     assert!(onnx(&lower(&other), Precision::Fp32.into(), &weights).is_err());
 }

@@ -18,8 +18,9 @@ mod skeleton;
 use rand::Rng;
 use rand::rngs::StdRng;
 
-use super::{Architecture, InputSize, LayerNames, Network, SearchSpace, variation};
+use super::{Architecture, InputSize, LayerNames, Network, SearchSpace, Supernet, variation};
 use crate::error::Result;
+use names::Module;
 use skeleton::{Skeleton, Width};
 
 pub(crate) use genes::Block;
@@ -55,6 +56,8 @@ pub struct OnceForAll {
     skeleton: &'static Skeleton,
     width: Width,
     choices: &'static [u8],
+    /// `eps` of the reference implementation's `bn_param`.
+    normalization_epsilon: f32,
 }
 
 /// MobileNet-V3 at width 1: `ofa_mbv3_d234_e346_k357_w1.0`.
@@ -63,6 +66,7 @@ pub static MOBILENET_V3: OnceForAll = OnceForAll {
     skeleton: &skeleton::MOBILENET_V3,
     width: Width(100),
     choices: &choices::<{ genes::count(20) }>(),
+    normalization_epsilon: 1e-5,
 };
 
 /// MobileNet-V3 at width 1.2: `ofa_mbv3_d234_e346_k357_w1.2`.
@@ -71,6 +75,7 @@ pub static MOBILENET_V3_W12: OnceForAll = OnceForAll {
     skeleton: &skeleton::MOBILENET_V3,
     width: Width(120),
     choices: &choices::<{ genes::count(20) }>(),
+    normalization_epsilon: 1e-5,
 };
 
 /// ProxylessNAS at width 1.3: `ofa_proxyless_d234_e346_k357_w1.3`. At full depth it has 21 blocks.
@@ -79,6 +84,7 @@ pub static PROXYLESS_NAS: OnceForAll = OnceForAll {
     skeleton: &skeleton::PROXYLESS_NAS,
     width: Width(130),
     choices: &choices::<{ genes::count(21) }>(),
+    normalization_epsilon: 1e-3,
 };
 
 impl SearchSpace for OnceForAll {
@@ -122,9 +128,17 @@ impl SearchSpace for OnceForAll {
         lowering::network(self, architecture, classes)
     }
 
-    /// Blocks are numbered as in the supernet, at full depth.
+    /// Those of the active subnet that the reference implementation takes out of the supernet.
     fn layer_names(&self, architecture: &Architecture) -> Vec<LayerNames> {
-        names::of_layers(self, architecture)
+        names::of_layers(self, architecture, Module::Subnet)
+    }
+
+    fn normalization_epsilon(&self) -> f32 {
+        self.normalization_epsilon
+    }
+
+    fn supernet(&self) -> Option<&dyn Supernet> {
+        Some(self)
     }
 
     /// Always: every block computes something.
@@ -178,6 +192,16 @@ impl SearchSpace for OnceForAll {
             parent.0[position]
         });
         self.canonical(&Architecture(mixed.collect()))
+    }
+}
+
+impl Supernet for OnceForAll {
+    fn largest(&self) -> Architecture {
+        Architecture(self.choices.iter().map(|choices| choices - 1).collect())
+    }
+
+    fn names_in_supernet(&self, architecture: &Architecture) -> Vec<LayerNames> {
+        names::of_layers(self, architecture, Module::Supernet)
     }
 }
 
