@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args};
 use super::Global;
 use super::device::read_text;
 use crate::error::{Error, Result};
-use crate::export::{Weights, name_list, onnx_for_batch, opset};
+use crate::export::{Images, Weights, name_list, onnx_for_batch, opset};
 use crate::files::FileKind;
 use crate::predict::printed_designs;
 use crate::space::{Design, InputSize, Network, Precision, SearchSpace, all, by_id};
@@ -29,10 +29,10 @@ pub(crate) struct ExportArgs {
     /// What `edgefit design --format json` printed, of which the first design is taken; - for stdin
     #[arg(long)]
     from: Option<PathBuf>,
-    /// Search space: nasbench201, fbnet [default: the one whose notation the architecture is in]
+    /// Search space, such as mobilenet_v3 [default: the first whose notation the architecture is in]
     #[arg(long)]
     space: Option<String>,
-    /// Size of the input, such as 32x32 [default: that of the space]
+    /// Size of the input, such as 32x32 [default: that of the space, or of the architecture where resolution is a choice]
     #[arg(long)]
     input: Option<InputSize>,
     /// Number of classes
@@ -44,10 +44,15 @@ pub(crate) struct ExportArgs {
     /// Precision: fp32, fp16, int8 or int4 (weights alone) [default: that of the design, else fp32]
     #[arg(long)]
     precision: Option<Precision>,
-    /// Trained weights: safetensors, or a state_dict that PyTorch saved, with the names of the space's reference implementation
-    /// [default: random ones]
+    /// Trained weights: safetensors, or a state_dict that PyTorch saved, with the names of the space's reference implementation;
+    /// for mobilenet_v3, mobilenet_v3_w1.2 and proxylessnas also those of the once-for-all supernet, of which the design's part
+    /// is taken [default: random ones]
     #[arg(long)]
     weights: Option<PathBuf>,
+    /// Images to take the statistics of batch normalisation from anew, which parts of a supernet need: a tensor [images, 3,
+    /// height, width], prepared as for training, in a safetensors or PyTorch file
+    #[arg(long, value_name = "IMAGES", requires = "weights")]
+    recalibrate: Option<PathBuf>,
     /// File to write; - for stdout
     #[arg(long)]
     out: PathBuf,
@@ -59,12 +64,9 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Result<ExitCode> {
     if let Some(precision) = args.precision {
         design.policy = precision.into();
     }
-    let input = args.input.unwrap_or_else(|| space.default_input());
+    let input = args.input(space, &design)?;
     let network = space.lower(&design.architecture, input, args.classes);
-    let weights = match &args.weights {
-        Some(path) => Weights::read(path, space, &design.architecture, &network)?,
-        None => Weights::seeded(global.seed),
-    };
+    let weights = args.weights(space, &design, &network, global)?;
     let file = onnx_for_batch(&network, design.policy, &weights, args.batch)?;
     if !network.output_depends_on_input() {
         global.say("note: the output of this network does not depend on its input");
@@ -75,6 +77,12 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Result<ExitCode> {
         description(&network, &design, input, file.len())
     );
     global.write_out(&args.out, &file, &written)?;
+    say_about(&weights, &design, global);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is to be known of weights in a file.
+fn say_about(weights: &Weights, design: &Design, global: &Global) {
     if weights.are_random() {
         global.say(format!(
             "note: its weights are random, of seed {}: they show how fast the network is, not how accurate",
@@ -92,7 +100,12 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Result<ExitCode> {
             name_list(weights.unused())
         ));
     }
-    Ok(ExitCode::SUCCESS)
+    if weights.are_of_supernet() {
+        global.say(
+            "note: its weights are parts of a supernet's, with statistics of batch normalisation from other architectures: \
+             --recalibrate takes them anew from images, without which accuracy suffers",
+        );
+    }
 }
 
 /// What a file holds.
@@ -109,6 +122,42 @@ fn description(network: &Network, design: &Design, input: InputSize, bytes: usiz
 }
 
 impl ExportArgs {
+    /// The input that the design runs on.
+    fn input(&self, space: &dyn SearchSpace, design: &Design) -> Result<InputSize> {
+        let own = space.input(
+            &design.architecture,
+            self.input.unwrap_or_else(|| space.default_input()),
+        );
+        match self.input {
+            Some(asked) if asked != own => Err(Error::Invalid {
+                what: "input size".into(),
+                expected: format!("{own}, the resolution of the architecture"),
+                found: asked.to_string(),
+                hint: "Leave the input size out, or change the resolution in the architecture.".into(),
+            }),
+            _ => Ok(own),
+        }
+    }
+
+    /// The weights of the design's network.
+    fn weights(&self, space: &dyn SearchSpace, design: &Design, network: &Network, global: &Global) -> Result<Weights> {
+        let Some(path) = &self.weights else {
+            return Ok(Weights::seeded(global.seed));
+        };
+        let weights = Weights::read(path, space, &design.architecture, network)?;
+        match &self.recalibrate {
+            Some(path) => {
+                let images = Images::read(path)?;
+                global.say(format!(
+                    "taking statistics of batch normalisation from {} images",
+                    images.count()
+                ));
+                weights.recalibrated(network, &images)
+            }
+            None => Ok(weights),
+        }
+    }
+
     /// The design that is asked for, and its space.
     fn design(&self) -> Result<(&'static dyn SearchSpace, Design)> {
         let text = match (&self.design, &self.from) {

@@ -24,6 +24,7 @@ mod lower;
 mod message;
 mod parameters;
 mod plan;
+mod recalibrate;
 mod reference;
 mod scheme;
 mod seeded;
@@ -43,6 +44,7 @@ use crate::error::{Error, Result};
 use crate::space::{Network, Precision, QuantPolicy};
 
 pub use parameters::{Normalization, Parameters};
+pub use recalibrate::Images;
 pub use reference::forward;
 #[cfg(feature = "cli")]
 pub(crate) use stored::name_list;

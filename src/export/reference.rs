@@ -6,7 +6,7 @@ use burn::tensor::module::{avg_pool2d, conv2d, max_pool2d};
 use burn::tensor::ops::{AvgPoolOptions, ConvOptions, MaxPoolOptions};
 use burn::tensor::{Tensor, TensorData};
 
-use super::parameters::{Parameters, weight_dims};
+use super::parameters::{Normalization, Parameters, weight_dims};
 use super::weights::Weights;
 use crate::compute::ComputeDevice;
 use crate::error::Result;
@@ -37,6 +37,18 @@ pub(super) fn run(
     network: &Network,
     parameters: &[Parameters],
     input: Tensor<4>,
+    visit: impl FnMut(usize, Stage, &Tensor<4>),
+) -> Tensor<4> {
+    let seen_in_training = |_, map, normalization: &Normalization| normalize(map, normalization);
+    run_with(network, parameters, input, seen_in_training, visit)
+}
+
+/// As [`run`], with batch normalisation of a node's map done by `normalize`.
+pub(super) fn run_with(
+    network: &Network,
+    parameters: &[Parameters],
+    input: Tensor<4>,
+    mut normalize: impl FnMut(usize, Tensor<4>, &Normalization) -> Tensor<4>,
     mut visit: impl FnMut(usize, Stage, &Tensor<4>),
 ) -> Tensor<4> {
     let mut last_reader = vec![0; network.nodes().len()];
@@ -51,7 +63,15 @@ pub(super) fn run(
         let inputs: Vec<Tensor<4>> = node.inputs.iter().map(|&read| values[read as usize].clone()).collect();
         let (mut value, activation) = match node.layer.operation {
             Operation::Input => (input.clone(), None),
-            _ => linear(&node, inputs, parameters),
+            _ => {
+                let (sums, activation) = linear(&node, inputs, parameters);
+                let normalization = parameters.normalization.as_ref();
+                let value = match normalization {
+                    Some(normalization) => normalize(node.id, sums, normalization),
+                    None => sums,
+                };
+                (value, activation)
+            }
         };
         if let Some(activation) = activation {
             visit(node.id, Stage::Linear, &value);
@@ -71,7 +91,7 @@ pub(super) fn run(
     values.swap_remove(network.output())
 }
 
-/// What a node computes before its activation, and that.
+/// What a node computes before normalisation and activation, and the latter.
 fn linear(node: &Node<'_>, mut inputs: Vec<Tensor<4>>, parameters: &Parameters) -> (Tensor<4>, Option<Activation>) {
     let first = inputs[0].clone();
     let device = first.device();
@@ -85,9 +105,9 @@ fn linear(node: &Node<'_>, mut inputs: Vec<Tensor<4>>, parameters: &Parameters) 
             let weight = tensor(&parameters.weight, [dims[0], dims[1], dims[2], dims[3]], &device);
             let bias = parameters.bias.as_ref().map(|bias| tensor(bias, [bias.len()], &device));
             let sums = conv2d(first, weight, bias, options);
-            (normalize(sums, parameters), convolution.activation)
+            (sums, convolution.activation)
         }
-        Operation::Normalization(activation) => (normalize(first, parameters), activation),
+        Operation::Normalization(activation) => (first, activation),
         Operation::Activation(activation) => (activate(first, activation), None),
         Operation::Pooling(pooling) => (pool(first, pooling), None),
         Operation::GlobalPooling => (first.mean_dims(&[2, 3]), None),
@@ -124,11 +144,8 @@ fn multiply(map: Tensor<4>, factors: Tensor<4>) -> Tensor<4> {
     }
 }
 
-/// Batch normalisation with the statistics seen in training, where there is any.
-fn normalize(map: Tensor<4>, parameters: &Parameters) -> Tensor<4> {
-    let Some(normalization) = &parameters.normalization else {
-        return map;
-    };
+/// Batch normalisation with fixed statistics.
+pub(super) fn normalize(map: Tensor<4>, normalization: &Normalization) -> Tensor<4> {
     let device = map.device();
     let channels = |values: &[f32]| tensor(values, [1, values.len(), 1, 1], &device);
     let deviation = channels(&normalization.variance)

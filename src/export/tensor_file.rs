@@ -123,7 +123,8 @@ impl TensorFile {
         };
         let width = width.ok_or_else(|| self.wrong(name, "floating-point numbers", "other ones"))?;
         let values = width.values(&bytes);
-        if values.len() != stored.shape.iter().product::<usize>() {
+        let elements = (stored.shape.iter()).try_fold(1_usize, |product, &extent| product.checked_mul(extent));
+        if elements != Some(values.len()) {
             return Err(self.wrong(name, "as many elements as its shape says", &values.len().to_string()));
         }
         if values.iter().all(|value| value.is_finite()) {

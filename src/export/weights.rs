@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::parameters::{Parameters, by_node, learns, weight_dims};
+use super::recalibrate::{self, Images};
 use super::seeded;
 use super::stored::{self, Stored};
 use crate::error::{Error, Result};
@@ -53,13 +54,32 @@ impl Weights {
         })
     }
 
+    /// The same weights with the statistics of batch normalisation that images have in a network, as training ends with them.
+    /// Parts of a supernet need this: theirs are of other architectures.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for weights of another network, images of another size than its input, and values that overflow.
+    pub fn recalibrated(&self, network: &Network, images: &Images) -> Result<Weights> {
+        let network = network.without_dead_nodes();
+        let parameters = recalibrate::recalibrated(&network, &self.of(&network)?, images)?;
+        let learned = network.nodes().zip(parameters).filter(|(node, _)| learns(node.layer));
+        let stored = Stored {
+            parameters: learned.map(|(_, parameters)| parameters).collect(),
+            unused: self.unused().to_vec(),
+            of_supernet: false,
+        };
+        Ok(Weights {
+            source: Source::Stored(Arc::new(stored)),
+        })
+    }
+
     /// Whether they are random.
     pub fn are_random(&self) -> bool {
         matches!(self.source, Source::Seeded(_))
     }
 
-    /// Whether they are parts of a supernet's. Then the statistics of their batch normalisation are those of other architectures,
-    /// and accuracy suffers until they are taken anew from images.
+    /// Whether they are parts of a supernet's and have its statistics of batch normalisation. These are of other architectures,
+    /// and accuracy suffers until they are taken anew from images: [`Weights::recalibrated`].
     pub fn are_of_supernet(&self) -> bool {
         matches!(&self.source, Source::Stored(stored) if stored.of_supernet)
     }
