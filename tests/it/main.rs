@@ -38,6 +38,7 @@ mod sources;
 mod sources_360;
 mod sources_blocks;
 mod sources_ofa;
+mod supernet;
 mod trained;
 mod transfer;
 mod tune;

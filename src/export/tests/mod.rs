@@ -2,6 +2,7 @@
 
 mod numbers;
 mod structure;
+mod supernet;
 mod trained;
 
 use burn::tensor::{Tensor, TensorData};

@@ -7,14 +7,19 @@ use safetensors::{Dtype, tensor::TensorView};
 
 use super::*;
 use crate::export::parameters::{is_normalized, learns, weight_dims};
-use crate::space::{Architecture, FbNet, SearchSpace};
+use crate::space::{Architecture, FbNet, LayerNames, SearchSpace};
 
 /// The tensors of a network with random weights, under the names of its space, with something before them.
 fn named(space: &dyn SearchSpace, architecture: &Architecture, prefix: &str) -> Tensors {
     let network = space.lower(architecture, InputSize::square(32), 10);
-    let parameters = Weights::seeded(5).of(&network).unwrap();
+    named_as(&network, space.layer_names(architecture), prefix)
+}
+
+/// The tensors of a network with random weights, under these names, with something before them.
+pub(super) fn named_as(network: &Network, names: Vec<LayerNames>, prefix: &str) -> Tensors {
+    let parameters = Weights::seeded(5).of(network).unwrap();
     let learned = network.nodes().zip(parameters).filter(|(node, _)| learns(node.layer));
-    let names = space.layer_names(architecture).into_iter().filter(|names| !names.dead);
+    let names = names.into_iter().filter(|names| !names.dead);
     let mut tensors = Tensors::new();
     for ((node, parameters), names) in learned.zip(names) {
         let mut put = |module: &Option<String>, part: &str, dims: Vec<usize>, values: Vec<f32>| {
@@ -42,9 +47,9 @@ fn named(space: &dyn SearchSpace, architecture: &Architecture, prefix: &str) -> 
 }
 
 /// Shape and elements by name.
-type Tensors = HashMap<String, (Vec<usize>, Vec<f32>)>;
+pub(super) type Tensors = HashMap<String, (Vec<usize>, Vec<f32>)>;
 
-fn write(path: &Path, tensors: &Tensors) {
+pub(super) fn write(path: &Path, tensors: &Tensors) {
     let bytes: Vec<(&String, &Vec<usize>, Vec<u8>)> = tensors
         .iter()
         .map(|(name, (dims, values))| {
@@ -66,7 +71,7 @@ fn weights_read_back_from_a_file_give_the_same_network() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("weights.safetensors");
     let mut rng = Seed(2).stream("designs");
-    for (space, prefix) in all().into_iter().zip(["", "state_dict.module."]) {
+    for (space, prefix) in all().into_iter().zip(["", "state_dict.module."].into_iter().cycle()) {
         let architecture = space.sample(&mut rng);
         let network = space.lower(&architecture, InputSize::square(32), 10);
         write(&path, &named(space, &architecture, prefix));
