@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::metric::{Metric, Source};
 use crate::optimize::{Proposal, Proposals, Request};
 use crate::predict::{DeviceModel, Predictor};
-use crate::report::{DesignRow, designs_csv};
+use crate::report::{DesignRow, designs_csv, kind_of};
 use crate::search::{Constraint, DEFAULT_CONFIDENCE, Limits, Miss, Objective};
 use crate::space::SearchSpace;
 use crate::stats::INTERVAL_SHARE;
@@ -213,11 +213,12 @@ fn table(rows: &[DesignRow], limits: &Limits) -> String {
     let computed: Vec<Metric> = limited.filter(|metric| metric.source() == Source::Computed).collect();
     let (first, last) = (rows.first(), rows.last());
     let quantization = first.filter(|first| rows.iter().all(|row| row.quantization == first.quantization));
-    let origin = last.filter(|last| rows.iter().all(|row| row.accuracy_origin == last.accuracy_origin));
+    let origin = last.filter(|last| rows.iter().all(|row| row.accuracy.origin == last.accuracy.origin));
     let mut header = vec!["architecture".to_string()];
     header.extend(quantization.is_none().then(|| "quantization".into()));
-    header.push(format!("accuracy {}", Metric::Accuracy.unit()));
-    header.extend(origin.is_none().then(|| "accuracy is".into()));
+    let kind = kind_of(rows.iter().map(|row| row.accuracy));
+    header.push(kind.header().into());
+    header.extend(origin.is_none().then(|| format!("{} is", kind.name())));
     header.extend(Metric::OF_DEVICE.map(|metric| format!("{metric} {}", metric.unit())));
     header.push("P(limits hold)".into());
     header.extend(computed.iter().map(|metric| format!("{metric}, {}", metric.unit())));
@@ -225,8 +226,8 @@ fn table(rows: &[DesignRow], limits: &Limits) -> String {
     for row in rows {
         let mut cells = vec![architecture(&row.architecture)];
         cells.extend(quantization.is_none().then(|| row.quantization.clone().into()));
-        cells.push(interval(row.accuracy).into());
-        cells.extend(origin.is_none().then(|| row.accuracy_origin.name().into()));
+        cells.push(interval(row.accuracy.percent).into());
+        cells.extend(origin.is_none().then(|| row.accuracy.origin.name().into()));
         cells.push(interval(row.latency_ms).into());
         cells.push(row.energy_mj.map_or_else(|| "-".into(), interval).into());
         cells.push(format!("{:.2}", row.feasible_probability).into());
@@ -240,7 +241,7 @@ fn table(rows: &[DesignRow], limits: &Limits) -> String {
     }
     let mut shared: Vec<String> = Vec::new();
     shared.extend(quantization.map(|row| format!("all in {}", row.quantization)));
-    shared.extend(origin.map(|row| format!("accuracies are {}", row.accuracy_origin.name())));
+    shared.extend(origin.map(|row| format!("{} are {}", kind.plural(), row.accuracy.origin.name())));
     let shared = if shared.is_empty() {
         String::new()
     } else {

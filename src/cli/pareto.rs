@@ -12,7 +12,7 @@ use super::table::{architecture, interval, new_table};
 use super::{Global, NOTHING_FEASIBLE, print, print_json};
 use crate::error::Result;
 use crate::files::FileKind;
-use crate::report::{DesignRow, Lines, pareto_csv};
+use crate::report::{DesignRow, Lines, kind_of, pareto_csv};
 use crate::stats::{INTERVAL_SHARE, Interval};
 
 #[derive(Debug, Args)]
@@ -76,13 +76,20 @@ pub(crate) fn run(args: &ParetoArgs, global: &Global) -> Result<ExitCode> {
 }
 
 fn table(limits_ms: &[f64], rows: &[DesignRow], seed: u64) -> String {
-    let mut table = new_table(["limit ms", "architecture", "accuracy %", "latency ms", "P(limits hold)"]);
+    let kind = kind_of(rows.iter().map(|row| row.accuracy));
+    let mut table = new_table([
+        "limit ms",
+        "architecture",
+        kind.header(),
+        "latency ms",
+        "P(limits hold)",
+    ]);
     for (limit_ms, row) in limits_ms.iter().zip(rows) {
         let missed = if row.feasible { "" } else { ", missed" };
         table.add_row([
             format!("{limit_ms:.2}{missed}").into(),
             architecture(&row.architecture),
-            interval(row.accuracy).into(),
+            interval(row.accuracy.percent).into(),
             interval(row.latency_ms).into(),
             format!("{:.2}", row.feasible_probability).into(),
         ]);
@@ -95,9 +102,10 @@ fn table(limits_ms: &[f64], rows: &[DesignRow], seed: u64) -> String {
 
 /// Accuracy over the limit, where it is kept.
 fn figure(limits_ms: &[f64], rows: &[DesignRow], device: &str) -> Lines {
+    let kind = kind_of(rows.iter().map(|row| row.accuracy));
     let kept = limits_ms.iter().zip(rows).filter(|(_, row)| row.feasible);
     let point = |(&limit_ms, row): (&f64, &DesignRow)| {
-        let accuracy = row.accuracy;
+        let accuracy = row.accuracy.percent;
         let interval = Interval {
             mean: accuracy.mean,
             low: accuracy.low,
@@ -106,9 +114,12 @@ fn figure(limits_ms: &[f64], rows: &[DesignRow], device: &str) -> Lines {
         (limit_ms, interval)
     };
     Lines {
-        title: format!("Accuracy of the best design within each limit on the latency of {device}"),
+        title: format!(
+            "The {} of the best design within each limit on the latency of {device}",
+            kind.name()
+        ),
         across: "limit on latency, ms".into(),
-        up: "accuracy, %".into(),
+        up: kind.axis().into(),
         logarithmic: true,
         from_zero: false,
         lines: vec![(device.to_string(), kept.map(point).collect())],

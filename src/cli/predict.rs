@@ -8,10 +8,9 @@ use clap::{Args, ValueEnum};
 use super::device::{read_architectures, resolve};
 use super::table::{architecture, interval, new_table};
 use super::{Global, print, print_json};
-use crate::dataset::Origin;
 use crate::error::Result;
 use crate::predict::Estimate;
-use crate::report::{PredictionRow, predictions_csv};
+use crate::report::{PredictionRow, kind_of, predictions_csv};
 use crate::stats::INTERVAL_SHARE;
 
 #[derive(Debug, Args)]
@@ -60,11 +59,12 @@ pub(crate) fn run(args: &PredictArgs, global: &Global) -> Result<ExitCode> {
 }
 
 fn table(rows: &[PredictionRow], seed: u64) -> String {
+    let kind = kind_of(rows.iter().filter_map(|row| row.accuracy));
     let mut table = new_table([
         "architecture",
         "quantization",
-        "accuracy %",
-        "accuracy is",
+        kind.header(),
+        &format!("{} is", kind.name()),
         "latency ms",
         "energy mJ",
     ]);
@@ -73,8 +73,8 @@ fn table(rows: &[PredictionRow], seed: u64) -> String {
         table.add_row([
             architecture(&row.architecture),
             row.quantization.clone().into(),
-            known(row.accuracy).into(),
-            row.accuracy_origin.map_or("-", Origin::name).into(),
+            known(row.accuracy.map(|accuracy| accuracy.percent)).into(),
+            row.accuracy.map_or("-", |accuracy| accuracy.origin.name()).into(),
             interval(row.latency_ms).into(),
             known(row.energy_mj).into(),
         ]);

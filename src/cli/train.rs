@@ -162,8 +162,10 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
         "learned {} devices{}; checkpoint {} in {}",
         predictor.known_devices().len(),
         predictor.accuracy.as_ref().map_or(String::new(), |accuracy| format!(
-            " and the accuracy at {} (rank correlation {:.3} on architectures held out)",
-            accuracy.scale.task, accuracy.scale.validation_spearman
+            " and the {} at {} (rank correlation {:.3} on architectures held out)",
+            accuracy.kind().name(),
+            accuracy.scale.task,
+            accuracy.scale.validation_spearman
         )),
         predictor.id,
         args.out.display()

@@ -19,7 +19,7 @@ use crate::export::{Weights, onnx};
 use crate::files::write_bytes;
 use crate::measure::{Outcome, Request as MeasureRequest, Unfinished, measure};
 use crate::predict::Estimate;
-use crate::report::{Provenance, TunedRow, TuningReport, tuning_page};
+use crate::report::{Provenance, TunedRow, TuningReport, kind_of, tuning_page};
 use crate::runtime::{self, Runtime};
 use crate::seed::Seed;
 use crate::space::{Design, Precision};
@@ -254,10 +254,11 @@ fn estimate(one: Estimate) -> String {
 }
 
 fn table(report: &TuningReport) -> String {
+    let kind = kind_of(report.designs.iter().map(|design| design.accuracy));
     let mut table = new_table([
         "limit ms",
         "architecture",
-        "accuracy %",
+        kind.header(),
         "predicted ms",
         "measured ms",
         "again ms",
@@ -267,7 +268,7 @@ fn table(report: &TuningReport) -> String {
         table.add_row([
             limit(row).into(),
             architecture(&row.architecture),
-            format!("{:.2}", row.accuracy.mean).into(),
+            format!("{:.2}", row.accuracy.percent.mean).into(),
             estimate(row.predicted_latency_ms).into(),
             estimate(row.measured_latency_ms).into(),
             row.confirmed_latency_ms.map_or_else(|| "-".into(), estimate).into(),

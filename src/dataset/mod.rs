@@ -55,6 +55,10 @@ pub use summary::{AccuracySummary, DeviceSummary, Summary, summarise};
 pub use validate::{Validation, validate};
 pub use values::DeviceValues;
 
+/// The task whose values are proxy scores: percentile ranks, from 0 to 100, of a score that needs no training. They are kept where
+/// accuracies are, so that designs can be ranked by them, and are shown as what they are.
+pub const PROXY_SCORE: &str = "proxy-score";
+
 /// Where a value comes from, in order of distance from a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 #[serde(rename_all = "kebab-case")]
@@ -66,11 +70,13 @@ pub enum Origin {
     Simulated,
     /// Computed by a predictor.
     Predicted,
+    /// Computed from an untrained network: a score to rank by, and no accuracy.
+    Proxy,
 }
 
 impl Origin {
     /// Every origin.
-    pub const ALL: [Origin; 3] = [Origin::Measured, Origin::Simulated, Origin::Predicted];
+    pub const ALL: [Origin; 4] = [Origin::Measured, Origin::Simulated, Origin::Predicted, Origin::Proxy];
 
     /// The word used in tables.
     pub fn name(self) -> &'static str {
@@ -78,6 +84,7 @@ impl Origin {
             Origin::Measured => "measured",
             Origin::Simulated => "simulated",
             Origin::Predicted => "predicted",
+            Origin::Proxy => "proxy",
         }
     }
 

@@ -81,7 +81,7 @@ impl ScoredDevice {
     pub fn label(&self) -> String {
         match self.origin {
             Origin::Predicted => format!("{} (predicted values)", self.id),
-            Origin::Measured | Origin::Simulated => self.id.clone(),
+            Origin::Measured | Origin::Simulated | Origin::Proxy => self.id.clone(),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::calibrate::Calibration;
 use super::device_model::Estimate;
 use super::net::Ensemble;
 use crate::compute::ComputeDevice;
-use crate::dataset::Origin;
+use crate::dataset::{Origin, PROXY_SCORE};
 use crate::space::{Architecture, SearchSpace};
 use crate::stats;
 use crate::stats::INTERVAL_SHARE;
@@ -26,6 +26,75 @@ pub(super) fn to_scale(accuracy_percent: f64) -> f64 {
 /// The inverse of [`to_scale`], kept within 0..=100.
 fn from_scale(value: f64) -> f64 {
     (CEILING - (-value).exp()).clamp(0.0, 100.0)
+}
+
+/// What the numbers are that designs are ranked by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ScoreKind {
+    /// Top-1 accuracy, in percent.
+    #[default]
+    Accuracy,
+    /// Percentile rank, from 0 to 100, of a score of untrained networks: no accuracy, and no estimate of one.
+    Proxy,
+}
+
+impl ScoreKind {
+    /// What the values of a task are.
+    pub fn of_task(task: &str) -> ScoreKind {
+        if task == PROXY_SCORE {
+            ScoreKind::Proxy
+        } else {
+            ScoreKind::Accuracy
+        }
+    }
+
+    /// Its name in sentences.
+    pub fn name(self) -> &'static str {
+        match self {
+            ScoreKind::Accuracy => "accuracy",
+            ScoreKind::Proxy => "proxy score",
+        }
+    }
+
+    /// Several of them.
+    pub fn plural(self) -> &'static str {
+        match self {
+            ScoreKind::Accuracy => "accuracies",
+            ScoreKind::Proxy => "proxy scores",
+        }
+    }
+
+    /// Its key in JSON.
+    pub fn key(self) -> &'static str {
+        match self {
+            ScoreKind::Accuracy => "accuracy",
+            ScoreKind::Proxy => "proxy_score",
+        }
+    }
+
+    /// Its key where a number stands alone, as in CSV.
+    pub fn number_key(self) -> &'static str {
+        match self {
+            ScoreKind::Accuracy => "accuracy_percent",
+            ScoreKind::Proxy => "proxy_score",
+        }
+    }
+
+    /// Above a column of a table.
+    pub fn header(self) -> &'static str {
+        match self {
+            ScoreKind::Accuracy => "accuracy %",
+            ScoreKind::Proxy => "proxy score",
+        }
+    }
+
+    /// Beside the axis of a figure.
+    pub fn axis(self) -> &'static str {
+        match self {
+            ScoreKind::Accuracy => "accuracy, %",
+            ScoreKind::Proxy => "proxy score",
+        }
+    }
 }
 
 /// Inputs that a test set is taken to have.
@@ -69,16 +138,23 @@ pub struct AccuracyModel {
     pub origin: Origin,
 }
 
-/// Accuracy of one architecture.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+/// Accuracy of one architecture, or its proxy score.
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Accuracy {
     /// In percent, with its 90 % interval; for a measured accuracy all three are the same.
     pub percent: Estimate,
     /// Measured (or simulated) in training, or predicted.
     pub origin: Origin,
+    /// What it is.
+    pub kind: ScoreKind,
 }
 
 impl AccuracyModel {
+    /// What it predicts.
+    pub fn kind(&self) -> ScoreKind {
+        ScoreKind::of_task(&self.scale.task)
+    }
+
     /// Accuracies of architectures, from their features `[features, architectures]`.
     pub fn predict(
         &self,
@@ -88,6 +164,7 @@ impl AccuracyModel {
         device: &ComputeDevice,
     ) -> Vec<Accuracy> {
         let outputs = self.ensemble.predict(features, device);
+        let kind = self.kind();
         architectures
             .iter()
             .zip(outputs.iter())
@@ -101,6 +178,7 @@ impl AccuracyModel {
                             high: accuracy,
                         },
                         origin: self.origin,
+                        kind,
                     }
                 }
                 None => Accuracy {
@@ -110,6 +188,7 @@ impl AccuracyModel {
                         self.scale.chance()
                     },
                     origin: Origin::Predicted,
+                    kind,
                 },
             })
             .collect()

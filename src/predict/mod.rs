@@ -49,7 +49,7 @@ use crate::encode::Encoder;
 use crate::seed::Seed;
 use crate::space::{Architecture, Design, Enumerable, Precision, SearchSpace};
 
-pub use accuracy::{Accuracy, AccuracyModel};
+pub use accuracy::{Accuracy, AccuracyModel, ScoreKind};
 pub use calibrate::Calibration;
 pub use device_metrics::DeviceMetrics;
 pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};

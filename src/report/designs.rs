@@ -3,12 +3,12 @@
 use serde::Serialize;
 
 use super::predictions::{PredictionRow, csv_text};
+use super::score::{self, kind_of};
 use super::{Context, LimitsRow};
-use crate::dataset::Origin;
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::optimize::{Proposal, Proposals};
-use crate::predict::Estimate;
+use crate::predict::{Accuracy, Estimate};
 use crate::search::Limits;
 use crate::space::SearchSpace;
 
@@ -26,10 +26,9 @@ pub struct DesignRow {
     pub architecture: String,
     /// The quantization policy, such as `int8`.
     pub quantization: String,
-    /// Top-1 accuracy in percent, with its interval.
-    pub accuracy: Estimate,
-    /// Where the accuracy comes from.
-    pub accuracy_origin: Origin,
+    /// Top-1 accuracy in percent, or proxy score, with its interval and where it comes from.
+    #[serde(flatten, serialize_with = "score::keys")]
+    pub accuracy: Accuracy,
     /// Latency of one batch in ms, with its interval.
     pub latency_ms: Estimate,
     /// Energy of one batch in mJ, with its interval; null where the predictor does not know it.
@@ -64,8 +63,7 @@ impl DesignRow {
             feasible,
             architecture: space.print(&proposal.design.architecture),
             quantization: proposal.design.policy.to_string(),
-            accuracy: proposal.accuracy.percent,
-            accuracy_origin: proposal.accuracy.origin,
+            accuracy: proposal.accuracy,
             latency_ms: *proposal.metrics.latency(),
             energy_mj: proposal.metrics.get(Metric::Energy).copied(),
             macs_m: computed(Metric::Macs),
@@ -80,9 +78,9 @@ impl DesignRow {
         let mut cells = vec![
             self.architecture.clone(),
             self.quantization.clone(),
-            self.accuracy_origin.name().to_string(),
+            self.accuracy.origin.name().to_string(),
         ];
-        for estimate in [Some(self.accuracy), Some(self.latency_ms), self.energy_mj] {
+        for estimate in [Some(self.accuracy.percent), Some(self.latency_ms), self.energy_mj] {
             let ends = [
                 estimate.map(|one| one.mean),
                 estimate.map(|one| one.low),
@@ -116,8 +114,9 @@ const FURTHER_COLUMNS: [&str; 5] = [
     "memory_kib",
 ];
 
-fn columns() -> impl Iterator<Item = &'static str> {
-    PredictionRow::COLUMNS.into_iter().chain(FURTHER_COLUMNS)
+fn columns(rows: &[DesignRow]) -> impl Iterator<Item = &'static str> + use<> {
+    let kind = kind_of(rows.iter().map(|row| row.accuracy));
+    PredictionRow::columns(kind).into_iter().chain(FURTHER_COLUMNS)
 }
 
 /// The rows as CSV with a header; what is not known is empty.
@@ -125,7 +124,7 @@ fn columns() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// [`crate::error::Error::Io`] when the text cannot be made.
 pub fn designs_csv(rows: &[DesignRow]) -> Result<String> {
-    csv_text("designs", columns(), rows.iter().map(DesignRow::cells))
+    csv_text("designs", columns(rows), rows.iter().map(DesignRow::cells))
 }
 
 /// Designs for many limits on latency as CSV: the limit, whether it holds surely enough, and what [`designs_csv`] says.
@@ -133,7 +132,7 @@ pub fn designs_csv(rows: &[DesignRow]) -> Result<String> {
 /// # Errors
 /// [`crate::error::Error::Io`] when the text cannot be made.
 pub fn pareto_csv(limits_ms: &[f64], rows: &[DesignRow]) -> Result<String> {
-    let header = ["max_latency_ms", "feasible"].into_iter().chain(columns());
+    let header = ["max_latency_ms", "feasible"].into_iter().chain(columns(rows));
     let cells = limits_ms.iter().zip(rows).map(|(limit_ms, row)| {
         let limit = [number(Some(*limit_ms)), row.feasible.to_string()];
         limit.into_iter().chain(row.cells())
@@ -148,11 +147,16 @@ fn number(value: Option<f64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::predict::{Accuracy, DeviceMetrics};
+    use crate::dataset::Origin;
+    use crate::predict::{DeviceMetrics, ScoreKind};
     use crate::search::Constraint;
     use crate::space::{Design, NasBench201, Precision};
 
     fn row() -> DesignRow {
+        row_of(ScoreKind::Accuracy)
+    }
+
+    fn row_of(kind: ScoreKind) -> DesignRow {
         let estimate = |mean| Estimate {
             mean,
             low: mean - 0.5,
@@ -164,6 +168,7 @@ mod tests {
             accuracy: Accuracy {
                 percent: estimate(70.0),
                 origin: Origin::Predicted,
+                kind,
             },
             metrics: DeviceMetrics::new(estimate(4.0)),
             computed: [(Metric::ModelSize, 0.25), (Metric::Macs, 12.5)].into_iter().collect(),
@@ -215,5 +220,22 @@ mod tests {
         assert_eq!((cell("quantization"), cell("accuracy_origin")), ("int8", "predicted"));
         assert_eq!((cell("latency_ms_low"), cell("energy_mj_high")), ("3.500000", ""));
         assert_eq!((cell("size_mib"), cell("memory_kib")), ("0.250000", ""));
+    }
+
+    /// Nothing that a program reads calls a proxy score an accuracy.
+    #[test]
+    fn proxy_scores_are_called_so() {
+        let rows = [row_of(ScoreKind::Proxy)];
+        let json = serde_json::to_value(&rows).unwrap();
+        assert_eq!(json[0]["proxy_score"]["mean"], 70.0);
+        assert_eq!(json[0]["proxy_score_origin"], "predicted");
+        let texts = [
+            json.to_string(),
+            designs_csv(&rows).unwrap(),
+            pareto_csv(&[5.0], &rows).unwrap(),
+        ];
+        for text in texts {
+            assert!(!text.contains("accuracy") && text.contains("proxy_score"), "{text}");
+        }
     }
 }

@@ -26,6 +26,7 @@ mod predictor;
 mod provenance;
 mod proxy;
 mod scatter;
+mod score;
 mod series;
 #[cfg(test)]
 mod svg_check;
@@ -49,4 +50,6 @@ pub use predictor::predictor_page;
 pub use provenance::Provenance;
 pub use proxy::{matrix_heatmap, proxy_page};
 pub use scatter::Scatter;
+#[cfg(feature = "cli")]
+pub(crate) use score::kind_of;
 pub use tuning::{RefusedRow, Spent, TrialRow, TunedRow, TuningReport, tuning_page};

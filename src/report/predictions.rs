@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::Context;
-use crate::dataset::Origin;
+use super::score::{self, kind_of};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::predict::{Estimate, Prediction};
+use crate::predict::{Accuracy, Estimate, Prediction, ScoreKind};
 use crate::space::SearchSpace;
 
 /// A prediction with the keys that designs have too; every interval holds 90 %.
@@ -19,10 +19,9 @@ pub struct PredictionRow {
     pub architecture: String,
     /// Name of the quantization policy.
     pub quantization: String,
-    /// Accuracy in percent, where it was learned.
-    pub accuracy: Option<Estimate>,
-    /// Whether the accuracy was measured, simulated or predicted.
-    pub accuracy_origin: Option<Origin>,
+    /// Accuracy in percent, or proxy score, where it was learned, and whether it was measured, simulated or predicted.
+    #[serde(flatten, serialize_with = "score::known_or_null")]
+    pub accuracy: Option<Accuracy>,
     /// Latency of one batch, in ms.
     pub latency_ms: Estimate,
     /// Energy of one batch, in mJ, where it was learned.
@@ -30,21 +29,37 @@ pub struct PredictionRow {
 }
 
 impl PredictionRow {
-    /// The columns of [`PredictionRow::cells`].
-    pub const COLUMNS: [&'static str; 12] = [
-        "architecture",
-        "quantization",
-        "accuracy_origin",
-        "accuracy_percent",
-        "accuracy_percent_low",
-        "accuracy_percent_high",
-        "latency_ms",
-        "latency_ms_low",
-        "latency_ms_high",
-        "energy_mj",
-        "energy_mj_low",
-        "energy_mj_high",
-    ];
+    /// The columns of [`PredictionRow::cells`], where what is learned is of this kind.
+    pub fn columns(kind: ScoreKind) -> [&'static str; 12] {
+        let [origin, number, low, high] = match kind {
+            ScoreKind::Accuracy => [
+                "accuracy_origin",
+                "accuracy_percent",
+                "accuracy_percent_low",
+                "accuracy_percent_high",
+            ],
+            ScoreKind::Proxy => [
+                "proxy_score_origin",
+                "proxy_score",
+                "proxy_score_low",
+                "proxy_score_high",
+            ],
+        };
+        [
+            "architecture",
+            "quantization",
+            origin,
+            number,
+            low,
+            high,
+            "latency_ms",
+            "latency_ms_low",
+            "latency_ms_high",
+            "energy_mj",
+            "energy_mj_low",
+            "energy_mj_high",
+        ]
+    }
 
     /// The row of a prediction.
     pub fn of(prediction: &Prediction, space: &dyn SearchSpace, context: &Context) -> PredictionRow {
@@ -52,8 +67,7 @@ impl PredictionRow {
             context: context.clone(),
             architecture: space.print(&prediction.design.architecture),
             quantization: prediction.design.policy.to_string(),
-            accuracy: prediction.accuracy.map(|accuracy| accuracy.percent),
-            accuracy_origin: prediction.accuracy.map(|accuracy| accuracy.origin),
+            accuracy: prediction.accuracy,
             latency_ms: *prediction.metrics.latency(),
             energy_mj: prediction.metrics.get(Metric::Energy).copied(),
         }
@@ -65,13 +79,13 @@ impl PredictionRow {
             let number = |value: f64| format!("{value:.digits$}");
             estimate.map_or_else(Default::default, |one| [one.mean, one.low, one.high].map(number))
         };
-        let [accuracy, accuracy_low, accuracy_high] = numbers(self.accuracy);
+        let [accuracy, accuracy_low, accuracy_high] = numbers(self.accuracy.map(|accuracy| accuracy.percent));
         let [latency, latency_low, latency_high] = numbers(Some(self.latency_ms));
         let [energy, energy_low, energy_high] = numbers(self.energy_mj);
         [
             self.architecture.clone(),
             self.quantization.clone(),
-            self.accuracy_origin.map_or("", Origin::name).into(),
+            self.accuracy.map_or("", |accuracy| accuracy.origin.name()).into(),
             accuracy,
             accuracy_low,
             accuracy_high,
@@ -92,7 +106,7 @@ impl PredictionRow {
 pub fn predictions_csv(rows: &[PredictionRow]) -> Result<String> {
     csv_text(
         "predictions",
-        PredictionRow::COLUMNS,
+        PredictionRow::columns(kind_of(rows.iter().filter_map(|row| row.accuracy))),
         rows.iter().map(|row| row.cells(6)),
     )
 }

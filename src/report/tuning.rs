@@ -4,11 +4,11 @@
 use serde::Serialize;
 
 use super::html::{Block, Page, Section, Table};
+use super::score::{self, kind_of};
 use super::{Context, FrontPanel, Fronts, Provenance, Scatter};
-use crate::dataset::Origin;
 use crate::error::Result;
 use crate::metric::Metric;
-use crate::predict::Estimate;
+use crate::predict::{Accuracy, Estimate};
 use crate::search::Tradeoff;
 use crate::space::SearchSpace;
 use crate::stats;
@@ -45,10 +45,9 @@ pub struct TunedRow {
     pub architecture: String,
     /// The quantization policy.
     pub quantization: String,
-    /// Accuracy in percent, with its interval.
-    pub accuracy: Estimate,
-    /// Where the accuracy comes from.
-    pub accuracy_origin: Origin,
+    /// Accuracy in percent, or proxy score, with its interval and where it comes from.
+    #[serde(flatten, serialize_with = "score::keys")]
+    pub accuracy: Accuracy,
     /// What was predicted before the design was measured, in ms.
     pub predicted_latency_ms: Estimate,
     /// Median measured first, in ms, with its interval.
@@ -68,8 +67,9 @@ pub struct TrialRow {
     pub stage: Stage,
     /// The architecture.
     pub architecture: String,
-    /// Accuracy in percent.
-    pub accuracy_percent: f64,
+    /// Accuracy in percent, or proxy score.
+    #[serde(flatten, serialize_with = "score::number")]
+    pub accuracy: Accuracy,
     /// What was predicted before, in ms.
     pub predicted_latency_ms: Estimate,
     /// Median measured, in ms, with its interval.
@@ -148,8 +148,7 @@ impl TunedRow {
             holds: tuned.holds,
             architecture: space.print(&trial.measured.design.architecture),
             quantization: trial.measured.design.policy.to_string(),
-            accuracy: trial.accuracy.percent,
-            accuracy_origin: trial.accuracy.origin,
+            accuracy: trial.accuracy,
             predicted_latency_ms: trial.predicted,
             measured_latency_ms: measured(&trial.measured.latency),
             confirmed_latency_ms: tuned.confirmation.as_ref().map(|again| measured(&again.latency)),
@@ -164,7 +163,7 @@ impl TrialRow {
         TrialRow {
             stage: trial.stage,
             architecture: space.print(&trial.measured.design.architecture),
-            accuracy_percent: trial.accuracy.percent.mean,
+            accuracy: trial.accuracy,
             predicted_latency_ms: trial.predicted,
             measured_latency_ms: measured(&trial.measured.latency),
             measured_energy_mj: trial.measured.energy_mj,
@@ -214,12 +213,13 @@ fn estimate(one: Estimate) -> String {
 }
 
 fn designs(report: &TuningReport) -> Section {
+    let kind = kind_of(report.designs.iter().map(|design| design.accuracy));
     let row = |design: &TunedRow| {
         vec![
             format!("{}", design.max_latency_ms),
             if design.holds { "yes" } else { "no" }.into(),
-            format!("{:.2}", design.accuracy.mean),
-            design.accuracy_origin.name().into(),
+            format!("{:.2}", design.accuracy.percent.mean),
+            design.accuracy.origin.name().into(),
             estimate(design.predicted_latency_ms),
             estimate(design.measured_latency_ms),
             design.confirmed_latency_ms.map_or_else(|| "–".into(), estimate),
@@ -230,8 +230,8 @@ fn designs(report: &TuningReport) -> Section {
     let header = [
         "limit, ms",
         "held",
-        "accuracy, %",
-        "accuracy is",
+        kind.axis(),
+        &format!("{} is", kind.name()),
         "predicted, ms",
         "measured, ms",
         "measured again, ms",
@@ -282,7 +282,7 @@ fn against_measured(report: &TuningReport) -> Result<Section> {
 
 fn front(report: &TuningReport) -> Result<Section> {
     let points: Vec<[f64; 2]> = (report.trials.iter())
-        .map(|trial| [trial.measured_latency_ms.mean, trial.accuracy_percent])
+        .map(|trial| [trial.measured_latency_ms.mean, trial.accuracy.percent.mean])
         .collect();
     let latencies: Vec<f64> = points.iter().map(|point| point[0]).collect();
     let accuracies: Vec<f64> = points.iter().map(|point| point[1]).collect();
@@ -309,6 +309,7 @@ fn front(report: &TuningReport) -> Result<Section> {
 }
 
 fn trials(report: &TuningReport) -> Section {
+    let kind = kind_of(report.trials.iter().map(|trial| trial.accuracy));
     let row = |trial: &TrialRow| {
         vec![
             match trial.stage {
@@ -317,7 +318,7 @@ fn trials(report: &TuningReport) -> Section {
                 Stage::Confirmation => "confirmation",
             }
             .into(),
-            format!("{:.2}", trial.accuracy_percent),
+            format!("{:.2}", trial.accuracy.percent.mean),
             estimate(trial.predicted_latency_ms),
             estimate(trial.measured_latency_ms),
             trial.architecture.clone(),
@@ -325,7 +326,7 @@ fn trials(report: &TuningReport) -> Section {
     };
     let mut blocks = vec![Block::Table(Table {
         caption: "In the order of measuring.".into(),
-        header: ["for", "accuracy, %", "predicted, ms", "measured, ms", "architecture"]
+        header: ["for", kind.axis(), "predicted, ms", "measured, ms", "architecture"]
             .map(String::from)
             .to_vec(),
         rows: report.trials.iter().map(row).collect(),

@@ -14,6 +14,7 @@ mod ofa_lut;
 mod oneproxy;
 mod pickle;
 mod wide;
+mod zero_cost_proxies;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -53,7 +54,7 @@ pub struct Imported {
 }
 
 /// Every importer.
-pub fn all() -> [&'static dyn Importer; 10] {
+pub fn all() -> [&'static dyn Importer; 11] {
     [
         &accel_nasbench::AccelNasBench,
         &dynast::DynasT,
@@ -64,6 +65,7 @@ pub fn all() -> [&'static dyn Importer; 10] {
         &nats_bench::NatsBench,
         &ofa_lut::OfaLut,
         &oneproxy::OneProxy,
+        &zero_cost_proxies::ZeroCostProxies,
         &csv::OwnCsv,
     ]
 }

@@ -104,12 +104,10 @@ fn of_degenerate(dataset: &Dataset, values: &[(u32, f64)]) -> Vec<f64> {
     degenerate.map(|value| value.1).collect()
 }
 
-/// Simulated where any of the task's accuracies is.
+/// Simulated, or a proxy, where any of the task's accuracies is.
 fn origin(dataset: &Dataset, task: &Task) -> Origin {
-    let mut rows = dataset.accuracies.iter().filter(|row| row.task == task.index);
-    if rows.any(|row| row.origin == Origin::Simulated) {
-        Origin::Simulated
-    } else {
-        Origin::Measured
-    }
+    let rows = || dataset.accuracies.iter().filter(|row| row.task == task.index);
+    let is_any = |origin: &Origin| rows().any(|row| row.origin == *origin);
+    let known = [Origin::Proxy, Origin::Simulated].into_iter().find(is_any);
+    known.unwrap_or(Origin::Measured)
 }
