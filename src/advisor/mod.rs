@@ -260,7 +260,8 @@ impl Advisor {
     /// The designs for a device and limits, in a millisecond or so.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] for a checkpoint without an optimizer, of a space too large to list; otherwise as
+    /// [`Error::Checkpoint`] for a checkpoint without an optimizer, of a space too large to list; as
+    /// [`Predictor::check_limits`]; otherwise as
     /// [`Optimizer::propose`].
     pub fn design(&self, device: &DeviceModel, request: &Request) -> Result<Proposals> {
         let mut proposals = self.proposals(&[(device, request)])?;
@@ -269,6 +270,9 @@ impl Advisor {
 
     /// The designs for many queries at once, for which an optimizer is needed only where the space cannot be listed.
     fn proposals(&self, queries: &[(&DeviceModel, &Request)]) -> Result<Vec<Proposals>> {
+        for (_, request) in queries {
+            self.predictor.check_limits(&request.limits)?;
+        }
         match best_of_listed(&self.predictor, queries)? {
             Some(proposals) => Ok(proposals),
             None => self.optimizer()?.propose_batch(&self.predictor, queries, self.seed),

@@ -13,6 +13,7 @@ use crate::dataset::{
     self, Added, Dataset, ImportRequest, Manifest, Summary, import_into, load, simulate_into, summarise,
 };
 use crate::error::Result;
+use crate::predict::ScoreKind;
 use crate::space::{InputSize, Precision, by_id};
 
 #[derive(Debug, Subcommand)]
@@ -133,12 +134,25 @@ fn report(added: Added, dataset: &Dataset, out: &Path, global: &Global) {
 }
 
 fn size_of(dataset: &Dataset) -> String {
+    let is_proxy = |task: &str| ScoreKind::of_task(task) == ScoreKind::Proxy;
+    let rows = dataset.accuracies.iter();
+    let proxies = rows
+        .filter(|row| is_proxy(&dataset.tasks[usize::from(row.task)]))
+        .count();
+    let mut scores = Vec::new();
+    if proxies < dataset.accuracies.len() || proxies == 0 {
+        let tasks = dataset.tasks.iter().filter(|task| !is_proxy(task)).count();
+        scores.push(format!(
+            "{} accuracies at {tasks} tasks",
+            dataset.accuracies.len() - proxies
+        ));
+    }
+    scores.extend((proxies > 0).then(|| format!("{proxies} proxy scores")));
     format!(
-        "{} measurements of {} devices, {} accuracies at {} tasks, {} architectures",
+        "{} measurements of {} devices, {}, {} architectures",
         dataset.measurements.len(),
         dataset.devices.len(),
-        dataset.accuracies.len(),
-        dataset.tasks.len(),
+        scores.join(", "),
         dataset.architectures.len()
     )
 }

@@ -45,6 +45,7 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
     let advisor = global.advisor(&args.checkpoint)?;
     let device = resolve(&args.device, &advisor, global)?;
     let predictor = advisor.predictor();
+    predictor.check_limits(&request.limits)?;
     let evaluator = PredictorEvaluator::for_request(predictor, &device, &request)?;
     let whole = predictor.space.enumerable().map_or(usize::MAX, |listed| listed.size());
     let budget = args
@@ -74,8 +75,9 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
         StopReason::BudgetSpent | StopReason::NothingNew => "",
     };
     let scope = format!(
-        "the best of {all}{} architectures evaluated, then others of their front of accuracy and latency",
-        outcome.evaluations
+        "the best of {all}{} architectures evaluated, then others of their front of {} and latency",
+        outcome.evaluations,
+        predictor.score_kind().name()
     );
     print_proposals(
         &proposals,

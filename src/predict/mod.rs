@@ -46,6 +46,9 @@ use serde::{Deserialize, Serialize};
 use crate::compute::ComputeDevice;
 use crate::device::Device;
 use crate::encode::Encoder;
+use crate::error::{Error, Result};
+use crate::metric::Metric;
+use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
 use crate::space::{Architecture, Design, Enumerable, Precision, SearchSpace};
 
@@ -251,6 +254,30 @@ impl Predictor {
             compute: self.compute.clone(),
             table: OnceLock::new(),
             reference: OnceLock::new(),
+        }
+    }
+
+    /// What designs are ranked by.
+    pub fn score_kind(&self) -> ScoreKind {
+        self.accuracy.as_ref().map_or(ScoreKind::default(), AccuracyModel::kind)
+    }
+
+    /// Refuses a limit on accuracy where designs are ranked by a proxy score.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] that says so.
+    pub fn check_limits(&self, limits: &Limits) -> Result<()> {
+        let limited = limits.constraints().iter().map(Constraint::metric);
+        match limited.filter(|metric| *metric == Metric::Accuracy).count() {
+            0 => Ok(()),
+            _ if self.score_kind() == ScoreKind::Accuracy => Ok(()),
+            _ => Err(Error::Invalid {
+                what: "limits".into(),
+                expected: "none on accuracy: the checkpoint has learned a proxy score, which says nothing about it"
+                    .into(),
+                found: "a least accuracy".into(),
+                hint: "Limit latency, energy or size; the designs returned are those of the best proxy score.".into(),
+            }),
         }
     }
 

@@ -17,11 +17,12 @@ pub fn optimizer_page(report: &OptimizerReport, provenance: &Provenance) -> Resu
     Ok(Page {
         title: format!("Designs for {}", plural(devices, "device")),
         lead: format!(
-            "With {} per device, designs lose {:.2} percentage points of accuracy [{:.2}, {:.2}] against the best ones \
+            "With {} per device, designs lose {:.2} percentage points of {} [{:.2}, {:.2}] against the best ones \
              there are within the same limits. {:.1} % of the limits are exceeded, where {:.0} % were allowed. A design takes \
              {:.0} microseconds.",
             plural(report.probes, "probe"),
             summary.mean_regret,
+            report.score.name(),
             summary.mean_regret_low,
             summary.mean_regret_high,
             100.0 * summary.violation_rate,
@@ -153,11 +154,11 @@ fn designs(report: &OptimizerReport) -> Section {
     let header = [
         "limit, ms",
         "architecture, quantization",
-        "accuracy known, %",
+        &format!("{} known, %", report.score.name()),
         "latency predicted, ms",
         "P(limit holds)",
         "true latency, ms",
-        "true accuracy, %",
+        &format!("true {}, %", report.score.name()),
         "regret, points",
     ];
     let table = |device: &str| {
@@ -176,7 +177,8 @@ fn designs(report: &OptimizerReport) -> Section {
         };
         Block::Table(Table {
             caption: format!(
-                "{device}: one design per limit. In brackets 90 % intervals; an accuracy without one is the table's own."
+                "{device}: one design per limit. In brackets 90 % intervals; {} without one are the table's own.",
+                report.score.plural()
             ),
             header: header.map(String::from).to_vec(),
             rows: rows(report, device).map(row).collect(),

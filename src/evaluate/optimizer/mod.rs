@@ -202,6 +202,7 @@ impl Scored<'_> {
                 random: summary(&methods.random),
                 one_proxy: summary(&methods.one_proxy),
             },
+            score: self.predictor.score_kind(),
             fronts,
             devices,
         }

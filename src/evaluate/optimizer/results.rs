@@ -9,7 +9,7 @@ use super::super::truth::TrueFront;
 use crate::dataset::Origin;
 use crate::evaluate::devices::ScoredDevice;
 use crate::evaluate::predictor::ProbeChoice;
-use crate::predict::Estimate;
+use crate::predict::{Estimate, ScoreKind};
 use crate::stats::Interval;
 
 /// One design.
@@ -145,6 +145,9 @@ pub struct OptimizerReport {
     pub parts: Parts,
     /// Figures of other ways to answer.
     pub baselines: Baselines,
+    /// What designs are ranked by, which keys call accuracy; for reports.
+    #[serde(skip)]
+    pub score: ScoreKind,
     /// What could have been found on each device; for reports.
     #[serde(skip)]
     pub fronts: Vec<TrueFront>,
