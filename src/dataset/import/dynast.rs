@@ -137,7 +137,7 @@ impl Noticed {
     /// What is to be said of a log with this name.
     fn notes(&self, log: &str) -> Vec<String> {
         let mut notes = vec![format!(
-            "{log}: {} networks that a search evaluated, no random sample: most lie near the Pareto front",
+            "{log}: {} networks that a search evaluated, no random sample: biased towards the Pareto front",
             self.rows
         )];
         if self.other_counts > 0 {
@@ -186,7 +186,7 @@ fn manifest(space: &dyn SearchSpace, logs: &[String]) -> Manifest {
             licence: "Apache-2.0".into(),
             measured: format!(
                 "Accuracies, by the authors of DyNAS-T, of the networks that their searches evaluated. Search logs are no \
-                 random sample: most of their networks lie near the Pareto front. Logs: {}.",
+                 random sample: they are biased towards the Pareto front. Logs: {}.",
                 logs.join(", ")
             ),
         }],

@@ -70,8 +70,8 @@ fn add_up(
         let architecture = space.sample(&mut rng);
         match tables.latency_ms(space, &architecture) {
             Ok(latency_ms) => {
-                let input = builder.input(space.input(&architecture, space.default_input()))?;
                 let architecture = builder.parsed_architecture(architecture);
+                let input = builder.input_of(architecture, space.default_input())?;
                 builder.measurement(Measurement {
                     device,
                     architecture,
@@ -86,10 +86,12 @@ fn add_up(
         progress.advance(1);
     }
     progress.finish();
-    if let [first, ..] = &left_out[..]
+    // Tables of some resolutions are whole: where there are some, it is a block that all networks lack.
+    let lacking = left_out.iter().find(|lacking| lacking.block().is_some());
+    if let Some(lacking) = lacking.or(left_out.first())
         && left_out.len() == NETWORKS
     {
-        return Err(first.refused(path));
+        return Err(lacking.refused(path));
     }
     Ok(Imported {
         manifest: source.manifest(space),
