@@ -3,7 +3,9 @@
 //! The samples are a stochastic beam search (Kool, van Hoof & Welling, *Stochastic Beams and Where to Find Them*, ICML
 //! 2019): the designs whose log-probabilities, each with Gumbel noise added, are largest, found from the first gene on by
 //! keeping the best hypotheses. They are distributed as samples drawn one after another, none twice, and every one is a
-//! valid design since only the choices of the gene in turn are looked at.
+//! canonical design, since only the canonical choices of the gene in turn are looked at.
+
+use std::ops::RangeInclusive;
 
 use burn::tensor::{Tensor, TensorData};
 use rand::Rng;
@@ -12,7 +14,7 @@ use rayon::prelude::*;
 
 use super::net::{Policy, integers};
 use crate::compute::ComputeDevice;
-use crate::space::Architecture;
+use crate::space::{Architecture, SearchSpace};
 
 /// Beam hypotheses worked on in one pass, few enough to stay in the processor's cache.
 const ROWS: usize = 1024;
@@ -40,7 +42,7 @@ struct Search {
 /// `queries` holds rows of `width` numbers, `rngs` one generator per query; a query's designs do not depend on the others.
 pub fn decode(
     policy: &Policy,
-    choices: &[u8],
+    space: &dyn SearchSpace,
     queries: &[f32],
     width: usize,
     samples: usize,
@@ -51,13 +53,13 @@ pub fn decode(
     queries
         .par_chunks(width * queries_per_part)
         .zip(rngs.par_chunks(queries_per_part))
-        .flat_map(|(queries, rngs)| decode_part(policy, choices, queries, width, samples, rngs, device))
+        .flat_map(|(queries, rngs)| decode_part(policy, space, queries, width, samples, rngs, device))
         .collect()
 }
 
 fn decode_part(
     policy: &Policy,
-    choices: &[u8],
+    space: &dyn SearchSpace,
     queries: &[f32],
     width: usize,
     samples: usize,
@@ -73,6 +75,7 @@ fn decode_part(
         .map(|(row, rng)| Search::start(row, rng.clone(), samples))
         .collect();
     let mut offset = 0;
+    let choices = space.choices();
     for (position, &choice_count) in choices.iter().enumerate() {
         let rows: Vec<&BeamHypothesis> = searches.iter().flat_map(Search::rows).collect();
         let sources: Vec<usize> = rows.iter().map(|one| one.row).collect();
@@ -89,7 +92,9 @@ fn decode_part(
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         let mut row = 0;
         for search in &mut searches {
-            row = search.extend(&logits, row, usize::from(choice_count), samples);
+            row = search.extend(&logits, row, usize::from(choice_count), samples, |genes| {
+                space.canonical_choices(genes)
+            });
         }
         state = next;
         offset += usize::from(choice_count);
@@ -116,23 +121,34 @@ impl Search {
         std::iter::once(&self.greedy).chain(&self.beams)
     }
 
-    /// Adds one gene. This search's logits start at `row`; returns the row after them.
-    fn extend(&mut self, logits: &[f32], row: usize, choices: usize, samples: usize) -> usize {
-        let logits_of = |row: usize| log_probabilities(&logits[row * choices..(row + 1) * choices]);
-        let first = logits_of(row);
-        let best = (0..choices)
-            .max_by(|&a, &b| first[a].total_cmp(&first[b]).then(b.cmp(&a)))
-            .unwrap_or(0);
-        self.greedy.genes.push(best as u8);
+    /// Adds one gene, of the choices that are allowed behind the genes before. This search's logits start at `row`; returns the
+    /// row after them.
+    fn extend(
+        &mut self,
+        logits: &[f32],
+        row: usize,
+        choices: usize,
+        samples: usize,
+        allowed: impl Fn(&[u8]) -> RangeInclusive<u8>,
+    ) -> usize {
+        // The choices that a hypothesis can go on with, and their log-probabilities.
+        let options = |genes: &[u8], row: usize| {
+            let range = allowed(genes);
+            let logits = &logits[row * choices..(row + 1) * choices];
+            let logits = &logits[usize::from(*range.start())..=usize::from(*range.end())];
+            range.zip(log_probabilities(logits))
+        };
+        let likeliest = options(&self.greedy.genes, row).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+        self.greedy.genes.push(likeliest.map_or(0, |best| best.0));
         self.greedy.row = row;
-        let mut candidates: Vec<(f64, f64, usize, usize)> = Vec::with_capacity(self.beams.len() * choices);
+        let mut candidates: Vec<(f64, f64, usize, u8)> = Vec::with_capacity(self.beams.len() * choices);
         for (beam, parent) in self.beams.iter().enumerate() {
-            let own = logits_of(row + 1 + beam)
-                .into_iter()
-                .map(|value| parent.log_probability + value);
-            let children: Vec<(f64, f64)> = own.map(|value| (value, value + gumbel(&mut self.rng))).collect();
-            let largest = children.iter().map(|child| child.1).fold(f64::NEG_INFINITY, f64::max);
-            for (gene, (log_probability, noisy)) in children.into_iter().enumerate() {
+            let children: Vec<(u8, f64, f64)> = options(&parent.genes, row + 1 + beam)
+                .map(|(gene, value)| (gene, parent.log_probability + value))
+                .map(|(gene, value)| (gene, value, value + gumbel(&mut self.rng)))
+                .collect();
+            let largest = children.iter().map(|child| child.2).fold(f64::NEG_INFINITY, f64::max);
+            for (gene, log_probability, noisy) in children {
                 candidates.push((truncated(noisy, largest, parent.perturbed), log_probability, beam, gene));
             }
         }
@@ -143,7 +159,7 @@ impl Search {
             .into_iter()
             .map(|(perturbed, log_probability, beam, gene)| {
                 let mut genes = self.beams[beam].genes.clone();
-                genes.push(gene as u8);
+                genes.push(gene);
                 BeamHypothesis {
                     row: row + 1 + beam,
                     genes,
@@ -209,7 +225,7 @@ mod tests {
                 .cycle()
                 .take(2 * (1 + samples))
                 .collect();
-            search.extend(&logits, 0, 2, samples);
+            search.extend(&logits, 0, 2, samples, |_| 0..=1);
         }
         search.beams.into_iter().map(|beam| beam.genes).collect()
     }
@@ -245,5 +261,24 @@ mod tests {
         let mut found = draw(1, 8);
         found.sort();
         assert_eq!(found, [[0, 0], [0, 1], [1, 0], [1, 1]]);
+    }
+
+    #[test]
+    fn a_gene_without_a_choice_takes_nothing_from_the_probability() {
+        let (even, mut found) = ([0.5_f32.ln(); 10], Vec::new());
+        let mut search = Search::start(0, Seed(2).stream("gumbel"), 4);
+        for _ in 0..2 {
+            // Behind a one only a one can follow.
+            search.extend(&even, 0, 2, 4, |genes| genes.last().copied().unwrap_or(0)..=1);
+        }
+        for beam in search.beams {
+            found.push((beam.genes, beam.log_probability.exp()));
+        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        let genes: Vec<&[u8]> = found.iter().map(|one| one.0.as_slice()).collect();
+        assert_eq!(genes, [[0, 0], [0, 1], [1, 1]]);
+        for (one, expected) in found.iter().zip([0.25, 0.25, 0.5]) {
+            assert!((one.1 - expected).abs() < 1e-6, "{found:?}");
+        }
     }
 }

@@ -184,7 +184,7 @@ impl Optimizer {
         let vectors = vectors.concat();
         let mut designs = decode::decode(
             &self.policy,
-            self.space.choices(),
+            self.space,
             &vectors,
             width,
             samples,

@@ -3,6 +3,8 @@
 //! A small perceptron reads the query; a gated recurrent unit (Cho et al. 2014) then writes the genes, each given the ones
 //! before it. So a design is chosen as a whole, which independent choices per gene cannot do.
 
+use std::ops::RangeInclusive;
+
 use burn::module::{Module, Param, ParamId};
 use burn::nn::Linear;
 use burn::tensor::activation::{log_softmax, relu, sigmoid, tanh};
@@ -12,6 +14,7 @@ use rand::rngs::StdRng;
 
 use crate::compute::ComputeDevice;
 use crate::predict::net::{count_weights, linear};
+use crate::space::SearchSpace;
 
 /// Sizes of a [`Policy`].
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -123,33 +126,38 @@ impl Policy {
         (State { hidden, context }, logits)
     }
 
-    /// Mean negative log-likelihood of one design per query: `queries` is `[rows, inputs]`, `designs` holds the genes of
-    /// all rows behind each other.
-    pub fn loss(&self, queries: Tensor<2>, designs: &[u8], choices: &[u8], device: &ComputeDevice) -> Tensor<1> {
-        let rows = queries.dims()[0];
+    /// Mean negative log-likelihood of one design per query, each in the form that the space's canonical choices allow: choices
+    /// beyond them have no probability, so genes that do not matter have no part in the likelihood. `queries` is
+    /// `[rows, inputs]`.
+    pub fn loss(
+        &self,
+        queries: Tensor<2>,
+        designs: &[&[u8]],
+        space: &dyn SearchSpace,
+        device: &ComputeDevice,
+    ) -> Tensor<1> {
+        let rows = designs.len();
         let mut state = self.read(queries);
         let mut before = integers(std::iter::repeat_n(0, rows), rows, device);
         let mut likelihood: Option<Tensor<2>> = None;
         let mut offset = 0;
-        for (position, &count) in choices.iter().enumerate() {
+        for (position, &count) in space.choices().iter().enumerate() {
+            let count = usize::from(count);
             let (next, logits) = self.step(state, before);
-            let logits = log_softmax(logits.narrow(1, offset, usize::from(count)), 1);
-            let genes = || {
-                designs
-                    .iter()
-                    .skip(position)
-                    .step_by(choices.len())
-                    .map(|&gene| usize::from(gene))
-            };
+            let mut logits = logits.narrow(1, offset, count);
+            if let Some(mask) = mask(designs, position, count, space) {
+                logits = logits + Tensor::from_data(TensorData::new(mask, [rows, count]), device);
+            }
+            let genes = || designs.iter().map(|genes| usize::from(genes[position]));
             let chosen = integers(genes(), rows, device).reshape([rows, 1]);
-            let chosen = logits.gather(1, chosen);
+            let chosen = log_softmax(logits, 1).gather(1, chosen);
             likelihood = Some(match likelihood {
                 Some(sum) => sum + chosen,
                 None => chosen,
             });
             before = integers(genes().map(|gene| 1 + offset + gene), rows, device);
             state = next;
-            offset += usize::from(count);
+            offset += count;
         }
         match likelihood {
             Some(sum) => sum.mean().neg(),
@@ -158,8 +166,68 @@ impl Policy {
     }
 }
 
+/// What is added to the logits of a gene, `[rows, count]`: nothing to those of its canonical choices, [`IMPOSSIBLE`] to the others.
+/// `None` where all of them are canonical in every row.
+fn mask(designs: &[&[u8]], position: usize, count: usize, space: &dyn SearchSpace) -> Option<Vec<f32>> {
+    let ranges: Vec<_> = designs
+        .iter()
+        .map(|genes| space.canonical_choices(&genes[..position]))
+        .collect();
+    if ranges.iter().all(|range| range.clone().count() == count) {
+        return None;
+    }
+    let choices = 0..count as u8;
+    let of_row = |range: &RangeInclusive<u8>| {
+        let range = range.clone();
+        choices.clone().map(move |choice| if range.contains(&choice) { 0.0 } else { IMPOSSIBLE })
+    };
+    Some(ranges.iter().flat_map(of_row).collect())
+}
+
+/// Added to a logit, it leaves no probability that a float can hold.
+const IMPOSSIBLE: f32 = -1e9;
+
 /// A tensor of integers.
 pub(super) fn integers(values: impl Iterator<Item = usize>, count: usize, device: &ComputeDevice) -> Tensor<1, Int> {
     let values: Vec<i64> = values.map(|value| value as i64).collect();
     Tensor::from_data(TensorData::new(values, [count]), device)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::Backend;
+    use crate::seed::Seed;
+    use crate::space::FbNet;
+
+    #[test]
+    fn genes_without_a_choice_have_no_part_in_the_likelihood() {
+        let device = Backend::Flex.device().unwrap();
+        let sizes = PolicySizes {
+            inputs: 2,
+            hidden: 4,
+            state: 4,
+            choices: 9 * 22,
+        };
+        let policy = sizes.init(&mut Seed(1).stream("init"), &device);
+        // Without weights in the last layer every choice of a gene is as likely as any other.
+        let output = Linear {
+            weight: policy.output.weight.clone().map(|weight| weight.zeros_like()),
+            bias: policy.output.bias.clone().map(|bias| bias.map(|bias| bias.zeros_like())),
+        };
+        let policy = Policy { output, ..policy };
+        let loss = |designs: &[&[u8]]| -> f32 {
+            let queries = Tensor::zeros([designs.len(), 2], &device);
+            policy.loss(queries, designs, &FbNet, &device).into_scalar()
+        };
+        // 22 genes of nine choices each: 22 ln 9 = 48.33894.
+        let without_skips = [0; 22];
+        assert!((loss(&[&without_skips]) - 48.33894).abs() < 1e-3);
+        // Places 2 to 4 keep their shape. Behind a skip at place 2 there is one choice for places 3 and 4: 20 ln 9 = 43.94449.
+        let mut with_skips = [0; 22];
+        with_skips[2..5].fill(8);
+        assert!((loss(&[&with_skips]) - 43.94449).abs() < 1e-3);
+        // Each row has its own choices: the mean of the two.
+        assert!((loss(&[&without_skips, &with_skips]) - 46.14172).abs() < 1e-3);
+    }
 }

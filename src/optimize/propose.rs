@@ -12,7 +12,7 @@ use crate::predict::{DeviceModel, Predictor, Table};
 use crate::search::{Evaluation, Limits, Outcome};
 use crate::space::{Architecture, SearchSpace};
 
-/// Genes in which proposals differ from each other, as long as there are enough such designs.
+/// Genes that matter in which proposals differ from each other, as long as there are enough such designs.
 pub(super) const GENES_APART: usize = 2;
 /// Parts of the refinement that the neighbours of one design may take at most, so that spaces with many genes look around
 /// more than one design.
@@ -67,7 +67,9 @@ impl<'a> Candidates<'a> {
     }
 
     /// Judges those designs that may be proposed and were not judged before; returns their number.
-    pub(super) fn add(&mut self, mut designs: Vec<Architecture>) -> usize {
+    pub(super) fn add(&mut self, designs: Vec<Architecture>) -> usize {
+        let designs = designs.into_iter().map(|design| self.space.searched_form(design));
+        let mut designs: Vec<Architecture> = designs.collect();
         designs.retain(|design| self.request.admits(self.space, design) && self.seen.insert(design.clone()));
         let judged = self.evaluator.judge(&designs, &self.request.limits);
         let count = designs.len();
@@ -278,7 +280,7 @@ impl Selection {
 
     /// Takes a design if one is still wanted and all chosen before are at least `apart` genes away and not isomorphic to it.
     pub(super) fn offer(&mut self, position: usize, design: &Architecture, apart: usize) {
-        let near = |(_, other): &(usize, Architecture)| distance(design, other) < apart;
+        let near = |(_, other): &(usize, Architecture)| distance(self.space, design, other) < apart;
         if self.is_full() || self.chosen.iter().any(near) {
             return;
         }
@@ -319,6 +321,9 @@ fn compare(a: &[f64; 2], b: &[f64; 2]) -> std::cmp::Ordering {
     a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1]))
 }
 
-fn distance(a: &Architecture, b: &Architecture) -> usize {
-    a.0.iter().zip(&b.0).filter(|(a, b)| a != b).count()
+/// Genes that differ and matter in both.
+fn distance(space: &dyn SearchSpace, a: &Architecture, b: &Architecture) -> usize {
+    let active = space.active_genes(a).into_iter().zip(space.active_genes(b));
+    let differ = a.0.iter().zip(&b.0).map(|(a, b)| a != b);
+    differ.zip(active).filter(|(differ, active)| *differ && active.0 && active.1).count()
 }

@@ -224,7 +224,7 @@ impl<'a> Training<'a> {
             return Ok(());
         };
         let device = run.device.clone().autodiff();
-        let choices = self.predictor.space.choices();
+        let space = self.predictor.space;
         let seed = self.seed.child("epoch", self.progress.epoch);
         let mut losses = 0.0;
         let mut last_queries = Vec::new();
@@ -241,7 +241,7 @@ impl<'a> Training<'a> {
                 let queries = batch.queries[rows.start * width..rows.end * width].to_vec();
                 let queries = Tensor::<2>::from_data(TensorData::new(queries, [rows.len(), width]), &device);
                 let share = rows.len() as f32 / genes.len() as f32;
-                policy.loss(queries, &genes[rows].concat(), choices, &device) * share
+                policy.loss(queries, &genes[rows], space, &device) * share
             };
             let step = self.progress.epoch * EPOCH + step;
             let (policy, loss) = self.descent.step(step, self.policy.clone(), genes.len(), &device, loss);
@@ -250,7 +250,7 @@ impl<'a> Training<'a> {
             last_queries = batch.queries;
         }
         self.progress.epoch += 1;
-        self.progress.loss = losses / (EPOCH * choices.len()) as f32;
+        self.progress.loss = losses / (EPOCH * space.choices().len()) as f32;
         if !self.progress.loss.is_finite() {
             return Err(Error::Diverged {
                 what: format!("the optimizer in step {}", self.progress.epoch * EPOCH),
@@ -269,9 +269,8 @@ impl<'a> Training<'a> {
         let rngs: Vec<StdRng> = (0..queries.len() / width)
             .map(|index| seed.child("sample", index).stream("decode"))
             .collect();
-        let choices = self.predictor.space.choices();
         let policy = self.policy.valid();
-        let samples = decode(&policy, choices, queries, width, 4, &rngs, run.device);
+        let samples = decode(&policy, self.predictor.space, queries, width, 4, &rngs, run.device);
         let samples = samples.into_iter().flatten().collect();
         let renewed = self.config.pool / 8;
         pool.refresh(

@@ -1,8 +1,9 @@
 //! NSGA-II: a population that evolves towards the whole front at once
 //! (Deb, Pratap, Agarwal & Meyarivan, *A Fast and Elitist Multiobjective Genetic Algorithm: NSGA-II*, IEEE TEC 6, 2002).
 //!
-//! Variation is that of a discrete space: the space's own crossover and mutation. No architecture is evaluated
-//! twice; children that were seen before are bred again.
+//! Variation is that of a discrete space: the space's own crossover and mutation. No architecture is evaluated twice;
+//! children that were seen before are bred again. Where the space is too large to list, its members are canonical forms, so
+//! that genes that do not matter tell nothing apart.
 
 use rand::Rng;
 use rand::rngs::StdRng;
@@ -84,6 +85,7 @@ impl Nsga2 {
             } else {
                 space.mutate(mother, mutation_rate, rng)
             };
+            let child = space.searched_form(child);
             if visited.take(&child) {
                 return Some(child);
             }

@@ -53,7 +53,7 @@ impl<'a> Visited<'a> {
     /// place serves. In other spaces, `None` means that draws found nothing new.
     pub(super) fn take_random(&mut self, rng: &mut StdRng) -> Option<Architecture> {
         for _ in 0..DRAWS {
-            let drawn = self.space.sample(rng);
+            let drawn = self.space.searched_form(self.space.sample(rng));
             if self.take(&drawn) {
                 return Some(drawn);
             }

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use proptest::prelude::*;
-use rand::SeedableRng;
+use rand::{Rng, SeedableRng};
 use rand::rngs::StdRng;
 
 use super::{Architecture, InputSize, Network, PHYSICAL_FEATURES, all, by_id};
@@ -175,6 +175,34 @@ proptest! {
                 space.lower_as_written(&canonical, INPUT, 10).physical_features(),
                 space.lower(&architecture, INPUT, 10).physical_features()
             );
+        }
+    }
+
+    /// Canonical forms can be written gene by gene.
+    #[test]
+    fn canonical_choices_hold_all_canonical_forms(seed: u64) {
+        for space in all() {
+            let genes = space.canonical(&space.sample(&mut StdRng::seed_from_u64(seed))).0;
+            for (position, gene) in genes.iter().enumerate() {
+                let choices = space.canonical_choices(&genes[..position]);
+                prop_assert!(*choices.end() < space.choices()[position]);
+                prop_assert!(choices.contains(gene), "{} {position}", space.print(&Architecture(genes.clone())));
+            }
+        }
+    }
+
+    /// What is written within the canonical choices is canonical, in spaces too large to list.
+    #[test]
+    fn canonical_choices_hold_nothing_else(seed: u64) {
+        let mut rng = StdRng::seed_from_u64(seed);
+        for space in all().into_iter().filter(|space| space.enumerable().is_none()) {
+            let mut genes: Vec<u8> = Vec::new();
+            while genes.len() < space.choices().len() {
+                let choices = space.canonical_choices(&genes);
+                genes.push(rng.random_range(choices));
+            }
+            let written = Architecture(genes);
+            prop_assert_eq!(space.canonical(&written), written);
         }
     }
 

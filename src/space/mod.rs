@@ -20,6 +20,7 @@ mod supernet;
 mod variation;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use rand::rngs::StdRng;
 
@@ -169,6 +170,13 @@ pub trait SearchSpace: Send + Sync {
     /// representative. Architectures with different ones may still compute the same function.
     fn canonical(&self, architecture: &Architecture) -> Architecture;
 
+    /// The choices that the gene behind these first genes can have in a canonical form: all of its own, where the space does not
+    /// know better. Whoever writes genes one after another within them spends no chance on what does not matter.
+    fn canonical_choices(&self, before: &[u8]) -> RangeInclusive<u8> {
+        let choices = self.choices().get(before.len()).copied().unwrap_or(1);
+        0..=choices.saturating_sub(1)
+    }
+
     /// For every gene, whether another choice for it alone would change the network that is left without dead layers.
     fn active_genes(&self, architecture: &Architecture) -> Vec<bool>;
 
@@ -184,6 +192,16 @@ pub trait SearchSpace: Send + Sync {
         let choices = self.choices();
         architecture.0.len() == choices.len()
             && architecture.0.iter().zip(choices).all(|(gene, choices)| gene < choices)
+    }
+
+    /// The form in which searches look at an architecture: the canonical one, so that none is judged twice. In spaces that can
+    /// be listed every architecture stands for itself, as it does in tables of them.
+    fn searched_form(&self, architecture: Architecture) -> Architecture {
+        if self.enumerable().is_some() {
+            architecture
+        } else {
+            self.canonical(&architecture)
+        }
     }
 
     /// The space as one whose architectures can be listed; `None` where there are too many.

@@ -21,22 +21,22 @@ fn a_policy_learns_a_handful_of_answers_by_heart() {
         .flat_map(|request| optimizer().query(&anchors, &device, request))
         .collect();
     let width = optimizer().shape.width();
-    let choices = predictor().space.choices();
+    let space = predictor().space;
     let learning = compute().autodiff();
     let sizes = sizes(&optimizer().shape, &config(1), predictor().space);
     let mut policy = sizes.init(&mut Seed(1).stream("init"), &learning);
     let mut optimizer = AdamWConfig::new().init();
-    let genes: Vec<u8> = answers.iter().flat_map(|answer| answer.0.clone()).collect();
+    let genes: Vec<&[u8]> = answers.iter().map(|answer| answer.0.as_slice()).collect();
     for _ in 0..200 {
         let inputs = Tensor::<2>::from_data(TensorData::new(queries.clone(), [requests.len(), width]), &learning);
-        let loss = policy.loss(inputs, &genes, choices, &learning);
+        let loss = policy.loss(inputs, &genes, space, &learning);
         let gradients = GradientsParams::from_grads(loss.backward(), &policy);
         policy = optimizer.step(0.01, policy, gradients);
     }
     let rngs: Vec<_> = (0..requests.len())
         .map(|index| Seed(2).child("a", index).stream("b"))
         .collect();
-    let found = decode::decode(&policy.valid(), choices, &queries, width, 0, &rngs, &compute());
+    let found = decode::decode(&policy.valid(), space, &queries, width, 0, &rngs, &compute());
     let greedy: Vec<Architecture> = found.into_iter().map(|mut designs| designs.remove(0)).collect();
     assert_eq!(greedy, answers);
 }

@@ -12,6 +12,8 @@ mod names;
 mod parse;
 mod skeleton;
 
+use std::ops::RangeInclusive;
+
 use super::{Architecture, InputSize, LayerNames, Network, SearchSpace};
 use crate::error::Result;
 
@@ -125,6 +127,14 @@ impl SearchSpace for FbNet {
             genes[identities].sort_by_key(|&gene| gene == SKIP);
         }
         Architecture(genes)
+    }
+
+    /// Behind an identity only identities follow, as long as the shape stays the same.
+    fn canonical_choices(&self, before: &[u8]) -> RangeInclusive<u8> {
+        let place = before.len();
+        let behind_identity = before.last() == Some(&SKIP)
+            && skeleton::runs_of_equal_shape().any(|run| run.contains(&(place - 1)) && run.contains(&place));
+        if behind_identity { SKIP..=SKIP } else { 0..=SKIP }
     }
 
     /// Every block matters: `skip` is a choice like the others.
