@@ -5,20 +5,19 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::evaluate_optimizer::{self, OptimizerArgs};
 use super::table::new_table;
 use super::{DatasetArgs, Global, print, print_json};
 use crate::checkpoint::Checkpoint;
 use crate::dataset::{Dataset, Task};
 use crate::error::Result;
-use crate::evaluate::devices::{choose_devices, plural, what_counts};
-use crate::evaluate::optimizer::{OptimizerReport, OptimizerScoring, OptimizerSummary, score_optimizer};
+use crate::evaluate::devices::{choose_devices, what_counts};
 use crate::evaluate::predictor::{
     ElsewhereProbes, PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor,
 };
-use crate::evaluate::task::{learned_task, task_with_accuracies};
+use crate::evaluate::task::learned_task;
 use crate::metric::Metric;
 use crate::predict::Predictor;
-use crate::predict::fit::FitOptions;
 use crate::seed::Seed;
 
 #[derive(Debug, Subcommand)]
@@ -38,60 +37,12 @@ Example:
 
 Regret is in percentage points of accuracy against the best architecture in the table within the limit, and zero where a
 better one exceeds the limit: exceeding it is counted as a violation, not as a gain. Overshoot is the share of the limit by
-which a latency is above it, averaged over the designs that are. The hypervolume ratio is 1 for the best designs there are.")]
+which a latency is above it, averaged over the designs that are. The hypervolume ratio is 1 for the best designs there are.
+
+No table holds all of a large search space. There designs are compared with those of a long NSGA-II under the same predictor:
+the gap is in percentage points of predicted accuracy, over the limits that both keep. Violations and overshoot are then those
+that the oracle sees, if there is one.")]
     Optimizer(OptimizerArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct OptimizerArgs {
-    #[command(flatten)]
-    choices: OptimizerChoices,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
-}
-
-/// What an optimizer is scored on.
-#[derive(Debug, Args)]
-pub(crate) struct OptimizerChoices {
-    /// Checkpoint with a predictor and an optimizer: a folder, or the name of a shipped one, such as nasbench201
-    #[arg(long)]
-    pub(crate) checkpoint: PathBuf,
-    #[command(flatten)]
-    pub(crate) datasets: DatasetArgs,
-    /// Unseen devices, as ids or hardware units, separated by commas [default: all that the checkpoint was not trained on]
-    #[arg(long, value_delimiter = ',')]
-    devices: Vec<String>,
-    /// Number of probes
-    #[arg(long, default_value_t = 10)]
-    probes: usize,
-    /// How probes are picked among the device's measurements
-    #[arg(long, value_enum, default_value = "chosen")]
-    probe_choice: ProbeChoice,
-    /// Number of limits, at evenly spaced quantiles of the device's latencies from 5 % to 95 %
-    #[arg(long, default_value_t = 10)]
-    limits: usize,
-    /// Probability with which limits have to hold
-    #[arg(long, default_value_t = 0.9)]
-    confidence: f64,
-    /// Repeats with other random probes
-    #[arg(long, default_value_t = 1)]
-    repeats: usize,
-    /// Designs sampled from the optimizer per limit, beside its first choice
-    #[arg(long, default_value_t = 16)]
-    samples: usize,
-    /// Evaluations of the NSGA-II and random baselines per limit
-    #[arg(long, default_value_t = 1000)]
-    budget: usize,
-    /// Labelled architectures that accuracies are learned from anew, for regret without known accuracies; 0 leaves it out
-    #[arg(long, default_value_t = 1000)]
-    accuracy_labels: usize,
-    /// Count devices whose values are predicted (sums of block tables, say) in the means too
-    #[arg(long)]
-    with_predicted: bool,
-    /// Score on latencies that seem to be in another unit than ms, too
-    #[arg(long)]
-    trust_units: bool,
 }
 
 #[derive(Debug, Args)]
@@ -146,7 +97,7 @@ pub(crate) struct PredictorChoices {
 pub(crate) fn run(verb: &EvaluateVerb, global: &Global) -> Result<ExitCode> {
     match verb {
         EvaluateVerb::Predictor(args) => predictor(args, global),
-        EvaluateVerb::Optimizer(args) => optimizer(args, global),
+        EvaluateVerb::Optimizer(args) => evaluate_optimizer::run(args, global),
     }
 }
 
@@ -156,16 +107,6 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
         print_json(&report)?
     } else {
         print(&table(&report))?
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
-    let report = args.choices.scored(global)?.report;
-    if args.json {
-        print_json(&report)?
-    } else {
-        print(&summary_table(&report))?
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -215,83 +156,6 @@ impl PredictorChoices {
             report,
         })
     }
-}
-
-/// A scored optimizer with all that it was scored on.
-pub(crate) struct ScoredOptimizer {
-    pub(crate) predictor: Predictor,
-    pub(crate) dataset: Dataset,
-    pub(crate) task: Task,
-    pub(crate) scoring: OptimizerScoring,
-    pub(crate) report: OptimizerReport,
-}
-
-impl OptimizerChoices {
-    pub(crate) fn scored(&self, global: &Global) -> Result<ScoredOptimizer> {
-        let compute = global.backend.device()?;
-        let checkpoint = Checkpoint::resolve(&self.checkpoint)?;
-        let predictor = checkpoint.predictor(&compute)?;
-        let optimizer = checkpoint.optimizer(&compute)?;
-        let dataset = self.datasets.read(global)?;
-        let task = task_with_accuracies(&predictor, &dataset)?;
-        let scoring = OptimizerScoring {
-            devices: unseen(&predictor, &dataset, &self.devices, self.trust_units, global)?,
-            probes: self.probes,
-            choice: self.probe_choice,
-            limits: self.limits,
-            confidence: self.confidence,
-            repeats: self.repeats,
-            samples: self.samples,
-            budget: self.budget,
-            accuracy_labels: self.accuracy_labels,
-            accuracy_training: FitOptions::default(),
-            with_predicted: self.with_predicted,
-            seed: Seed(global.seed),
-        };
-        let report = score_optimizer(&predictor, &optimizer, &dataset, &task, &scoring, &global.progress())?;
-        Ok(ScoredOptimizer {
-            predictor,
-            dataset,
-            task,
-            scoring,
-            report,
-        })
-    }
-}
-
-fn summary_table(report: &OptimizerReport) -> String {
-    let mut table = new_table([
-        "method",
-        "mean regret",
-        "90 % interval",
-        "violations",
-        "overshoot",
-        "hypervolume",
-        "us per design",
-    ]);
-    for (name, summary) in report.methods() {
-        table.add_row(summary_row(name, summary));
-    }
-    format!(
-        "{table}\n{} {} each, confidence {}, seed {}.\n{}",
-        what_counts(&report.devices),
-        plural(report.probes, "probe"),
-        report.confidence,
-        report.seed,
-        report.accuracies
-    )
-}
-
-fn summary_row(name: &str, summary: &OptimizerSummary) -> [String; 7] {
-    [
-        name.to_string(),
-        format!("{:.2}", summary.mean_regret),
-        format!("{:.2} to {:.2}", summary.mean_regret_low, summary.mean_regret_high),
-        format!("{:.3}", summary.violation_rate),
-        format!("{:.3}", summary.mean_overshoot),
-        format!("{:.4}", summary.hypervolume_ratio),
-        format!("{:.0}", summary.microseconds_per_design),
-    ]
 }
 
 /// The devices to score, with a warning about those that the checkpoint was trained on.

@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::Global;
-use super::evaluate::{OptimizerChoices, PredictorChoices, ScoredOptimizer, ScoredPredictor};
+use super::evaluate::{PredictorChoices, ScoredPredictor};
+use super::evaluate_optimizer::{OptimizerChoices, ScoredOptimizer};
 use crate::error::Result;
 use crate::evaluate::comparison::ComparisonReport;
 use crate::evaluate::predictor::predict_devices;

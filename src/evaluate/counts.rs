@@ -10,6 +10,8 @@ pub(super) const REPEATS: usize = 10_000;
 pub(super) const SAMPLES: usize = 100_000;
 /// Most evaluations of a search.
 pub(super) const EVALUATIONS: usize = 10_000_000;
+/// Most designs chosen at once.
+pub(super) const BATCH: usize = 1_000_000;
 /// Most probes that are chosen: every choice looks at all candidates anew.
 pub(super) const CHOSEN_PROBES: usize = 1_000;
 

@@ -9,5 +9,6 @@ pub mod predictor;
 pub mod task;
 
 mod counts;
+mod measured;
 mod per_device;
 mod truth;

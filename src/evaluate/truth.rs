@@ -2,18 +2,16 @@
 
 use std::collections::HashMap;
 
-use rand::seq::SliceRandom;
-
 use crate::dataset::{Dataset, Task};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::evaluate::measured::{self, Limit};
 use crate::evaluate::predictor::ProbeChoice;
-use crate::metric::{Metric, PerMetric};
+use crate::metric::Metric;
 use crate::predict::{Predictor, Probe};
 use crate::search::Tradeoff;
 use crate::seed::Seed;
 use crate::space::Architecture;
-use crate::stats;
 
 /// The Pareto front of a device's table.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,14 +29,6 @@ pub(super) struct Truth {
     pub(super) latencies: Vec<f64>,
     pub(super) accuracies: Vec<f64>,
     pub(super) place: HashMap<Architecture, usize>,
-}
-
-/// A limit on the latency.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Limit {
-    /// The quantile of the device's latencies that it is at.
-    pub(super) quantile: f64,
-    pub(super) ms: f64,
 }
 
 /// One design against the truth.
@@ -94,35 +84,16 @@ impl Truth {
 
     /// Positions of the architectures to measure first.
     pub(super) fn probes(&self, predictor: &Predictor, choice: ProbeChoice, count: usize, seed: Seed) -> Vec<usize> {
-        match choice {
-            ProbeChoice::Chosen => {
-                let chosen = predictor.choose_probes(count, Some(&self.architectures), seed);
-                chosen.iter().filter_map(|one| self.place.get(one).copied()).collect()
-            }
-            ProbeChoice::Random => {
-                let mut order: Vec<usize> = (0..self.architectures.len()).collect();
-                order.shuffle(&mut seed.stream("probes"));
-                order.truncate(count);
-                order
-            }
-        }
+        measured::probe_positions(&self.architectures, predictor, choice, count, seed)
     }
 
     pub(super) fn probe(&self, index: usize) -> Probe {
-        let values = PerMetric::from_iter([(Metric::Latency, self.latencies[index])]);
-        Probe::new(self.architectures[index].clone(), &self.device, values)
+        measured::probe(&self.device, &self.architectures[index], self.latencies[index])
     }
 
     /// Limits at evenly spaced quantiles of the latencies, from 5 % to 95 %.
     pub(super) fn limits(&self, count: usize) -> Vec<Limit> {
-        let step = 0.9 / (count.max(2) - 1) as f64;
-        (0..count)
-            .map(|index| 0.05 + step * index as f64)
-            .map(|quantile| Limit {
-                quantile,
-                ms: stats::quantile(&self.latencies, quantile).unwrap_or(f64::NAN),
-            })
-            .collect()
+        measured::limits(&self.latencies, count)
     }
 
     pub(super) fn position(&self, architecture: &Architecture) -> Result<usize> {

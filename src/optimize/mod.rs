@@ -9,6 +9,7 @@ mod config;
 mod constraint_queries;
 pub mod decode;
 mod devices;
+mod elites;
 pub mod net;
 mod pool;
 mod propose;

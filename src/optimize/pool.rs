@@ -1,24 +1,30 @@
-//! The designs that answers are looked for among while training: all of them in small spaces, an elite in large ones.
-//!
-//! The elite starts as a random sample. Designs that were answers are mutated, and these children, with samples of the
-//! policy itself, take the places of designs that were not answers for longest (expert iteration).
+//! The designs that answers are looked for among while training: all of them in small spaces, in large ones the elites of all
+//! regions, what was an answer lately, and samples of the policy (expert iteration).
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use nalgebra::DMatrix;
 use rand::Rng;
 use rand::rngs::StdRng;
 
+use super::elites::Elites;
+use super::train::Points;
 use crate::predict::{DeviceMetrics, Predictor};
 use crate::space::Architecture;
 
-/// Designs with what queries need to know about them, the most accurate first.
-pub(super) struct Pool {
+/// Designs with what queries need to know about them.
+pub(super) struct Judged {
     pub(super) designs: Vec<Architecture>,
     /// Per metric `[COUNTS + rank, designs]`.
-    pub(super) bases: DeviceMetrics<DMatrix<f32>>,
+    pub(super) bases: Points,
     /// In percent.
     pub(super) accuracy: Vec<f32>,
+}
+
+/// The designs of answers, the most accurate first.
+pub(super) struct Pool {
+    pub(super) judged: Judged,
     /// Number of the refresh in which a design was last an answer.
     pub(super) last_answer: Vec<usize>,
 }
@@ -35,80 +41,134 @@ pub(super) struct ConstraintQuery<'a> {
 /// Most near-best designs that an answer is drawn from.
 const MAX_NEAR: usize = 64;
 
+/// Generations of children in a refresh, and before the first answer.
+const GENERATIONS: usize = 4;
+const FIRST_GENERATIONS: usize = 48;
+/// Part of the pool that children of one generation, and samples of the policy, are at most.
+const RENEWED: usize = 8;
+
+impl Judged {
+    /// Encodes designs, by far the longest part of a refresh.
+    pub(super) fn of(predictor: &Predictor, designs: Vec<Architecture>) -> Judged {
+        let encoded = predictor.encode(&designs);
+        let accuracies = predictor.accuracies(&designs, &encoded);
+        Judged {
+            bases: predictor.bases(&encoded),
+            accuracy: accuracies.iter().map(|accuracy| accuracy.percent.mean as f32).collect(),
+            designs,
+        }
+    }
+
+    /// Those at these positions, in this order.
+    fn select(&self, positions: &[usize]) -> Judged {
+        Judged {
+            designs: positions.iter().map(|&position| self.designs[position].clone()).collect(),
+            bases: self.bases.map(|_, basis| basis.select_columns(positions)),
+            accuracy: positions.iter().map(|&position| self.accuracy[position]).collect(),
+        }
+    }
+
+    fn append(&mut self, other: Judged) {
+        self.bases = self.bases.zip(&other.bases).map(|_, (one, other)| {
+            let columns: Vec<f32> = one.iter().chain(other.iter()).copied().collect();
+            DMatrix::from_vec(one.nrows(), one.ncols() + other.ncols(), columns)
+        });
+        self.designs.extend(other.designs);
+        self.accuracy.extend(other.accuracy);
+    }
+}
+
 impl Pool {
     /// All architectures of an enumerable space whose output depends on their input.
     pub(super) fn of_table(predictor: &Predictor) -> Option<Pool> {
         let table = predictor.table()?;
         let connected = |position: &usize| predictor.space.output_depends_on_input(&table.architectures[*position]);
         let kept: Vec<usize> = (0..table.architectures.len()).filter(connected).collect();
-        let architecture = |&position: &usize| table.architectures[position].clone();
-        let accuracy = |&position: &usize| table.accuracies[position].percent.mean as f32;
-        Some(sorted(
-            kept.iter().map(architecture).collect(),
-            &table.bases.map(|_, basis| basis.select_columns(&kept)),
-            kept.iter().map(accuracy).collect(),
-            vec![0; kept.len()],
-        ))
+        let accuracies = table.accuracies.iter();
+        let all = Judged {
+            designs: table.architectures.clone(),
+            bases: table.bases.map(|_, basis| basis.clone()),
+            accuracy: accuracies.map(|accuracy| accuracy.percent.mean as f32).collect(),
+        };
+        let last_answer = vec![0; kept.len()];
+        Some(Pool::of_judged(all.select(&kept), last_answer))
     }
 
     /// A pool of these designs.
     pub(super) fn of_designs(predictor: &Predictor, designs: Vec<Architecture>, last_answer: Vec<usize>) -> Pool {
-        let encoded = predictor.encode(&designs);
-        let accuracies = predictor.accuracies(&designs, &encoded);
-        let accuracy = accuracies.iter().map(|accuracy| accuracy.percent.mean as f32).collect();
-        sorted(designs, &predictor.bases(&encoded), accuracy, last_answer)
+        Pool::of_judged(Judged::of(predictor, designs), last_answer)
     }
 
-    /// Up to `count` architectures drawn from the space, without those whose output does not depend on their input.
-    pub(super) fn draw(predictor: &Predictor, count: usize, rng: &mut StdRng) -> Vec<Architecture> {
-        let drawn = (0..count).map(|_| predictor.space.sample(rng));
-        drawn
-            .filter(|one| predictor.space.output_depends_on_input(one))
-            .collect()
+    fn of_judged(judged: Judged, last_answer: Vec<usize>) -> Pool {
+        let mut order: Vec<usize> = (0..judged.designs.len()).collect();
+        order.sort_by(|&a, &b| judged.accuracy[b].total_cmp(&judged.accuracy[a]).then(a.cmp(&b)));
+        Pool {
+            judged: judged.select(&order),
+            last_answer: order.iter().map(|&index| last_answer[index]).collect(),
+        }
     }
 
-    /// Replaces designs that were not answers lately by mutations of those that were and by `samples` of the policy.
-    pub(super) fn refresh(
-        self,
+    /// Up to `count` architectures drawn from the space and evolved in all regions.
+    pub(super) fn evolved(predictor: &Predictor, elites: &mut Elites, count: usize, rng: &mut StdRng) -> Pool {
+        let space = predictor.space;
+        let drawn = (0..count).map(|_| space.searched_form(space.sample(rng)));
+        let mut seen = HashSet::new();
+        let drawn = drawn.filter(|one| space.output_depends_on_input(one) && seen.insert(one.clone()));
+        let drawn: Vec<Architecture> = drawn.collect();
+        let last_answer = vec![0; drawn.len()];
+        let pool = Pool::of_designs(predictor, drawn, last_answer);
+        elites.offer(&pool.judged);
+        pool.bred(predictor, elites, FIRST_GENERATIONS, count, seen, rng)
+    }
+
+    /// The pool with samples of the policy and with what evolution finds in a few generations. Elites and what was an answer
+    /// last stay, as many as `count` designs.
+    pub(super) fn refreshed(
+        mut self,
         predictor: &Predictor,
+        elites: &mut Elites,
         samples: Vec<Architecture>,
         round: usize,
-        renewed: usize,
+        count: usize,
         rng: &mut StdRng,
     ) -> Pool {
-        let mut seen: HashSet<Architecture> = self.designs.iter().cloned().collect();
-        let elite: Vec<&Architecture> = (0..self.designs.len())
-            .filter(|&index| self.last_answer[index] == round)
-            .map(|index| &self.designs[index])
-            .collect();
-        let mut is_new = |one: &Architecture| predictor.space.output_depends_on_input(one) && seen.insert(one.clone());
-        let mut fresh: Vec<Architecture> = samples.into_iter().filter(&mut is_new).collect();
-        fresh.truncate(renewed / 2);
-        let rate = 1.0 / predictor.space.choices().len() as f64;
-        // A small space can run out of mutations, so the attempts are counted.
-        for _ in 0..4 * renewed {
-            if fresh.len() >= renewed {
-                break;
-            }
-            let child = if elite.is_empty() {
-                predictor.space.sample(rng)
-            } else {
-                predictor
-                    .space
-                    .mutate(elite[rng.random_range(0..elite.len())], rate, rng)
-            };
-            if is_new(&child) {
-                fresh.push(child);
-            }
+        let space = predictor.space;
+        let mut seen: HashSet<Architecture> = self.judged.designs.iter().cloned().collect();
+        let samples = samples.into_iter().map(|one| space.searched_form(one));
+        let fresh = samples.filter(|one| space.output_depends_on_input(one) && seen.insert(one.clone()));
+        let fresh = Judged::of(predictor, fresh.take(count / RENEWED).collect());
+        elites.offer(&fresh);
+        self.last_answer.extend(std::iter::repeat_n(round, fresh.designs.len()));
+        self.judged.append(fresh);
+        self.bred(predictor, elites, GENERATIONS, count, seen, rng)
+    }
+
+    fn bred(
+        mut self,
+        predictor: &Predictor,
+        elites: &mut Elites,
+        generations: usize,
+        count: usize,
+        mut seen: HashSet<Architecture>,
+        rng: &mut StdRng,
+    ) -> Pool {
+        for _ in 0..generations {
+            let children = elites.children(predictor, (count / RENEWED).max(1), &mut seen, rng);
+            let children = Judged::of(predictor, children);
+            elites.offer(&children);
+            // What is no elite never comes to the pool.
+            let kept = elites.designs();
+            let positions = 0..children.designs.len();
+            let positions: Vec<usize> = positions.filter(|&one| kept.contains(&children.designs[one])).collect();
+            self.last_answer.extend(std::iter::repeat_n(0, positions.len()));
+            self.judged.append(children.select(&positions));
         }
-        let mut order: Vec<usize> = (0..self.designs.len()).collect();
-        order.sort_by_key(|&index| std::cmp::Reverse(self.last_answer[index]));
-        order.truncate(self.designs.len().saturating_sub(fresh.len()));
-        let mut last_answer: Vec<usize> = order.iter().map(|&index| self.last_answer[index]).collect();
-        last_answer.extend(std::iter::repeat_n(round, fresh.len()));
-        let mut designs: Vec<Architecture> = order.into_iter().map(|index| self.designs[index].clone()).collect();
-        designs.extend(fresh);
-        Pool::of_designs(predictor, designs, last_answer)
+        let kept = elites.designs();
+        let mut order: Vec<usize> = (0..self.judged.designs.len()).collect();
+        order.sort_by_key(|&index| Reverse((kept.contains(&self.judged.designs[index]), self.last_answer[index])));
+        order.truncate(count);
+        let last_answer = order.iter().map(|&index| self.last_answer[index]).collect();
+        Pool::of_judged(self.judged.select(&order), last_answer)
     }
 
     /// A design within `tolerance` percentage points of the best that meets the limits, better ones more likely; where
@@ -121,7 +181,7 @@ impl Pool {
             .sum();
         let mut best = f32::NEG_INFINITY;
         let mut near: Vec<(usize, f32)> = Vec::new();
-        for (index, &accuracy) in self.accuracy.iter().enumerate() {
+        for (index, &accuracy) in self.judged.accuracy.iter().enumerate() {
             // Accuracies fall, so no later design can come near the best.
             if accuracy - cheapest < best - tolerance {
                 break;
@@ -149,7 +209,7 @@ impl Pool {
                 .map(|(upper, limit)| (upper[index] - limit).max(0.0));
             misses.sum()
         };
-        (0..self.designs.len())
+        (0..self.judged.designs.len())
             .min_by(|&a, &b| miss(a).total_cmp(&miss(b)))
             .unwrap_or(0)
     }
@@ -178,22 +238,6 @@ fn draw(near: &[(usize, f32)], tolerance: f32, rng: &mut StdRng) -> Option<usize
     Some(near.first()?.0)
 }
 
-fn sorted(
-    designs: Vec<Architecture>,
-    bases: &DeviceMetrics<DMatrix<f32>>,
-    accuracy: Vec<f32>,
-    last_answer: Vec<usize>,
-) -> Pool {
-    let mut order: Vec<usize> = (0..designs.len()).collect();
-    order.sort_by(|&a, &b| accuracy[b].total_cmp(&accuracy[a]).then(a.cmp(&b)));
-    Pool {
-        bases: bases.map(|_, basis| basis.select_columns(&order)),
-        accuracy: order.iter().map(|&index| accuracy[index]).collect(),
-        last_answer: order.iter().map(|&index| last_answer[index]).collect(),
-        designs: order.into_iter().map(|index| designs[index].clone()).collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -204,8 +248,9 @@ mod tests {
         let designs = (0..3).map(|gene| Architecture(vec![gene])).collect();
         let bases = DeviceMetrics::new(DMatrix::zeros(1, 3));
         // Given in another order, to be sorted.
-        let pool = sorted(designs, &bases, vec![80.0, 90.0, 89.9], vec![0; 3]);
-        assert_eq!(pool.designs[0].0, [1]);
+        let accuracy = vec![80.0, 90.0, 89.9];
+        let pool = Pool::of_judged(Judged { designs, bases, accuracy }, vec![0; 3]);
+        assert_eq!(pool.judged.designs[0].0, [1]);
         pool
     }
 

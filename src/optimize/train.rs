@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use super::constraint_queries::{DrawnQuery, MetricOfDevice};
 use super::decode::decode;
 use super::devices::Recipe;
+use super::elites::Elites;
 use super::net::{Policy, PolicySizes};
 use super::pool::{ConstraintQuery, Pool};
 use super::query::QueryShape;
@@ -41,7 +42,7 @@ const OTHER_ONLY: f64 = 0.15;
 const ALL_METRICS: f64 = 0.3;
 
 /// The bases at some designs, `[COUNTS + rank, designs]`, fixed over the training.
-type Points = DeviceMetrics<DMatrix<f32>>;
+pub(super) type Points = DeviceMetrics<DMatrix<f32>>;
 
 fn points(predictor: &Predictor, architectures: &[Architecture]) -> Points {
     predictor.bases(&predictor.encode(architectures))
@@ -119,8 +120,8 @@ struct Training<'a> {
     anchor_points: Points,
     reference: Points,
     pool: Option<Pool>,
-    /// Whether the pool is an elite that changes.
-    elite: bool,
+    /// Where the pool is not all of the space.
+    elites: Option<Elites>,
     state: StateFolder,
     policy: Policy,
     descent: Descent,
@@ -146,6 +147,7 @@ impl<'a> Training<'a> {
         };
         let sizes = super::sizes(&shape, config, predictor.space);
         let whole = whole_space(predictor);
+        let reference = points(predictor, &draw("reference", REFERENCE));
         let training = Training {
             predictor,
             config,
@@ -153,8 +155,8 @@ impl<'a> Training<'a> {
             shape,
             anchor_points: points(predictor, &anchors),
             anchors,
-            reference: points(predictor, &draw("reference", REFERENCE)),
-            elite: whole.is_none(),
+            elites: (whole.is_none()).then(|| Elites::new(predictor, &reference, seed.child("regions", 0))),
+            reference,
             pool: whole,
             state: StateFolder::new(run, "optimizer"),
             policy: PolicySizes::init(&sizes, &mut seed.stream("init"), &run.device.clone().autodiff()),
@@ -167,9 +169,7 @@ impl<'a> Training<'a> {
             progress: Progress::default(),
         };
         let mut training = training.restored()?;
-        if training.pool.is_none() {
-            training.pool = Some(training.elite_pool());
-        }
+        training.fill_pool();
         if training.progress.anchors.is_empty() {
             training.choose_anchors();
         }
@@ -189,18 +189,20 @@ impl<'a> Training<'a> {
         Ok(self)
     }
 
-    /// The pool of an earlier run, or designs drawn from the space.
-    fn elite_pool(&mut self) -> Pool {
+    /// Where the pool is not all of the space: that of an earlier run, or a new one.
+    fn fill_pool(&mut self) {
+        let Some(elites) = &mut self.elites else { return };
         let saved = std::mem::take(&mut self.progress.pool);
-        let (designs, last) = if saved.is_empty() {
-            let drawn = Pool::draw(self.predictor, self.config.pool, &mut self.seed.stream("pool"));
-            let last = vec![0; drawn.len()];
-            (drawn, last)
+        let pool = if saved.is_empty() {
+            Pool::evolved(self.predictor, elites, self.config.pool, &mut self.seed.stream("pool"))
         } else {
             let saved = saved.into_iter();
-            saved.map(|(genes, last)| (Architecture(genes), last)).unzip()
+            let (designs, last) = saved.map(|(genes, last)| (Architecture(genes), last)).unzip();
+            let pool = Pool::of_designs(self.predictor, designs, last);
+            elites.offer(&pool.judged);
+            pool
         };
-        Pool::of_designs(self.predictor, designs, last)
+        self.pool = Some(pool);
     }
 
     /// Puts answers to queries in the place of some of the anchors drawn from the space.
@@ -209,7 +211,7 @@ impl<'a> Training<'a> {
         if let Some(pool) = &self.pool {
             let batches = (0..ANCHOR_STEPS).map(|step| self.batch(pool, self.seed.child("anchors", step)));
             let positions: BTreeSet<usize> = batches.flat_map(|batch| batch.answers).collect();
-            answers.extend(positions.into_iter().map(|position| pool.designs[position].clone()));
+            answers.extend(positions.into_iter().map(|position| pool.judged.designs[position].clone()));
         }
         answers.shuffle(&mut self.seed.stream("anchor-answers"));
         answers.truncate((self.config.anchors as f64 * ANSWERS_AMONG_ANCHORS) as usize);
@@ -234,7 +236,7 @@ impl<'a> Training<'a> {
                 pool.last_answer[answer] = self.progress.epoch + 1;
             }
             let genes: Vec<&[u8]> = (batch.answers.iter())
-                .map(|&answer| pool.designs[answer].0.as_slice())
+                .map(|&answer| pool.judged.designs[answer].0.as_slice())
                 .collect();
             let width = self.shape.width();
             let loss = |policy: &Policy, rows: Range<usize>| {
@@ -257,14 +259,15 @@ impl<'a> Training<'a> {
                 loss: self.progress.loss,
             });
         }
-        if self.elite {
-            pool = self.refresh(pool, &last_queries, seed, run);
+        if let Some(mut elites) = self.elites.take() {
+            pool = self.refresh(pool, &mut elites, &last_queries, seed, run);
+            self.elites = Some(elites);
         }
         self.pool = Some(pool);
         Ok(())
     }
 
-    fn refresh(&self, pool: Pool, queries: &[f32], seed: Seed, run: &Run) -> Pool {
+    fn refresh(&self, pool: Pool, elites: &mut Elites, queries: &[f32], seed: Seed, run: &Run) -> Pool {
         let width = self.shape.width();
         let rngs: Vec<StdRng> = (0..queries.len() / width)
             .map(|index| seed.child("sample", index).stream("decode"))
@@ -272,13 +275,14 @@ impl<'a> Training<'a> {
         let policy = self.policy.valid();
         let samples = decode(&policy, self.predictor.space, queries, width, 4, &rngs, run.device);
         let samples = samples.into_iter().flatten().collect();
-        let renewed = self.config.pool / 8;
-        pool.refresh(
+        let mut rng = seed.stream("refresh");
+        pool.refreshed(
             self.predictor,
+            elites,
             samples,
             self.progress.epoch,
-            renewed,
-            &mut seed.stream("refresh"),
+            self.config.pool,
+            &mut rng,
         )
     }
 
@@ -301,7 +305,7 @@ impl<'a> Training<'a> {
         let mut drawn: PerMetric<MetricOfDevice> = PerMetric::new();
         for (metric, learned) in self.predictor.metrics.iter() {
             let points = (self.anchor_points.get(metric), self.reference.get(metric));
-            if let ((Some(anchors), Some(reference)), Some(designs)) = (points, pool.bases.get(metric)) {
+            if let ((Some(anchors), Some(reference)), Some(designs)) = (points, pool.judged.bases.get(metric)) {
                 let of_metric = recipe.metric(&learned.prior, reference, rng);
                 let bounds = |points| of_metric.bounds(points);
                 drawn.insert(
@@ -331,8 +335,8 @@ impl<'a> Training<'a> {
     }
 
     fn save(&mut self) -> Result<()> {
-        if let (true, Some(pool)) = (self.elite, &self.pool) {
-            let genes = pool.designs.iter().map(|design| design.0.clone());
+        if let (Some(_), Some(pool)) = (&self.elites, &self.pool) {
+            let genes = pool.judged.designs.iter().map(|design| design.0.clone());
             self.progress.pool = genes.zip(pool.last_answer.iter().copied()).collect();
         }
         let modules = [("policy.bpk", &self.policy)];

@@ -7,7 +7,8 @@ use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 
 use super::super::per_device;
-use super::super::truth::{Limit, Truth};
+use super::super::measured::Limit;
+use super::super::truth::Truth;
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::optimize::{FEASIBILITY_TOLERANCE, Optimizer, Request, Start};

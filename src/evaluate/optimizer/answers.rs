@@ -5,7 +5,8 @@ use std::time::Instant;
 use super::{OptimizerScoring, OptimizerSummary};
 use crate::error::Result;
 use crate::evaluate::devices::{ScoredDevice, by_unit};
-use crate::evaluate::truth::{Found, Limit, Truth};
+use crate::evaluate::measured::Limit;
+use crate::evaluate::truth::{Found, Truth};
 use crate::stats::{self, Interval};
 
 /// The answers of one method: for each device and repeat, one design per limit.

@@ -2,6 +2,7 @@
 //! the designs up in the measured table.
 
 mod answers;
+pub mod large;
 mod proxy;
 mod results;
 
@@ -11,7 +12,8 @@ use super::counts;
 use super::devices::{ScoredDevice, scored_devices};
 use super::predictor::ProbeChoice;
 pub use super::truth::TrueFront;
-use super::truth::{Limit, Truth};
+use super::measured::Limit;
+use super::truth::Truth;
 use crate::dataset::{Dataset, Origin, Task};
 use crate::error::{Error, Result};
 use crate::metric::Metric;

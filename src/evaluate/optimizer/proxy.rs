@@ -2,7 +2,8 @@
 
 use super::too_large;
 use crate::error::Result;
-use crate::evaluate::truth::{Limit, Truth};
+use crate::evaluate::measured::Limit;
+use crate::evaluate::truth::Truth;
 use crate::predict::{DeviceModel, Predictor};
 use crate::stats;
 

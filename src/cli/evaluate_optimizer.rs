@@ -1,0 +1,270 @@
+//! `edgefit evaluate optimizer`: score the designs of a checkpoint on devices that it has not seen.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::evaluate::unseen;
+use super::table::new_table;
+use super::{DatasetArgs, Global, print, print_json};
+use crate::checkpoint::Checkpoint;
+use crate::dataset::{Dataset, Task};
+use crate::error::Result;
+use crate::evaluate::devices::{plural, what_counts};
+use crate::evaluate::optimizer::large::{LargeSpaceReport, LargeSpaceSummary, score_large_space};
+use crate::evaluate::optimizer::{OptimizerReport, OptimizerScoring, OptimizerSummary, score_optimizer};
+use crate::evaluate::predictor::ProbeChoice;
+use crate::evaluate::task::{learned_task, task_with_accuracies};
+use crate::optimize::Optimizer;
+use crate::predict::Predictor;
+use crate::predict::fit::FitOptions;
+use crate::seed::Seed;
+
+/// Usual evaluations of a search: where the whole space can be looked at, and where it cannot.
+const BUDGET: usize = 1_000;
+const LARGE_BUDGET: usize = 20_000;
+
+#[derive(Debug, Args)]
+pub(crate) struct OptimizerArgs {
+    #[command(flatten)]
+    choices: OptimizerChoices,
+    /// In search spaces too large to list: a checkpoint with a predictor trained on all data, whose word counts for the truth
+    #[arg(long)]
+    oracle: Option<PathBuf>,
+    /// In search spaces too large to list: designs chosen all at once, to see how long each takes then
+    #[arg(long, default_value_t = 1000)]
+    batch: usize,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+/// What an optimizer is scored on.
+#[derive(Debug, Args)]
+pub(crate) struct OptimizerChoices {
+    /// Checkpoint with a predictor and an optimizer: a folder, or the name of a shipped one, such as nasbench201
+    #[arg(long)]
+    pub(crate) checkpoint: PathBuf,
+    #[command(flatten)]
+    pub(crate) datasets: DatasetArgs,
+    /// Unseen devices, as ids or hardware units, separated by commas [default: all that the checkpoint was not trained on]
+    #[arg(long, value_delimiter = ',')]
+    devices: Vec<String>,
+    /// Number of probes
+    #[arg(long, default_value_t = 10)]
+    probes: usize,
+    /// How probes are picked among the device's measurements
+    #[arg(long, value_enum, default_value = "chosen")]
+    probe_choice: ProbeChoice,
+    /// Number of limits, at evenly spaced quantiles of the device's latencies from 5 % to 95 %
+    #[arg(long, default_value_t = 10)]
+    limits: usize,
+    /// Probability with which limits have to hold
+    #[arg(long, default_value_t = 0.9)]
+    confidence: f64,
+    /// Repeats with other random probes
+    #[arg(long, default_value_t = 1)]
+    repeats: usize,
+    /// Designs sampled from the optimizer per limit, beside its first choice
+    #[arg(long, default_value_t = 16)]
+    samples: usize,
+    /// Evaluations of the NSGA-II and random baselines per limit [default: 1000, and 20000 in search spaces too large to list]
+    #[arg(long)]
+    budget: Option<usize>,
+    /// Labelled architectures that accuracies are learned from anew, for regret without known accuracies; 0 leaves it out
+    #[arg(long, default_value_t = 1000)]
+    accuracy_labels: usize,
+    /// Count devices whose values are predicted (sums of block tables, say) in the means too
+    #[arg(long)]
+    with_predicted: bool,
+    /// Score on latencies that seem to be in another unit than ms, too
+    #[arg(long)]
+    trust_units: bool,
+}
+
+pub(crate) fn run(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
+    let checkpoint = Checkpoint::resolve(&args.choices.checkpoint)?;
+    if checkpoint.space().enumerable().is_none() {
+        let report = large_space(args, global)?;
+        if args.json {
+            print_json(&report)?
+        } else {
+            print(&large_space_table(&report))?
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
+    let report = args.choices.scored(global)?.report;
+    if args.json {
+        print_json(&report)?
+    } else {
+        print(&summary_table(&report))?
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The scores in a search space of which no table holds all.
+fn large_space(args: &OptimizerArgs, global: &Global) -> Result<LargeSpaceReport> {
+    let read = args.choices.read(global)?;
+    let scoring = args.choices.scoring(&read, LARGE_BUDGET, global)?;
+    let compute = global.backend.device()?;
+    let oracle = args.oracle.as_ref().map(|oracle| Checkpoint::resolve(oracle)?.predictor(&compute));
+    let oracle = oracle.transpose()?;
+    let task = learned_task(&read.predictor, &read.dataset)?;
+    score_large_space(
+        &read.predictor,
+        &read.optimizer,
+        oracle.as_ref(),
+        (&read.dataset, task.as_ref()),
+        args.batch,
+        &scoring,
+        &global.progress(),
+    )
+}
+
+/// A scored optimizer with all that it was scored on.
+pub(crate) struct ScoredOptimizer {
+    pub(crate) predictor: Predictor,
+    pub(crate) dataset: Dataset,
+    pub(crate) task: Task,
+    pub(crate) scoring: OptimizerScoring,
+    pub(crate) report: OptimizerReport,
+}
+
+/// What is scored, and on what.
+struct Read {
+    predictor: Predictor,
+    optimizer: Optimizer,
+    dataset: Dataset,
+}
+
+impl OptimizerChoices {
+    /// The scores against a table of the whole search space.
+    pub(crate) fn scored(&self, global: &Global) -> Result<ScoredOptimizer> {
+        let read = self.read(global)?;
+        let scoring = self.scoring(&read, BUDGET, global)?;
+        let Read {
+            predictor,
+            optimizer,
+            dataset,
+        } = read;
+        let task = task_with_accuracies(&predictor, &dataset)?;
+        let report = score_optimizer(&predictor, &optimizer, &dataset, &task, &scoring, &global.progress())?;
+        Ok(ScoredOptimizer {
+            predictor,
+            dataset,
+            task,
+            scoring,
+            report,
+        })
+    }
+
+    fn read(&self, global: &Global) -> Result<Read> {
+        let compute = global.backend.device()?;
+        let checkpoint = Checkpoint::resolve(&self.checkpoint)?;
+        Ok(Read {
+            predictor: checkpoint.predictor(&compute)?,
+            optimizer: checkpoint.optimizer(&compute)?,
+            dataset: self.datasets.read(global)?,
+        })
+    }
+
+    fn scoring(&self, read: &Read, budget: usize, global: &Global) -> Result<OptimizerScoring> {
+        let (predictor, dataset) = (&read.predictor, &read.dataset);
+        Ok(OptimizerScoring {
+            devices: unseen(predictor, dataset, &self.devices, self.trust_units, global)?,
+            probes: self.probes,
+            choice: self.probe_choice,
+            limits: self.limits,
+            confidence: self.confidence,
+            repeats: self.repeats,
+            samples: self.samples,
+            budget: self.budget.unwrap_or(budget),
+            accuracy_labels: self.accuracy_labels,
+            accuracy_training: FitOptions::default(),
+            with_predicted: self.with_predicted,
+            seed: Seed(global.seed),
+        })
+    }
+}
+
+fn summary_table(report: &OptimizerReport) -> String {
+    let mut table = new_table([
+        "method",
+        "mean regret",
+        "90 % interval",
+        "violations",
+        "overshoot",
+        "hypervolume",
+        "us per design",
+    ]);
+    for (name, summary) in report.methods() {
+        table.add_row(summary_row(name, summary));
+    }
+    format!(
+        "{table}\n{} {} each, confidence {}, seed {}.\n{}",
+        what_counts(&report.devices),
+        plural(report.probes, "probe"),
+        report.confidence,
+        report.seed,
+        report.accuracies
+    )
+}
+
+fn summary_row(name: &str, summary: &OptimizerSummary) -> [String; 7] {
+    [
+        name.to_string(),
+        format!("{:.2}", summary.mean_regret),
+        format!("{:.2} to {:.2}", summary.mean_regret_low, summary.mean_regret_high),
+        format!("{:.3}", summary.violation_rate),
+        format!("{:.3}", summary.mean_overshoot),
+        format!("{:.4}", summary.hypervolume_ratio),
+        format!("{:.0}", summary.microseconds_per_design),
+    ]
+}
+
+fn large_space_table(report: &LargeSpaceReport) -> String {
+    let mut table = new_table([
+        "method",
+        "mean gap",
+        "90 % interval",
+        "median gap",
+        "limits missed",
+        "found more",
+        "violations",
+        "overshoot",
+        "us per design",
+    ]);
+    for (method, summary) in report.methods() {
+        table.add_row(large_space_row(method.label(), summary));
+    }
+    format!(
+        "{table}\n{} {} each, confidence {}, {} evaluations of NSGA-II, seed {}.\n{} at once take {:.0} us each. NSGA-II takes \
+         {:.0} times as long for one design, and {:.0} times as long as for one of those.",
+        what_counts(&report.devices),
+        plural(report.probes, "probe"),
+        report.confidence,
+        report.budget,
+        report.seed,
+        plural(report.batch.designs, "design"),
+        report.batch.microseconds_per_design,
+        report.times_faster,
+        report.times_faster_in_batch,
+    )
+}
+
+fn large_space_row(method: &str, summary: &LargeSpaceSummary) -> [String; 9] {
+    let of_oracle = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.3}"));
+    let oracle = summary.oracle.as_ref();
+    [
+        method.to_string(),
+        format!("{:.3}", summary.mean_gap),
+        format!("{:.3} to {:.3}", summary.mean_gap_low, summary.mean_gap_high),
+        format!("{:.3}", summary.median_gap),
+        format!("{:.3}", summary.missed),
+        format!("{:.3}", summary.found_more),
+        of_oracle(oracle.map(|oracle| oracle.violation_rate)),
+        of_oracle(oracle.map(|oracle| oracle.mean_overshoot)),
+        format!("{:.0}", summary.microseconds_per_design),
+    ]
+}

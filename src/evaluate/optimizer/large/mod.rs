@@ -1,0 +1,222 @@
+//! Designs in spaces too large to list, where no table says what could have been found: every answer is compared with that of
+//! a long NSGA-II under the same predictor, and with a second predictor that the methods never see, if there is one.
+
+mod results;
+
+use std::time::Instant;
+
+use super::OptimizerScoring;
+use crate::dataset::{Dataset, Task};
+use crate::error::{Error, Result};
+use crate::evaluate::counts;
+use crate::evaluate::devices::scored_devices;
+use crate::evaluate::measured::{Limit, Measured};
+use crate::metric::Metric;
+use crate::optimize::{Optimizer, PredictorEvaluator, Proposals, Request, Start, nothing_proposed, searched};
+use crate::predict::{AdaptOptions, DeviceModel, Predictor};
+use crate::progress::{Progress, Unit};
+use crate::search::{Evaluator, Limits, Nsga2, Problem, Searcher};
+use crate::seed::Seed;
+use crate::space::Architecture;
+
+pub use results::{Batch, DesignScore, LargeSpaceReport, LargeSpaceRow, LargeSpaceSummary, Method, OracleScore};
+
+/// What is scored, on every device alike.
+struct Scored<'a> {
+    predictor: &'a Predictor,
+    optimizer: &'a Optimizer,
+    oracle: Option<&'a Predictor>,
+    scoring: &'a OptimizerScoring,
+}
+
+/// One device as it is known in one repeat.
+struct Case<'a> {
+    scored: &'a Scored<'a>,
+    model: DeviceModel,
+    /// The same device as the oracle knows it.
+    oracle: Option<DeviceModel>,
+    limits: &'a [Limit],
+    requests: &'a [Request],
+    seed: Seed,
+}
+
+/// Adapts to every device and has the optimizer, its parts and NSGA-II choose designs for the same limits.
+///
+/// An `oracle` is a predictor of the same space that knows the devices; its predictions stand for the truth. `batch` designs are
+/// also chosen all at once, to see how long each takes then.
+///
+/// # Errors
+/// [`Error::Invalid`] for no limits or repeats, for an oracle of another space or that was not trained on one of the devices, and
+/// whatever adaptation, the optimizer and the search refuse.
+pub fn score_large_space(
+    predictor: &Predictor,
+    optimizer: &Optimizer,
+    oracle: Option<&Predictor>,
+    (dataset, task): (&Dataset, Option<&Task>),
+    batch: usize,
+    scoring: &OptimizerScoring,
+    progress: &dyn Progress,
+) -> Result<LargeSpaceReport> {
+    scoring.check()?;
+    counts::check("designs at once", batch, 1, counts::BATCH)?;
+    let input = task.and_then(|task| task.input);
+    let devices = scored_devices(dataset, &scoring.devices, input, scoring.with_predicted);
+    let scored = Scored {
+        predictor,
+        optimizer,
+        oracle,
+        scoring,
+    };
+    let (mut rows, mut seconds, mut models) = (Vec::new(), Method::ALL.map(|_| 0.0), Vec::new());
+    progress.start("scoring", Unit::Count("devices"), Some(scoring.devices.len() as u64));
+    for &device in &scoring.devices {
+        progress.check()?;
+        let measured = Measured::of(dataset, task, device)?;
+        let limits = measured.limits(scoring.limits);
+        let requests = super::requests(&limits, scoring)?;
+        for repeat in 0..scoring.repeats {
+            let case = scored.case(&measured, &limits, &requests, repeat)?;
+            rows.extend(case.rows(repeat, &mut seconds)?);
+            if repeat == 0 {
+                models.push((case.model, measured.limits(batch.div_ceil(scoring.devices.len()))));
+            }
+        }
+        progress.advance(1);
+    }
+    let batch = scored.batch(&models, batch)?;
+    progress.finish();
+    Ok(LargeSpaceReport::new(&scored.predictor.id, oracle, scoring, devices, rows, seconds, batch))
+}
+
+impl Scored<'_> {
+    fn case<'a>(
+        &'a self,
+        measured: &Measured,
+        limits: &'a [Limit],
+        requests: &'a [Request],
+        repeat: usize,
+    ) -> Result<Case<'a>> {
+        let (predictor, scoring) = (self.predictor, self.scoring);
+        let seed = (scoring.seed).child(&format!("designs/{}", measured.device.id), repeat);
+        let probes = measured.probes(predictor, scoring.choice, scoring.probes, seed);
+        let oracle = self.oracle.map(|oracle| known_to(oracle, predictor, &measured.device.id));
+        Ok(Case {
+            scored: self,
+            model: predictor.adapt_with(&measured.device, &probes, &AdaptOptions::measured_before(seed))?,
+            oracle: oracle.transpose()?,
+            limits,
+            requests,
+            seed,
+        })
+    }
+
+    /// Designs for all devices, at evenly spaced limits, all at once.
+    fn batch(&self, models: &[(DeviceModel, Vec<Limit>)], designs: usize) -> Result<Batch> {
+        let mut asked = Vec::new();
+        for (model, limits) in models {
+            let requests = super::requests(limits, self.scoring)?;
+            asked.extend(requests.into_iter().map(|request| (model, request)));
+        }
+        asked.truncate(designs);
+        let queries: Vec<(&DeviceModel, &Request)> = asked.iter().map(|(model, request)| (*model, request)).collect();
+        let started = Instant::now();
+        let proposals = self.optimizer.propose_batch(self.predictor, &queries, self.scoring.seed)?;
+        Ok(Batch {
+            designs: proposals.len(),
+            microseconds_per_design: 1e6 * started.elapsed().as_secs_f64() / proposals.len().max(1) as f64,
+        })
+    }
+}
+
+impl Case<'_> {
+    /// Has every method answer every request, and adds up how long each takes.
+    fn rows(&self, repeat: usize, seconds: &mut [f64; Method::ALL.len()]) -> Result<Vec<LargeSpaceRow>> {
+        // What is computed once and kept is computed before anything is timed.
+        self.answer(Method::Optimizer, &self.requests[0])?;
+        let mut rows = Vec::new();
+        for (limit, request) in self.limits.iter().zip(self.requests) {
+            let mut timed = |method: Method| {
+                let started = Instant::now();
+                let proposals = self.answer(method, request)?;
+                seconds[method as usize] += started.elapsed().as_secs_f64();
+                self.score(limit, &proposals)
+            };
+            rows.push(LargeSpaceRow {
+                device: self.model.id.clone(),
+                repeat,
+                limit_ms: limit.ms,
+                limit_quantile: limit.quantile,
+                design: timed(Method::Optimizer)?,
+                policy: timed(Method::Policy)?,
+                random_refined: timed(Method::RandomRefined)?,
+                nsga2: timed(Method::Nsga2)?,
+            });
+        }
+        Ok(rows)
+    }
+
+    fn answer(&self, method: Method, request: &Request) -> Result<Proposals> {
+        let Scored {
+            predictor, optimizer, ..
+        } = *self.scored;
+        let unrefined = Request {
+            refinement: 0,
+            ..request.clone()
+        };
+        let from = |start, request: &Request| optimizer.propose_from(start, predictor, &self.model, request, self.seed);
+        match method {
+            Method::Optimizer => optimizer.propose(predictor, &self.model, request, self.seed),
+            Method::Policy => from(Start::Policy, &unrefined),
+            Method::RandomRefined => from(Start::Random, request),
+            Method::Nsga2 => {
+                let evaluator = PredictorEvaluator::for_request(predictor, &self.model, request)?;
+                let problem = Problem::most_accurate(request.limits.clone());
+                let searcher = Nsga2::usual(self.seed);
+                let outcome = searcher.search(predictor.space, &evaluator, &problem, self.scored.scoring.budget)?;
+                searched(evaluator, predictor.space, &outcome, request).ok_or_else(nothing_proposed)
+            }
+        }
+    }
+
+    fn score(&self, limit: &Limit, proposals: &Proposals) -> Result<DesignScore> {
+        let best = proposals.best();
+        let architecture = &best.design.architecture;
+        Ok(DesignScore {
+            architecture: self.scored.predictor.space.print(architecture),
+            quantization: best.design.policy.to_string(),
+            accuracy: best.accuracy.percent.mean,
+            latency_ms: best.metrics.latency().mean,
+            feasible_probability: best.feasible_probability,
+            feasible: proposals.feasible(),
+            oracle: self.oracle_score(limit, architecture)?,
+        })
+    }
+
+    fn oracle_score(&self, limit: &Limit, architecture: &Architecture) -> Result<Option<OracleScore>> {
+        let (Some(oracle), Some(model)) = (self.scored.oracle, &self.oracle) else {
+            return Ok(None);
+        };
+        let evaluator = PredictorEvaluator::new(oracle, model)?;
+        let evaluations = evaluator.evaluate(std::slice::from_ref(architecture), &Limits::none())?;
+        let value = |metric| evaluations.first().and_then(|one| one.value(metric)).unwrap_or(f64::NAN);
+        Ok(Some(OracleScore::new(value(Metric::Accuracy), value(Metric::Latency), limit.ms)))
+    }
+}
+
+/// A device as the oracle knows it.
+fn known_to(oracle: &Predictor, predictor: &Predictor, device: &str) -> Result<DeviceModel> {
+    let invalid = |expected: String, found: String| Error::Invalid {
+        what: "oracle".into(),
+        expected,
+        found,
+        hint: "Train it on all data: all devices and all accuracies of this search space.".into(),
+    };
+    if oracle.space.id() != predictor.space.id() {
+        let expected = format!("a predictor for {}", predictor.space.id());
+        return Err(invalid(expected, format!("one for {}", oracle.space.id())));
+    }
+    oracle.known(device).ok_or_else(|| {
+        let expected = format!("a predictor that was trained on {device}");
+        invalid(expected, "one that was not".into())
+    })
+}

@@ -1,0 +1,323 @@
+//! What the scoring of an optimizer in a large space found.
+
+use serde::Serialize;
+
+use super::super::OptimizerScoring;
+use crate::evaluate::devices::{ScoredDevice, by_unit};
+use crate::evaluate::measured::limit_quantile;
+use crate::evaluate::predictor::ProbeChoice;
+use crate::predict::Predictor;
+use crate::stats::{self, Interval};
+
+/// The ways to answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// What `design` answers: the policy's designs, refined.
+    Optimizer,
+    /// The best of the policy's designs, not refined.
+    Policy,
+    /// As many random designs, refined as much.
+    RandomRefined,
+    /// NSGA-II with the same predictor, the reference.
+    Nsga2,
+}
+
+impl Method {
+    /// Every way.
+    pub const ALL: [Method; 4] = [
+        Method::Optimizer,
+        Method::Policy,
+        Method::RandomRefined,
+        Method::Nsga2,
+    ];
+
+    /// Its name in tables.
+    pub fn label(self) -> &'static str {
+        match self {
+            Method::Optimizer => "optimizer",
+            Method::Policy => "policy alone",
+            Method::RandomRefined => "random start, refined",
+            Method::Nsga2 => "NSGA-II",
+        }
+    }
+}
+
+/// One design as the predictor sees it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DesignScore {
+    /// Its architecture.
+    pub architecture: String,
+    /// Its quantization.
+    pub quantization: String,
+    /// Predicted accuracy, in percent.
+    pub accuracy: f64,
+    /// Predicted latency, in ms.
+    pub latency_ms: f64,
+    /// Probability that the limit holds, as predicted.
+    pub feasible_probability: f64,
+    /// Whether that is as much as was asked for.
+    pub feasible: bool,
+    /// As the oracle sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oracle: Option<OracleScore>,
+}
+
+/// One design as the oracle sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct OracleScore {
+    /// In percent.
+    pub accuracy: f64,
+    /// In ms.
+    pub latency_ms: f64,
+    /// Whether that is above the limit.
+    pub violated: bool,
+    /// Latency above the limit, as a share of the limit; 0 if it holds.
+    pub overshoot: f64,
+}
+
+impl OracleScore {
+    pub(super) fn new(accuracy: f64, latency_ms: f64, limit_ms: f64) -> OracleScore {
+        OracleScore {
+            accuracy,
+            latency_ms,
+            violated: latency_ms > limit_ms,
+            overshoot: (latency_ms / limit_ms - 1.0).max(0.0),
+        }
+    }
+}
+
+/// The answers for one limit on one device.
+#[derive(Debug, Clone, Serialize)]
+pub struct LargeSpaceRow {
+    /// Device id.
+    pub device: String,
+    /// Which repeat.
+    pub repeat: usize,
+    /// The limit, in ms.
+    pub limit_ms: f64,
+    /// The quantile of the device's measured latencies that the limit is at.
+    pub limit_quantile: f64,
+    /// The optimizer's design.
+    #[serde(flatten)]
+    pub design: DesignScore,
+    /// The best of the policy's designs.
+    pub policy: DesignScore,
+    /// Where refinement got from random designs.
+    pub random_refined: DesignScore,
+    /// What NSGA-II found.
+    pub nsga2: DesignScore,
+}
+
+impl LargeSpaceRow {
+    fn of(&self, method: Method) -> &DesignScore {
+        match method {
+            Method::Optimizer => &self.design,
+            Method::Policy => &self.policy,
+            Method::RandomRefined => &self.random_refined,
+            Method::Nsga2 => &self.nsga2,
+        }
+    }
+
+    /// Percentage points of predicted accuracy that a method stays behind NSGA-II, negative where it is ahead; `None` unless both
+    /// found a design that keeps the limit.
+    fn gap(&self, method: Method) -> Option<f64> {
+        let one = self.of(method);
+        (one.feasible && self.nsga2.feasible).then_some(self.nsga2.accuracy - one.accuracy)
+    }
+}
+
+/// Figures of one method: means over hardware units, of the means over their devices, repeats and limits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LargeSpaceSummary {
+    /// Mean percentage points of predicted accuracy behind NSGA-II, negative where it is behind; over the limits that both keep.
+    pub mean_gap: f64,
+    /// Lower end of its 90 % bootstrap interval over hardware units.
+    pub mean_gap_low: f64,
+    /// Upper end.
+    pub mean_gap_high: f64,
+    /// Median of the same, over all devices, repeats and limits.
+    pub median_gap: f64,
+    /// Mean of the same at each limit, from the strictest; none where no device has one.
+    pub gap_by_limit: Vec<Option<f64>>,
+    /// Share of limits that NSGA-II keeps and this method does not, as predicted.
+    pub missed: f64,
+    /// Share of limits that this method keeps and NSGA-II does not.
+    pub found_more: f64,
+    /// Mean wall time of one design, one after another, in microseconds; adaptation not included.
+    pub microseconds_per_design: f64,
+    /// Of the designs predicted to keep their limit, as the oracle sees them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oracle: Option<OracleSummary>,
+}
+
+/// Means of what the oracle says about the designs that are predicted to keep their limit.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OracleSummary {
+    /// Mean accuracy, in percent.
+    pub mean_accuracy: f64,
+    /// Share of designs above their limit.
+    pub violation_rate: f64,
+    /// Mean overshoot of those; 0 if there are none.
+    pub mean_overshoot: f64,
+}
+
+/// Many designs at once.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Batch {
+    /// Designs chosen.
+    pub designs: usize,
+    /// Wall time of each.
+    pub microseconds_per_design: f64,
+}
+
+/// All scores.
+#[derive(Debug, Clone, Serialize)]
+pub struct LargeSpaceReport {
+    /// Identifies the checkpoint by the predictor in it.
+    pub checkpoint: String,
+    /// Identifies the predictor whose word counts for the truth.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oracle: Option<String>,
+    /// Number of probes.
+    pub probes: usize,
+    /// How probes are picked.
+    pub probe_choice: ProbeChoice,
+    /// Probability with which limits had to hold.
+    pub confidence: f64,
+    /// Evaluations of NSGA-II per limit.
+    pub budget: usize,
+    /// Seed of the run.
+    pub seed: u64,
+    /// The devices, and which of them count in the summaries.
+    pub devices: Vec<ScoredDevice>,
+    /// One row per device, repeat and limit.
+    pub rows: Vec<LargeSpaceRow>,
+    /// Figures of the optimizer.
+    pub summary: LargeSpaceSummary,
+    /// Figures of its policy alone.
+    pub policy: LargeSpaceSummary,
+    /// Figures of refinement alone.
+    pub random_refined: LargeSpaceSummary,
+    /// Figures of NSGA-II.
+    pub nsga2: LargeSpaceSummary,
+    /// Many designs of the optimizer at once.
+    pub batch: Batch,
+    /// How many times as long NSGA-II takes for a design as the optimizer does for one.
+    pub times_faster: f64,
+    /// How many times as long NSGA-II takes for a design as the optimizer does in the batch.
+    pub times_faster_in_batch: f64,
+}
+
+impl LargeSpaceReport {
+    /// Sums up rows; `seconds` is what each method took for all of them.
+    pub(super) fn new(
+        checkpoint: &str,
+        oracle: Option<&Predictor>,
+        scoring: &OptimizerScoring,
+        devices: Vec<ScoredDevice>,
+        rows: Vec<LargeSpaceRow>,
+        seconds: [f64; Method::ALL.len()],
+        batch: Batch,
+    ) -> LargeSpaceReport {
+        let microseconds = seconds.map(|seconds| 1e6 * seconds / rows.len().max(1) as f64);
+        let summaries = std::array::from_fn(|index| {
+            let method = Method::ALL[index];
+            let groups = |of: &dyn Fn(&LargeSpaceRow) -> Option<f64>| groups(&rows, &devices, of);
+            LargeSpaceSummary::new(method, &groups, microseconds[index], scoring)
+        });
+        let [summary, policy, random_refined, nsga2] = summaries;
+        LargeSpaceReport {
+            checkpoint: checkpoint.into(),
+            oracle: oracle.map(|oracle| oracle.id.clone()),
+            probes: scoring.probes,
+            probe_choice: scoring.choice,
+            confidence: scoring.confidence,
+            budget: scoring.budget,
+            seed: scoring.seed.0,
+            times_faster: nsga2.microseconds_per_design / summary.microseconds_per_design,
+            times_faster_in_batch: nsga2.microseconds_per_design / batch.microseconds_per_design,
+            devices,
+            rows,
+            summary,
+            policy,
+            random_refined,
+            nsga2,
+            batch,
+        }
+    }
+
+    /// Every way to answer with its figures, in order.
+    pub fn methods(&self) -> [(Method, &LargeSpaceSummary); 4] {
+        let summaries = [&self.summary, &self.policy, &self.random_refined, &self.nsga2];
+        std::array::from_fn(|index| (Method::ALL[index], summaries[index]))
+    }
+}
+
+/// What rows say, where they say something: one group per hardware unit that counts and has any.
+fn groups(
+    rows: &[LargeSpaceRow],
+    devices: &[ScoredDevice],
+    of: &dyn Fn(&LargeSpaceRow) -> Option<f64>,
+) -> Vec<Vec<f64>> {
+    let of_device = |device: &ScoredDevice| rows.iter().filter(|row| row.device == device.id).filter_map(of).collect();
+    let mut groups = by_unit(devices, devices.iter().map(of_device));
+    groups.retain(|group| !group.is_empty());
+    groups
+}
+
+/// Every group weighs the same, however many values it has; none of no group.
+fn mean_of_means(groups: &[Vec<f64>]) -> Option<f64> {
+    let means: Vec<f64> = groups.iter().filter_map(|group| stats::mean(group)).collect();
+    stats::mean(&means)
+}
+
+impl LargeSpaceSummary {
+    fn new(
+        method: Method,
+        groups: &dyn Fn(&dyn Fn(&LargeSpaceRow) -> Option<f64>) -> Vec<Vec<f64>>,
+        microseconds_per_design: f64,
+        scoring: &OptimizerScoring,
+    ) -> LargeSpaceSummary {
+        let gaps = groups(&|row| row.gap(method));
+        let nothing = Interval {
+            mean: f64::NAN,
+            low: f64::NAN,
+            high: f64::NAN,
+        };
+        let gap = stats::bootstrap_mean(&gaps, stats::INTERVAL_SHARE, scoring.seed).unwrap_or(nothing);
+        let at_limit = |index: usize| {
+            let quantile = limit_quantile(index, scoring.limits);
+            let at_limit = |row: &LargeSpaceRow| (row.limit_quantile - quantile).abs() < 1e-9;
+            mean_of_means(&groups(&|row| at_limit(row).then(|| row.gap(method)).flatten()))
+        };
+        let share = |of: &dyn Fn(&LargeSpaceRow) -> bool| {
+            mean_of_means(&groups(&|row| Some(f64::from(u8::from(of(row)))))).unwrap_or(f64::NAN)
+        };
+        LargeSpaceSummary {
+            mean_gap: gap.mean,
+            mean_gap_low: gap.low,
+            mean_gap_high: gap.high,
+            median_gap: stats::quantile(&gaps.concat(), 0.5).unwrap_or(f64::NAN),
+            gap_by_limit: (0..scoring.limits).map(at_limit).collect(),
+            missed: share(&|row| row.nsga2.feasible && !row.of(method).feasible),
+            found_more: share(&|row| !row.nsga2.feasible && row.of(method).feasible),
+            microseconds_per_design,
+            oracle: OracleSummary::new(method, groups),
+        }
+    }
+}
+
+impl OracleSummary {
+    fn new(
+        method: Method,
+        groups: &dyn Fn(&dyn Fn(&LargeSpaceRow) -> Option<f64>) -> Vec<Vec<f64>>,
+    ) -> Option<OracleSummary> {
+        let seen = |row: &LargeSpaceRow| row.of(method).oracle.filter(|_| row.of(method).feasible);
+        let mean = |of: &dyn Fn(OracleScore) -> Option<f64>| mean_of_means(&groups(&|row| seen(row).and_then(of)));
+        Some(OracleSummary {
+            mean_accuracy: mean(&|one| Some(one.accuracy))?,
+            violation_rate: mean(&|one| Some(f64::from(u8::from(one.violated))))?,
+            mean_overshoot: mean(&|one| one.violated.then_some(one.overshoot)).unwrap_or(0.0),
+        })
+    }
+}
