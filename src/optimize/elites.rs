@@ -179,3 +179,47 @@ impl Region {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nalgebra::DMatrix;
+
+    use super::*;
+    use crate::predict::DeviceMetrics;
+
+    fn offered(region: &mut Region, designs: &[(u8, f32, f32)]) {
+        let judged = Judged {
+            designs: designs.iter().map(|design| Architecture(vec![design.0])).collect(),
+            bases: DeviceMetrics::new(DMatrix::zeros(1, designs.len())),
+            accuracy: designs.iter().map(|design| design.1).collect(),
+        };
+        region.offer(&judged, &designs.iter().map(|design| design.2).collect::<Vec<f32>>());
+    }
+
+    fn kept(region: &Region) -> Vec<u8> {
+        region.best.iter().map(|elite| elite.design.0[0]).collect()
+    }
+
+    #[test]
+    fn a_region_keeps_the_most_accurate_within_its_limit_then_the_nearest() {
+        let mut region = Region {
+            log_limit: 2.0,
+            best: Vec::new(),
+        };
+        // Design, accuracy, bound of its logarithm. The second and fourth exceed the limit by 0.5 and 0.1.
+        let designs = [(0, 70.0, 1.0), (1, 90.0, 2.5), (2, 80.0, 2.0), (3, 95.0, 2.1)];
+        offered(&mut region, &designs);
+        assert_eq!(kept(&region), [2, 0, 3, 1]);
+        // Four at most: the farthest goes. One that is there already is not taken twice.
+        offered(&mut region, &[(4, 75.0, 0.5), (2, 80.0, 2.0)]);
+        assert_eq!(kept(&region), [2, 4, 0, 3]);
+        // In whatever order they come.
+        let mut other = Region {
+            log_limit: 2.0,
+            best: Vec::new(),
+        };
+        offered(&mut other, &[(4, 75.0, 0.5), designs[3], designs[2]]);
+        offered(&mut other, &[designs[1], designs[0]]);
+        assert_eq!(kept(&other), kept(&region));
+    }
+}

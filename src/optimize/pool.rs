@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 
 use super::elites::Elites;
 use super::train::Points;
-use crate::predict::{DeviceMetrics, Predictor};
+use crate::predict::Predictor;
 use crate::space::Architecture;
 
 /// Designs with what queries need to know about them.
@@ -241,6 +241,7 @@ fn draw(near: &[(usize, f32)], tolerance: f32, rng: &mut StdRng) -> Option<usize
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::predict::DeviceMetrics;
     use crate::seed::Seed;
 
     /// Three designs of 90, 89.9 and 80 %.

@@ -4,6 +4,10 @@ use burn::module::Module;
 use burn::optim::{AdamWConfig, GradientsParams};
 use burn::tensor::{Tensor, TensorData};
 
+use std::collections::HashSet;
+
+use super::elites::Elites;
+use super::pool::{Judged, Pool};
 use super::*;
 use crate::search::{Problem, RandomSearch, Searcher};
 
@@ -105,21 +109,35 @@ fn an_elite_pool_serves_where_the_space_cannot_be_listed() {
 }
 
 #[test]
-fn a_pool_keeps_its_answers_and_its_size() {
+fn a_pool_keeps_its_answers_its_elites_and_its_size() {
     let space = predictor().space.enumerable().unwrap();
     let designs: Vec<Architecture> = (0..100).map(|index| space.at(index * 100)).collect();
-    let mut pool = pool::Pool::of_designs(predictor(), designs, vec![0; 100]);
+    let mut pool = Pool::of_designs(predictor(), designs.clone(), vec![0; 100]);
+    let mut elites = Elites::new(predictor(), &predictor().bases(&predictor().encode(&designs)), Seed(1));
+    elites.offer(&pool.judged);
+    // Far fewer than the regions could keep: every one keeps four of them.
     pool.last_answer[10..30].fill(1);
-    let answers: Vec<Architecture> = pool.designs[10..30].to_vec();
+    let answers: Vec<Architecture> = pool.judged.designs[10..30].to_vec();
     // A skip from input to output, so that it is connected.
     let sample = space.at(32);
-    let pool = pool.refresh(predictor(), vec![sample.clone()], 1, 50, &mut Seed(1).stream("refresh"));
-    assert_eq!(pool.designs.len(), 100);
-    assert!(answers.iter().chain([&sample]).all(|one| pool.designs.contains(one)));
-    // Fifty of a hundred were replaced.
-    assert_eq!(
-        pool.designs.iter().filter(|one| space.index(one) % 100 == 0).count(),
-        50
-    );
-    assert!(pool.accuracy.windows(2).all(|pair| pair[0] >= pair[1]));
+    let mut rng = Seed(1).stream("refresh");
+    let pool = pool.refreshed(predictor(), &mut elites, vec![sample], 1, 1000, &mut rng);
+    let kept: HashSet<&Architecture> = pool.judged.designs.iter().collect();
+    assert_eq!(kept.len(), pool.judged.designs.len());
+    assert!(answers.iter().all(|one| kept.contains(one)));
+    assert!(elites.designs().is_subset(&kept));
+    // Better ones than any of the hundred were found.
+    assert!(pool.judged.accuracy.windows(2).all(|pair| pair[0] >= pair[1]));
+    assert!(!designs.contains(&pool.judged.designs[0]));
+    // Known of a design is what the predictor says, wherever it comes from.
+    let again = Judged::of(predictor(), pool.judged.designs.clone());
+    let close = |a: &f32, b: &f32| (a - b).abs() <= 1e-4 * a.abs().max(1.0);
+    assert!(pool.judged.accuracy.iter().zip(&again.accuracy).all(|(a, b)| close(a, b)));
+    let (before, after) = (pool.judged.bases.latency(), again.bases.latency());
+    assert!(before.iter().zip(after.iter()).all(|(a, b)| close(a, b)));
+    // Where there is less room, elites come first, then what was an answer last.
+    let elite: HashSet<Architecture> = elites.designs().into_iter().cloned().collect();
+    let pool = pool.refreshed(predictor(), &mut elites, Vec::new(), 2, elite.len() + 5, &mut rng);
+    assert_eq!(pool.judged.designs.len(), elite.len() + 5);
+    assert!(elites.designs().is_subset(&pool.judged.designs.iter().collect()));
 }

@@ -84,6 +84,21 @@ impl OnceForAll {
         inactive
     }
 
+    /// Whether the gene behind these first genes is that of a block that does not run.
+    pub(super) fn is_next_inactive(&self, before: &[u8]) -> bool {
+        let Some(block_genes) = before.len().checked_sub(ELASTIC_STAGES) else {
+            return false;
+        };
+        let mut position = block_genes / 2;
+        for (stage, &depth) in self.skeleton.stages.iter().zip(&before[..ELASTIC_STAGES]) {
+            if position < stage.blocks {
+                return position >= DEPTHS[usize::from(depth)] as usize;
+            }
+            position -= stage.blocks;
+        }
+        false
+    }
+
     /// A copy with random choices for blocks that do not run, so that a stage that grows does not grow by the same block always.
     pub(super) fn with_drawn_inactive_genes(&self, architecture: &Architecture, rng: &mut StdRng) -> Architecture {
         let mut drawn = architecture.clone();

@@ -15,6 +15,8 @@ mod names;
 mod parse;
 mod skeleton;
 
+use std::ops::RangeInclusive;
+
 use rand::Rng;
 use rand::rngs::StdRng;
 
@@ -160,6 +162,16 @@ impl SearchSpace for OnceForAll {
         let inactive = self.inactive_genes(architecture);
         let genes = architecture.0.iter().zip(inactive);
         Architecture(genes.map(|(&gene, inactive)| if inactive { 0 } else { gene }).collect())
+    }
+
+    /// Which blocks run is known from the depths, which come first.
+    fn canonical_choices(&self, before: &[u8]) -> RangeInclusive<u8> {
+        let choices = self.choices.get(before.len()).copied().unwrap_or(1);
+        if self.is_next_inactive(before) {
+            0..=0
+        } else {
+            0..=choices - 1
+        }
     }
 
     fn active_genes(&self, architecture: &Architecture) -> Vec<bool> {
