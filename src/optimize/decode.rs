@@ -87,8 +87,8 @@ fn decode_part(
             })
             .collect();
         let before = integers(before.into_iter(), sources.len(), device);
-        let (next, logits) = policy.step(state.select(&sources, device), before);
-        let logits = logits.narrow(1, offset, usize::from(choice_count));
+        state = policy.step(state.select(&sources, device), before);
+        let logits = policy.logits(&state, offset..offset + usize::from(choice_count));
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         let mut row = 0;
         for search in &mut searches {
@@ -96,7 +96,6 @@ fn decode_part(
                 space.canonical_choices(genes)
             });
         }
-        state = next;
         offset += usize::from(choice_count);
     }
     searches.into_iter().map(Search::designs).collect()

@@ -14,6 +14,7 @@ pub mod net;
 mod pool;
 mod propose;
 pub mod query;
+mod refine;
 mod request;
 mod start;
 #[cfg(test)]
@@ -37,8 +38,8 @@ use crate::seed::Seed;
 use crate::space::{self, Architecture, SearchSpace};
 use crate::training::{fits, load_module, module_bytes};
 use net::{Policy, PolicySizes};
-use propose::Candidates;
 use query::{MetricQuery, QueryShape};
+use refine::{Refinement, refined};
 
 pub use config::OptimizerConfig;
 pub(crate) use propose::FEASIBILITY_TOLERANCE;
@@ -147,20 +148,12 @@ impl Optimizer {
         seed: Seed,
     ) -> Vec<Proposals> {
         let designs = self.decode(predictor, queries, seed);
-        let answers: Vec<Option<Proposals>> = designs
-            .into_par_iter()
-            .zip(evaluators)
-            .zip(queries)
-            .enumerate()
-            .map(|(index, ((designs, evaluator), (_, request)))| {
-                let mut rng = seed.child("refine", index).stream("neighbours");
-                let mut candidates = Candidates::new(evaluator, self.space, request);
-                candidates.start(designs, &mut rng);
-                candidates.refine(request.refinement, &mut rng);
-                candidates.proposals()
-            })
-            .collect();
-        answers.into_iter().flatten().collect()
+        let queries = designs.into_iter().zip(evaluators).zip(queries).enumerate();
+        let refinements = queries.map(|(index, ((designs, evaluator), (_, request)))| {
+            let rng = seed.child("refine", index).stream("neighbours");
+            Refinement::new(evaluator, request, designs, rng)
+        });
+        refined(predictor, refinements.collect()).into_iter().flatten().collect()
     }
 
     /// Designs from the policy alone, not verified: for each query its first choice, then samples.

@@ -3,7 +3,7 @@
 //! A small perceptron reads the query; a gated recurrent unit (Cho et al. 2014) then writes the genes, each given the ones
 //! before it. So a design is chosen as a whole, which independent choices per gene cannot do.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use burn::module::{Module, Param, ParamId};
 use burn::nn::Linear;
@@ -110,9 +110,8 @@ impl Policy {
         }
     }
 
-    /// Takes in the genes before, as rows of the gene table (0 for none); returns the state after them and the logits of
-    /// all choices, `[rows, choices]`, of which only those of the gene in turn mean anything.
-    pub fn step(&self, state: State, before: Tensor<1, Int>) -> (State, Tensor<2>) {
+    /// Takes in the genes before, as rows of the gene table (0 for none); returns the state after them.
+    pub fn step(&self, state: State, before: Tensor<1, Int>) -> State {
         let State { hidden, context } = state;
         let width = hidden.dims()[1];
         let inputs = self.genes.val().select(0, before) + context.clone();
@@ -122,8 +121,17 @@ impl Policy {
         let update = gates.narrow(1, width, width);
         let candidate = tanh(inputs.narrow(1, 2 * width, width) + reset * recurrent.narrow(1, 2 * width, width));
         let hidden = candidate.clone() + update * (hidden - candidate);
-        let logits = self.output.forward(hidden.clone());
-        (State { hidden, context }, logits)
+        State { hidden, context }
+    }
+
+    /// The logits of the choices in this range of all genes' choices, `[rows, range]`: those of the gene in turn.
+    pub fn logits(&self, state: &State, choices: Range<usize>) -> Tensor<2> {
+        let (start, count) = (choices.start, choices.len());
+        let logits = state.hidden.clone().matmul(self.output.weight.val().narrow(1, start, count));
+        match &self.output.bias {
+            Some(bias) => logits + bias.val().narrow(0, start, count).unsqueeze(),
+            None => logits,
+        }
     }
 
     /// Mean negative log-likelihood of one design per query, each in the form that the space's canonical choices allow: choices
@@ -143,8 +151,8 @@ impl Policy {
         let mut offset = 0;
         for (position, &count) in space.choices().iter().enumerate() {
             let count = usize::from(count);
-            let (next, logits) = self.step(state, before);
-            let mut logits = logits.narrow(1, offset, count);
+            state = self.step(state, before);
+            let mut logits = self.logits(&state, offset..offset + count);
             if let Some(mask) = mask(designs, position, count, space) {
                 logits = logits + Tensor::from_data(TensorData::new(mask, [rows, count]), device);
             }
@@ -156,7 +164,6 @@ impl Policy {
                 None => chosen,
             });
             before = integers(genes().map(|gene| 1 + offset + gene), rows, device);
-            state = next;
             offset += count;
         }
         match likelihood {

@@ -1,30 +1,20 @@
-//! From candidates to proposals: improve on them one gene at a time, then choose good ones that differ.
+//! From candidates to proposals: judge them, then choose good ones that differ.
 
 use std::collections::HashSet;
 
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
+use nalgebra::DMatrix;
 
 use super::Request;
 use super::verify::{Judged, PredictorEvaluator, Proposals};
 use crate::error::Result;
-use crate::predict::{DeviceModel, Predictor, Table};
+use crate::predict::{Accuracy, DeviceMetrics, DeviceModel, Predictor, Table};
 use crate::search::{Evaluation, Limits, Outcome};
 use crate::space::{Architecture, SearchSpace};
 
 /// Genes that matter in which proposals differ from each other, as long as there are enough such designs.
 pub(super) const GENES_APART: usize = 2;
-/// Parts of the refinement that the neighbours of one design may take at most, so that spaces with many genes look around
-/// more than one design.
-const MAX_PART: usize = 4;
 /// Probability that the closest design may lack beyond the nearest one, if it is better for it.
 pub(crate) const FEASIBILITY_TOLERANCE: f64 = 0.1;
-/// Designs whose neighbours are looked at without finding anything better than the best, after which refinement ends; one
-/// more for every design wanted.
-const PATIENCE: usize = 3;
-
-/// Designs drawn where there is nothing to start from.
-const DRAWS: usize = 64;
 
 /// Designs that were judged for one request.
 pub(super) struct Candidates<'a> {
@@ -40,8 +30,6 @@ struct Candidate {
     judged: Judged,
     /// Violation of the limits, then cost; the smaller the better.
     merit: [f64; 2],
-    /// Whether its neighbours were looked at.
-    expanded: bool,
 }
 
 impl<'a> Candidates<'a> {
@@ -59,39 +47,58 @@ impl<'a> Candidates<'a> {
         }
     }
 
-    /// Judges the designs to start from; if none of them may be proposed, some that are drawn at random.
-    pub(super) fn start(&mut self, designs: Vec<Architecture>, rng: &mut StdRng) {
-        if self.add(designs) == 0 {
-            self.add((0..DRAWS).map(|_| self.space.sample(rng)).collect());
-        }
-    }
-
-    /// Judges those designs that may be proposed and were not judged before; returns their number.
-    pub(super) fn add(&mut self, designs: Vec<Architecture>) -> usize {
+    /// Those designs that may be proposed and were not asked for before, in the form that searches look at.
+    pub(super) fn fresh(&mut self, designs: Vec<Architecture>) -> Vec<Architecture> {
         let designs = designs.into_iter().map(|design| self.space.searched_form(design));
         let mut designs: Vec<Architecture> = designs.collect();
         designs.retain(|design| self.request.admits(self.space, design) && self.seen.insert(design.clone()));
+        designs
+    }
+
+    /// Judges fresh designs.
+    pub(super) fn judge(&mut self, designs: Vec<Architecture>) {
         let judged = self.evaluator.judge(&designs, &self.request.limits);
-        let count = designs.len();
         for (architecture, judged) in designs.into_iter().zip(judged) {
             self.push(architecture, judged);
         }
-        count
+    }
+
+    /// As [`Candidates::judge`], of designs that were encoded: at these positions of the bases and accuracies.
+    pub(super) fn judge_among(
+        &mut self,
+        designs: Vec<Architecture>,
+        positions: &[usize],
+        bases: &DeviceMetrics<DMatrix<f32>>,
+        accuracies: &[Accuracy],
+    ) {
+        let limits = &self.request.limits;
+        let judged = self.evaluator.judge_among(&designs, positions, bases, accuracies, limits);
+        for (architecture, judged) in designs.into_iter().zip(judged) {
+            self.push(architecture, judged);
+        }
+    }
+
+    /// The best designs judged, the best first.
+    pub(super) fn best(&self, count: usize) -> Vec<Architecture> {
+        let mut order: Vec<&Candidate> = self.found.iter().collect();
+        order.sort_by(|a, b| compare(&a.merit, &b.merit));
+        order.truncate(count);
+        order.into_iter().map(|one| one.architecture.clone()).collect()
     }
 
     /// Goes from the design that misses the computed limits least, if none holds them, to the neighbour that misses them less
-    /// again and again, as long as there is one, and judges the designs on the way. The policy knows nothing of these limits,
-    /// so its samples may be far from them.
-    fn repair(&mut self) {
+    /// again and again, as long as there is one; gives the designs on the way. The policy knows nothing of these limits, so its
+    /// samples may be far from them.
+    pub(super) fn repairs(&mut self) -> Vec<Architecture> {
         let evaluator = self.evaluator;
         let Some(limits) = self.request.limits.computed() else {
-            return;
+            return Vec::new();
         };
         let miss = |design: &Architecture| limits.violation(&Evaluation::certain(evaluator.computed(design), &limits));
         let nearer = |a: &(f64, Architecture), b: &(f64, Architecture)| a.0.total_cmp(&b.0);
         let found = self.found.iter().map(|one| one.architecture.clone());
         let Some(mut at) = found.map(|one| (miss(&one), one)).min_by(nearer) else {
-            return;
+            return Vec::new();
         };
         let mut steps = Vec::new();
         while at.0 > 0.0 {
@@ -103,38 +110,7 @@ impl<'a> Candidates<'a> {
             }
             steps.push(at.1.clone());
         }
-        self.add(steps);
-    }
-
-    /// Looks at neighbours of the best designs, one gene away, with at most `budget` evaluations: always at those of the
-    /// best design whose neighbours were not looked at yet, until several in a row led to nothing better.
-    pub(super) fn refine(&mut self, mut budget: usize, rng: &mut StdRng) {
-        if budget > 0 {
-            self.repair();
-        }
-        let part = budget.div_ceil(MAX_PART);
-        let patience = PATIENCE + self.request.count;
-        let mut in_vain = 0;
-        while budget > 0 && in_vain < patience {
-            let better = |a: &&mut Candidate, b: &&mut Candidate| compare(&a.merit, &b.merit);
-            let Some(next) = self.found.iter_mut().filter(|one| !one.expanded).min_by(better) else {
-                break;
-            };
-            next.expanded = true;
-            let mut neighbours = self.space.neighbours(&next.architecture);
-            neighbours.retain(|one| !self.seen.contains(one));
-            if neighbours.len() > part.min(budget) {
-                neighbours.shuffle(rng);
-                neighbours.truncate(part.min(budget));
-            }
-            let before = self.best();
-            budget -= self.add(neighbours);
-            in_vain = if compare(&self.best(), &before).is_lt() {
-                0
-            } else {
-                in_vain + 1
-            };
-        }
+        self.fresh(steps)
     }
 
     /// Takes a design that was judged elsewhere; returns its index.
@@ -143,7 +119,6 @@ impl<'a> Candidates<'a> {
             architecture,
             merit: merit(&judged, self.request),
             judged,
-            expanded: false,
         });
         self.found.len() - 1
     }
@@ -165,11 +140,6 @@ impl<'a> Candidates<'a> {
                 .map(|one| self.evaluator.proposal(one.architecture.clone(), &one.judged))
                 .collect(),
         )
-    }
-
-    fn best(&self) -> [f64; 2] {
-        let merits = self.found.iter().map(|one| one.merit);
-        merits.min_by(compare).unwrap_or([f64::INFINITY; 2])
     }
 
     /// The best designs that differ; `None` if nothing was judged.
@@ -306,7 +276,8 @@ pub fn searched(
 ) -> Option<Proposals> {
     let mut candidates = Candidates::new(evaluator, space, request);
     let found = outcome.answer.candidate().into_iter().chain(&outcome.front);
-    candidates.add(found.map(|one| one.architecture.clone()).collect());
+    let found = candidates.fresh(found.map(|one| one.architecture.clone()).collect());
+    candidates.judge(found);
     candidates.proposals()
 }
 

@@ -1,7 +1,7 @@
 //! One part of the optimizer alone: what its policy writes and what refinement adds, each without the other and without a
 //! look at the whole space, so that it can be said what each of them is worth.
 
-use super::propose::Candidates;
+use super::refine::{Refinement, refined};
 use super::{Optimizer, PredictorEvaluator, Proposals, Request, nothing_proposed};
 use crate::error::Result;
 use crate::predict::{DeviceModel, Predictor};
@@ -40,10 +40,9 @@ impl Optimizer {
                 (0..=request.samples).map(|_| self.space.sample(&mut rng)).collect()
             }
         };
-        let mut candidates = Candidates::new(evaluator, self.space, request);
-        let mut rng = seed.child("refine", 0).stream("neighbours");
-        candidates.start(designs, &mut rng);
-        candidates.refine(request.refinement, &mut rng);
-        candidates.proposals().ok_or_else(nothing_proposed)
+        let rng = seed.child("refine", 0).stream("neighbours");
+        let refinement = Refinement::new(evaluator, request, designs, rng);
+        let mut proposals = refined(predictor, vec![refinement]);
+        proposals.pop().flatten().ok_or_else(nothing_proposed)
     }
 }

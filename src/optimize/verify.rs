@@ -169,6 +169,27 @@ impl<'a> PredictorEvaluator<'a> {
         self.judge_encoded(&self.predictor.bases(&encoded), accuracies, computed, limits)
     }
 
+    /// Judges architectures that were encoded: at these positions of the bases and accuracies.
+    pub(super) fn judge_among(
+        &self,
+        architectures: &[Architecture],
+        positions: &[usize],
+        bases: &DeviceMetrics<DMatrix<f32>>,
+        accuracies: &[Accuracy],
+        limits: &Limits,
+    ) -> Vec<Judged> {
+        let needed = self.needs_computed(limits);
+        let computed = architectures
+            .iter()
+            .map(|one| if needed { self.computed(one) } else { PerMetric::new() });
+        self.judge_encoded(
+            &bases.map(|_, basis| basis.select_columns(positions)),
+            positions.iter().map(|&position| accuracies[position]).collect(),
+            computed,
+            limits,
+        )
+    }
+
     /// Judges some architectures of an enumerable space, by their positions.
     pub(super) fn judge_positions(&self, table: &Table, positions: &[usize], limits: &Limits) -> Vec<Judged> {
         let computed = self.needs_computed(limits).then(|| self.computed_table(table));

@@ -71,8 +71,9 @@ fn a_resumed_training_ends_like_an_uninterrupted_one() {
         let state = one
             .policy
             .read(Tensor::from_data(TensorData::new(query, shape), &compute()));
-        let (_, logits) = one.policy.step(state, net::integers(std::iter::once(0), 1, &compute()));
-        logits.into_data().iter::<f32>().collect()
+        let state = one.policy.step(state, net::integers(std::iter::once(0), 1, &compute()));
+        let choices = predictor().space.choices().iter().map(|&choices| usize::from(choices)).sum();
+        one.policy.logits(&state, 0..choices).into_data().iter::<f32>().collect()
     };
     assert_eq!(reaction(&straight), reaction(&resumed));
 }
