@@ -10,10 +10,10 @@ use crate::driver::edgefit;
 use crate::trained::{adapted, architectures, trained};
 
 /// Path of a value, such as `rows[].device`, to its type.
-type Schema = BTreeMap<String, String>;
+pub(crate) type Schema = BTreeMap<String, String>;
 
 /// The table in the section whose heading holds `name`.
-fn schema(name: &str) -> Schema {
+pub(crate) fn schema(name: &str) -> Schema {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/JSON.md");
     let text = std::fs::read_to_string(path).unwrap();
     let sections = text.split("\n#").skip(1);
@@ -53,6 +53,14 @@ fn is_of(value: &Value, kind: &str) -> bool {
                 compare(value, &schema("A summary"));
                 true
             }
+            "figures" => {
+                compare(value, &schema("Figures in a large space"));
+                true
+            }
+            "seen" => {
+                compare(value, &schema("Seen by the oracle"));
+                true
+            }
             _ => panic!("docs/JSON.md has a type `{kind}` that this test does not know"),
         },
     }
@@ -86,7 +94,7 @@ fn visit(value: &Value, path: String, schema: &Schema, seen: &mut BTreeSet<Strin
 
 /// Every value is documented, and everything documented is there.
 #[track_caller]
-fn compare(value: &Value, schema: &Schema) {
+pub(crate) fn compare(value: &Value, schema: &Schema) {
     let mut seen = BTreeSet::new();
     visit(value, String::new(), schema, &mut seen);
     let absent: Vec<&String> = schema.keys().filter(|key| !seen.contains(*key)).collect();

@@ -19,6 +19,7 @@ mod help_fixture;
 mod hostile;
 mod interrupt;
 mod json;
+mod large_space;
 mod layering;
 mod lost_work;
 mod measure;

@@ -2,6 +2,8 @@
 //! a long NSGA-II under the same predictor, and with a second predictor that the methods never see, if there is one.
 
 mod results;
+#[cfg(test)]
+mod tests;
 
 use std::time::Instant;
 

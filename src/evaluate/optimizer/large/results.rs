@@ -58,7 +58,6 @@ pub struct DesignScore {
     /// Whether that is as much as was asked for.
     pub feasible: bool,
     /// As the oracle sees it.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub oracle: Option<OracleScore>,
 }
 
@@ -146,7 +145,6 @@ pub struct LargeSpaceSummary {
     /// Mean wall time of one design, one after another, in microseconds; adaptation not included.
     pub microseconds_per_design: f64,
     /// Of the designs predicted to keep their limit, as the oracle sees them.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub oracle: Option<OracleSummary>,
 }
 
@@ -176,7 +174,6 @@ pub struct LargeSpaceReport {
     /// Identifies the checkpoint by the predictor in it.
     pub checkpoint: String,
     /// Identifies the predictor whose word counts for the truth.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub oracle: Option<String>,
     /// Number of probes.
     pub probes: usize,

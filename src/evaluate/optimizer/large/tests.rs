@@ -1,0 +1,118 @@
+//! The figures of made designs, worked by hand.
+
+use super::results::*;
+use super::*;
+use crate::dataset::Origin;
+use crate::evaluate::devices::ScoredDevice;
+use crate::evaluate::measured::limit_quantile;
+use crate::evaluate::predictor::ProbeChoice;
+use crate::predict::fit::FitOptions;
+
+fn scoring() -> OptimizerScoring {
+    OptimizerScoring {
+        devices: vec![0, 1],
+        probes: 10,
+        choice: ProbeChoice::Chosen,
+        limits: 2,
+        confidence: 0.9,
+        repeats: 1,
+        samples: 16,
+        budget: 20_000,
+        accuracy_labels: 0,
+        accuracy_training: FitOptions::default(),
+        with_predicted: false,
+        seed: Seed(1),
+    }
+}
+
+/// A design of this accuracy, feasible or not, that takes `latency` of a limit of 10 ms as the oracle sees it.
+fn design(accuracy: f64, feasible: bool, latency_ms: f64) -> DesignScore {
+    DesignScore {
+        architecture: "a".into(),
+        quantization: "fp32".into(),
+        accuracy,
+        latency_ms: 9.0,
+        feasible_probability: if feasible { 0.95 } else { 0.5 },
+        feasible,
+        oracle: Some(OracleScore::new(accuracy - 1.0, latency_ms, 10.0)),
+    }
+}
+
+fn row(device: &str, limit: usize, optimizer: DesignScore, nsga2: DesignScore) -> LargeSpaceRow {
+    LargeSpaceRow {
+        device: device.into(),
+        repeat: 0,
+        limit_ms: 10.0,
+        limit_quantile: limit_quantile(limit, 2),
+        policy: design(70.0, false, 9.0),
+        random_refined: design(60.0, true, 9.0),
+        design: optimizer,
+        nsga2,
+    }
+}
+
+fn report(rows: Vec<LargeSpaceRow>) -> LargeSpaceReport {
+    let device = |id: &str| ScoredDevice {
+        id: id.into(),
+        unit: id.into(),
+        origin: Origin::Measured,
+        duplicate_of: None,
+        counted: true,
+    };
+    let batch = Batch {
+        designs: 1000,
+        microseconds_per_design: 500.0,
+    };
+    // Four rows: 4 ms in all make 1,000 us for a design of the optimizer, 400 ms 100,000 us for one of NSGA-II.
+    let seconds = [0.004, 0.001, 0.003, 0.4];
+    LargeSpaceReport::new("id", None, &scoring(), vec![device("a"), device("b")], rows, seconds, batch)
+}
+
+#[test]
+fn gaps_are_over_the_limits_that_both_keep() {
+    let report = report(vec![
+        // Behind by 0.5, ahead by 0.1; behind by 1.2; a limit that only NSGA-II keeps.
+        row("a", 0, design(74.5, true, 9.0), design(75.0, true, 9.0)),
+        row("a", 1, design(78.1, true, 12.0), design(78.0, true, 9.0)),
+        row("b", 0, design(70.0, true, 9.0), design(71.2, true, 9.0)),
+        row("b", 1, design(90.0, false, 15.0), design(72.0, true, 9.0)),
+    ]);
+    let close = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found} {expected}");
+    let summary = &report.summary;
+    // Device a: (0.5 - 0.1) / 2 = 0.2; device b: 1.2. The median of -0.1, 0.5 and 1.2.
+    close(summary.mean_gap, 0.7);
+    close(summary.median_gap, 0.5);
+    assert!(summary.mean_gap_low <= 0.7 && 0.7 <= summary.mean_gap_high);
+    // (0.5 + 1.2) / 2 at the first limit, device a alone at the second.
+    close(summary.gap_by_limit[0].unwrap(), 0.85);
+    close(summary.gap_by_limit[1].unwrap(), -0.1);
+    // One of two limits of one of two devices.
+    close(summary.missed, 0.25);
+    close(summary.found_more, 0.0);
+    // Of the designs that are predicted to keep their limit, one of two of device a is above it, by a fifth.
+    let oracle = summary.oracle.as_ref().unwrap();
+    close(oracle.violation_rate, 0.25);
+    close(oracle.mean_overshoot, 0.2);
+    // a: (73.5 + 77.1) / 2 = 75.3; b: 69.
+    close(oracle.mean_accuracy, 72.15);
+    close(summary.microseconds_per_design, 1_000.0);
+    close(report.times_faster, 100.0);
+    close(report.times_faster_in_batch, 200.0);
+    // The reference is no way behind itself.
+    close(report.nsga2.mean_gap, 0.0);
+    close(report.random_refined.mean_gap, ((15.0 + 18.0) / 2.0 + (11.2 + 12.0) / 2.0) / 2.0);
+    // A method that keeps no limit has no gap.
+    assert!(report.policy.mean_gap.is_nan() && report.policy.oracle.is_none());
+    assert_eq!(report.policy.gap_by_limit, [None, None]);
+    close(report.policy.missed, 1.0);
+}
+
+#[test]
+fn a_limit_that_only_the_optimizer_keeps_is_found_more() {
+    let report = report(vec![
+        row("a", 0, design(70.0, true, 9.0), design(80.0, false, 9.0)),
+        row("b", 0, design(70.0, true, 9.0), design(70.0, true, 9.0)),
+    ]);
+    assert_eq!((report.summary.found_more, report.summary.missed), (0.5, 0.0));
+    assert_eq!(report.summary.mean_gap, 0.0);
+}
