@@ -53,7 +53,7 @@ impl Default for OptimizerConfig {
             weight_decay: 1e-4,
             gradient_norm: 1.0,
             tolerance: 0.2,
-            pool: 8192,
+            pool: 4096,
         }
     }
 }

@@ -167,6 +167,9 @@ impl Region {
                 above: (upper - self.log_limit).max(0.0),
                 accuracy,
             };
+            if self.best.len() == KEPT && self.best.last().is_some_and(|last| last.merit.compare(&merit).is_lt()) {
+                continue;
+            }
             let design = &judged.designs[index];
             let before = |elite: &Elite| elite.merit.compare(&merit).then_with(|| elite.design.cmp(design));
             let place = self.best.partition_point(|elite| before(elite).is_lt());

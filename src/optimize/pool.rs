@@ -45,7 +45,7 @@ const MAX_NEAR: usize = 64;
 const GENERATIONS: usize = 4;
 const FIRST_GENERATIONS: usize = 48;
 /// Part of the pool that children of one generation, and samples of the policy, are at most.
-const RENEWED: usize = 8;
+const RENEWED: usize = 4;
 
 impl Judged {
     /// Encodes designs, by far the longest part of a refresh.

@@ -34,7 +34,7 @@ impl Default for Request {
             objective: Objective::default(),
             count: 1,
             samples: 16,
-            refinement: 200,
+            refinement: 64,
             degenerate: false,
         }
     }
@@ -68,7 +68,7 @@ impl Request {
                 "refinement",
                 self.refinement,
                 0..=MAX_REFINEMENT,
-                "200 designs are usual.",
+                "64 designs are usual.",
             ),
         ];
         match counts.into_iter().find(|(_, count, range, _)| !range.contains(count)) {
