@@ -108,7 +108,10 @@ fn large_space(args: &OptimizerArgs, global: &Global) -> Result<LargeSpaceReport
     let read = args.choices.read(global)?;
     let scoring = args.choices.scoring(&read, LARGE_BUDGET, global)?;
     let compute = global.backend.device()?;
-    let oracle = args.oracle.as_ref().map(|oracle| Checkpoint::resolve(oracle)?.predictor(&compute));
+    let oracle = args
+        .oracle
+        .as_ref()
+        .map(|oracle| Checkpoint::resolve(oracle)?.predictor(&compute));
     let oracle = oracle.transpose()?;
     let task = learned_task(&read.predictor, &read.dataset)?;
     score_large_space(

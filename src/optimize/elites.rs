@@ -65,7 +65,9 @@ struct Merit {
 
 impl Merit {
     fn compare(&self, other: &Merit) -> Ordering {
-        self.above.total_cmp(&other.above).then(other.accuracy.total_cmp(&self.accuracy))
+        self.above
+            .total_cmp(&other.above)
+            .then(other.accuracy.total_cmp(&self.accuracy))
     }
 }
 
@@ -91,7 +93,9 @@ impl Elites {
         };
         let metrics: Vec<Metric> = predictor.metrics.metrics().collect();
         let share = DEVICES.div_ceil(metrics.len());
-        let pairs = metrics.into_iter().flat_map(|metric| (0..share).map(move |index| (metric, index)));
+        let pairs = metrics
+            .into_iter()
+            .flat_map(|metric| (0..share).map(move |index| (metric, index)));
         Elites {
             devices: pairs.filter_map(|(metric, index)| drawn(metric, index)).collect(),
         }
@@ -100,7 +104,9 @@ impl Elites {
     /// Puts designs to all regions.
     pub(super) fn offer(&mut self, judged: &Judged) {
         self.devices.par_iter_mut().for_each(|device| {
-            let Some(basis) = judged.bases.get(device.metric) else { return };
+            let Some(basis) = judged.bases.get(device.metric) else {
+                return;
+            };
             let upper = device.drawn.bounds(basis).upper;
             for region in &mut device.regions {
                 region.offer(judged, &upper);
@@ -125,7 +131,9 @@ impl Elites {
             if children.len() >= count {
                 break;
             }
-            let Some((mother, father)) = self.parents(rng) else { break };
+            let Some((mother, father)) = self.parents(rng) else {
+                break;
+            };
             let child = space.mutate(&space.crossover(mother, father, rng), rate, rng);
             let child = space.searched_form(child);
             if space.output_depends_on_input(&child) && seen.insert(child.clone()) {
@@ -138,7 +146,9 @@ impl Elites {
     /// All elites.
     pub(super) fn designs(&self) -> HashSet<&Architecture> {
         let regions = self.devices.iter().flat_map(|device| &device.regions);
-        regions.flat_map(|region| region.best.iter().map(|elite| &elite.design)).collect()
+        regions
+            .flat_map(|region| region.best.iter().map(|elite| &elite.design))
+            .collect()
     }
 
     /// A random elite of a random region, and one of the same region or of a near one.
@@ -148,7 +158,11 @@ impl Elites {
         let near: f64 = rng.random();
         let other = if near < NEXT_LIMIT {
             let last = device.regions.len() - 1;
-            let next = if rng.random() { limit + 1 } else { limit.saturating_sub(1) };
+            let next = if rng.random() {
+                limit + 1
+            } else {
+                limit.saturating_sub(1)
+            };
             &device.regions[next.min(last)]
         } else if near < NEXT_LIMIT + OTHER_DEVICE {
             self.devices.choose(rng)?.regions.get(limit)?

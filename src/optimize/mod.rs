@@ -153,7 +153,10 @@ impl Optimizer {
             let rng = seed.child("refine", index).stream("neighbours");
             Refinement::new(evaluator, request, designs, rng)
         });
-        refined(predictor, refinements.collect()).into_iter().flatten().collect()
+        refined(predictor, refinements.collect())
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Designs from the policy alone, not verified: for each query its first choice, then samples.
@@ -176,15 +179,7 @@ impl Optimizer {
             .map(|index| seed.child("samples", index).stream("decode"))
             .collect();
         let vectors = vectors.concat();
-        let mut designs = decode::decode(
-            &self.policy,
-            self.space,
-            &vectors,
-            width,
-            samples,
-            &rngs,
-            &self.compute,
-        );
+        let mut designs = decode::decode(&self.policy, self.space, &vectors, width, samples, &rngs, &self.compute);
         for (designs, (_, request)) in designs.iter_mut().zip(queries) {
             designs.truncate(1 + request.samples);
         }

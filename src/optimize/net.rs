@@ -127,7 +127,10 @@ impl Policy {
     /// The logits of the choices in this range of all genes' choices, `[rows, range]`: those of the gene in turn.
     pub fn logits(&self, state: &State, choices: Range<usize>) -> Tensor<2> {
         let (start, count) = (choices.start, choices.len());
-        let logits = state.hidden.clone().matmul(self.output.weight.val().narrow(1, start, count));
+        let logits = state
+            .hidden
+            .clone()
+            .matmul(self.output.weight.val().narrow(1, start, count));
         match &self.output.bias {
             Some(bias) => logits + bias.val().narrow(0, start, count).unsqueeze(),
             None => logits,
@@ -186,7 +189,9 @@ fn mask(designs: &[&[u8]], position: usize, count: usize, space: &dyn SearchSpac
     let choices = 0..count as u8;
     let of_row = |range: &RangeInclusive<u8>| {
         let range = range.clone();
-        choices.clone().map(move |choice| if range.contains(&choice) { 0.0 } else { IMPOSSIBLE })
+        choices
+            .clone()
+            .map(move |choice| if range.contains(&choice) { 0.0 } else { IMPOSSIBLE })
     };
     Some(ranges.iter().flat_map(of_row).collect())
 }
@@ -220,7 +225,11 @@ mod tests {
         // Without weights in the last layer every choice of a gene is as likely as any other.
         let output = Linear {
             weight: policy.output.weight.clone().map(|weight| weight.zeros_like()),
-            bias: policy.output.bias.clone().map(|bias| bias.map(|bias| bias.zeros_like())),
+            bias: policy
+                .output
+                .bias
+                .clone()
+                .map(|bias| bias.map(|bias| bias.zeros_like())),
         };
         let policy = Policy { output, ..policy };
         let loss = |designs: &[&[u8]]| -> f32 {

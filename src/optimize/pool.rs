@@ -62,7 +62,10 @@ impl Judged {
     /// Those at these positions, in this order.
     fn select(&self, positions: &[usize]) -> Judged {
         Judged {
-            designs: positions.iter().map(|&position| self.designs[position].clone()).collect(),
+            designs: positions
+                .iter()
+                .map(|&position| self.designs[position].clone())
+                .collect(),
             bases: self.bases.map(|_, basis| basis.select_columns(positions)),
             accuracy: positions.iter().map(|&position| self.accuracy[position]).collect(),
         }
@@ -250,7 +253,14 @@ mod tests {
         let bases = DeviceMetrics::new(DMatrix::zeros(1, 3));
         // Given in another order, to be sorted.
         let accuracy = vec![80.0, 90.0, 89.9];
-        let pool = Pool::of_judged(Judged { designs, bases, accuracy }, vec![0; 3]);
+        let pool = Pool::of_judged(
+            Judged {
+                designs,
+                bases,
+                accuracy,
+            },
+            vec![0; 3],
+        );
         assert_eq!(pool.judged.designs[0].0, [1]);
         pool
     }

@@ -72,7 +72,9 @@ impl<'a> Candidates<'a> {
         accuracies: &[Accuracy],
     ) {
         let limits = &self.request.limits;
-        let judged = self.evaluator.judge_among(&designs, positions, bases, accuracies, limits);
+        let judged = self
+            .evaluator
+            .judge_among(&designs, positions, bases, accuracies, limits);
         for (architecture, judged) in designs.into_iter().zip(judged) {
             self.push(architecture, judged);
         }
@@ -296,5 +298,8 @@ fn compare(a: &[f64; 2], b: &[f64; 2]) -> std::cmp::Ordering {
 fn distance(space: &dyn SearchSpace, a: &Architecture, b: &Architecture) -> usize {
     let active = space.active_genes(a).into_iter().zip(space.active_genes(b));
     let differ = a.0.iter().zip(&b.0).map(|(a, b)| a != b);
-    differ.zip(active).filter(|(differ, active)| *differ && active.0 && active.1).count()
+    differ
+        .zip(active)
+        .filter(|(differ, active)| *differ && active.0 && active.1)
+        .count()
 }

@@ -118,7 +118,10 @@ pub(super) fn refined(predictor: &Predictor, mut queries: Vec<Refinement>) -> Ve
             part.par_iter_mut().for_each(Refinement::advance);
         }
     }
-    queries.into_par_iter().map(|query| query.candidates.proposals()).collect()
+    queries
+        .into_par_iter()
+        .map(|query| query.candidates.proposals())
+        .collect()
 }
 
 /// Judges what the queries wait for.

@@ -211,7 +211,11 @@ impl<'a> Training<'a> {
         if let Some(pool) = &self.pool {
             let batches = (0..ANCHOR_STEPS).map(|step| self.batch(pool, self.seed.child("anchors", step)));
             let positions: BTreeSet<usize> = batches.flat_map(|batch| batch.answers).collect();
-            answers.extend(positions.into_iter().map(|position| pool.judged.designs[position].clone()));
+            answers.extend(
+                positions
+                    .into_iter()
+                    .map(|position| pool.judged.designs[position].clone()),
+            );
         }
         answers.shuffle(&mut self.seed.stream("anchor-answers"));
         answers.truncate((self.config.anchors as f64 * ANSWERS_AMONG_ANCHORS) as usize);

@@ -24,11 +24,17 @@ task = "simulated-cifar100"
 architectures = 400
 noise-percent = 0.3
 "#;
-const PREDICTOR: &str = "[towers]\nmembers = 1\nhidden = 32\nepochs = 15\n[accuracy]\nmembers = 1\nhidden = 32\nepochs = 30\n";
-const OPTIMIZER: &str = "steps = 150\nstate = 32\nhidden = 48\ndevices-per-step = 4\nqueries-per-device = 16\npool = 1024\n";
+const PREDICTOR: &str =
+    "[towers]\nmembers = 1\nhidden = 32\nepochs = 15\n[accuracy]\nmembers = 1\nhidden = 32\nepochs = 30\n";
+const OPTIMIZER: &str =
+    "steps = 150\nstate = 32\nhidden = 48\ndevices-per-step = 4\nqueries-per-device = 16\npool = 1024\n";
 
 fn write(folder: &Path) {
-    for (name, text) in [("fleet.toml", FLEET), ("predictor.toml", PREDICTOR), ("optimizer.toml", OPTIMIZER)] {
+    for (name, text) in [
+        ("fleet.toml", FLEET),
+        ("predictor.toml", PREDICTOR),
+        ("optimizer.toml", OPTIMIZER),
+    ] {
         fs::write(folder.join(name), text).unwrap();
     }
     for line in [
@@ -56,7 +62,11 @@ fn designs_are_compared_with_a_search_where_no_table_holds_them_all() {
     for row in rows {
         assert_eq!(row["device"], "raspi4");
         for design in [row, &row["policy"], &row["random_refined"], &row["nsga2"]] {
-            assert_eq!(design["feasible"], number(&design["feasible_probability"]) >= 0.9, "{design}");
+            assert_eq!(
+                design["feasible"],
+                number(&design["feasible_probability"]) >= 0.9,
+                "{design}"
+            );
         }
         // The same designs are refined: nothing is lost.
         if row["policy"]["feasible"] == true {

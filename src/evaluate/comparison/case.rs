@@ -6,8 +6,8 @@ use std::time::Instant;
 use nalgebra::DMatrix;
 use rand::seq::SliceRandom;
 
-use super::super::per_device;
 use super::super::measured::Limit;
+use super::super::per_device;
 use super::super::truth::Truth;
 use crate::error::Result;
 use crate::metric::Metric;

@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 
 use super::counts;
 use super::devices::{ScoredDevice, scored_devices};
+use super::measured::Limit;
 use super::predictor::ProbeChoice;
 pub use super::truth::TrueFront;
-use super::measured::Limit;
 use super::truth::Truth;
 use crate::dataset::{Dataset, Origin, Task};
 use crate::error::{Error, Result};

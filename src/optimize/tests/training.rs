@@ -72,8 +72,17 @@ fn a_resumed_training_ends_like_an_uninterrupted_one() {
             .policy
             .read(Tensor::from_data(TensorData::new(query, shape), &compute()));
         let state = one.policy.step(state, net::integers(std::iter::once(0), 1, &compute()));
-        let choices = predictor().space.choices().iter().map(|&choices| usize::from(choices)).sum();
-        one.policy.logits(&state, 0..choices).into_data().iter::<f32>().collect()
+        let choices = predictor()
+            .space
+            .choices()
+            .iter()
+            .map(|&choices| usize::from(choices))
+            .sum();
+        one.policy
+            .logits(&state, 0..choices)
+            .into_data()
+            .iter::<f32>()
+            .collect()
     };
     assert_eq!(reaction(&straight), reaction(&resumed));
 }
@@ -133,7 +142,13 @@ fn a_pool_keeps_its_answers_its_elites_and_its_size() {
     // Known of a design is what the predictor says, wherever it comes from.
     let again = Judged::of(predictor(), pool.judged.designs.clone());
     let close = |a: &f32, b: &f32| (a - b).abs() <= 1e-4 * a.abs().max(1.0);
-    assert!(pool.judged.accuracy.iter().zip(&again.accuracy).all(|(a, b)| close(a, b)));
+    assert!(
+        pool.judged
+            .accuracy
+            .iter()
+            .zip(&again.accuracy)
+            .all(|(a, b)| close(a, b))
+    );
     let (before, after) = (pool.judged.bases.latency(), again.bases.latency());
     assert!(before.iter().zip(after.iter()).all(|(a, b)| close(a, b)));
     // Where there is less room, elites come first, then what was an answer last.

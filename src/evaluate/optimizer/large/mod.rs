@@ -87,7 +87,15 @@ pub fn score_large_space(
     }
     let batch = scored.batch(&models, batch)?;
     progress.finish();
-    Ok(LargeSpaceReport::new(&scored.predictor.id, oracle, scoring, devices, rows, seconds, batch))
+    Ok(LargeSpaceReport::new(
+        &scored.predictor.id,
+        oracle,
+        scoring,
+        devices,
+        rows,
+        seconds,
+        batch,
+    ))
 }
 
 impl Scored<'_> {
@@ -101,7 +109,9 @@ impl Scored<'_> {
         let (predictor, scoring) = (self.predictor, self.scoring);
         let seed = (scoring.seed).child(&format!("designs/{}", measured.device.id), repeat);
         let probes = measured.probes(predictor, scoring.choice, scoring.probes, seed);
-        let oracle = self.oracle.map(|oracle| known_to(oracle, predictor, &measured.device.id));
+        let oracle = self
+            .oracle
+            .map(|oracle| known_to(oracle, predictor, &measured.device.id));
         Ok(Case {
             scored: self,
             model: predictor.adapt_with(&measured.device, &probes, &AdaptOptions::measured_before(seed))?,
@@ -122,7 +132,9 @@ impl Scored<'_> {
         asked.truncate(designs);
         let queries: Vec<(&DeviceModel, &Request)> = asked.iter().map(|(model, request)| (*model, request)).collect();
         let started = Instant::now();
-        let proposals = self.optimizer.propose_batch(self.predictor, &queries, self.scoring.seed)?;
+        let proposals = self
+            .optimizer
+            .propose_batch(self.predictor, &queries, self.scoring.seed)?;
         Ok(Batch {
             designs: proposals.len(),
             microseconds_per_design: 1e6 * started.elapsed().as_secs_f64() / proposals.len().max(1) as f64,
@@ -200,8 +212,17 @@ impl Case<'_> {
         };
         let evaluator = PredictorEvaluator::new(oracle, model)?;
         let evaluations = evaluator.evaluate(std::slice::from_ref(architecture), &Limits::none())?;
-        let value = |metric| evaluations.first().and_then(|one| one.value(metric)).unwrap_or(f64::NAN);
-        Ok(Some(OracleScore::new(value(Metric::Accuracy), value(Metric::Latency), limit.ms)))
+        let value = |metric| {
+            evaluations
+                .first()
+                .and_then(|one| one.value(metric))
+                .unwrap_or(f64::NAN)
+        };
+        Ok(Some(OracleScore::new(
+            value(Metric::Accuracy),
+            value(Metric::Latency),
+            limit.ms,
+        )))
     }
 }
 

@@ -24,12 +24,7 @@ pub enum Method {
 
 impl Method {
     /// Every way.
-    pub const ALL: [Method; 4] = [
-        Method::Optimizer,
-        Method::Policy,
-        Method::RandomRefined,
-        Method::Nsga2,
-    ];
+    pub const ALL: [Method; 4] = [Method::Optimizer, Method::Policy, Method::RandomRefined, Method::Nsga2];
 
     /// Its name in tables.
     pub fn label(self) -> &'static str {
@@ -256,7 +251,12 @@ fn groups(
     devices: &[ScoredDevice],
     of: &dyn Fn(&LargeSpaceRow) -> Option<f64>,
 ) -> Vec<Vec<f64>> {
-    let of_device = |device: &ScoredDevice| rows.iter().filter(|row| row.device == device.id).filter_map(of).collect();
+    let of_device = |device: &ScoredDevice| {
+        rows.iter()
+            .filter(|row| row.device == device.id)
+            .filter_map(of)
+            .collect()
+    };
     let mut groups = by_unit(devices, devices.iter().map(of_device));
     groups.retain(|group| !group.is_empty());
     groups

@@ -65,7 +65,15 @@ fn report(rows: Vec<LargeSpaceRow>) -> LargeSpaceReport {
     };
     // Four rows: 4 ms in all make 1,000 us for a design of the optimizer, 400 ms 100,000 us for one of NSGA-II.
     let seconds = [0.004, 0.001, 0.003, 0.4];
-    LargeSpaceReport::new("id", None, &scoring(), vec![device("a"), device("b")], rows, seconds, batch)
+    LargeSpaceReport::new(
+        "id",
+        None,
+        &scoring(),
+        vec![device("a"), device("b")],
+        rows,
+        seconds,
+        batch,
+    )
 }
 
 #[test]
@@ -100,7 +108,10 @@ fn gaps_are_over_the_limits_that_both_keep() {
     close(report.times_faster_in_batch, 200.0);
     // The reference is no way behind itself.
     close(report.nsga2.mean_gap, 0.0);
-    close(report.random_refined.mean_gap, ((15.0 + 18.0) / 2.0 + (11.2 + 12.0) / 2.0) / 2.0);
+    close(
+        report.random_refined.mean_gap,
+        ((15.0 + 18.0) / 2.0 + (11.2 + 12.0) / 2.0) / 2.0,
+    );
     // A method that keeps no limit has no gap.
     assert!(report.policy.mean_gap.is_nan() && report.policy.oracle.is_none());
     assert_eq!(report.policy.gap_by_limit, [None, None]);
