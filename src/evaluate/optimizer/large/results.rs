@@ -214,7 +214,7 @@ impl LargeSpaceReport {
         let microseconds = seconds.map(|seconds| 1e6 * seconds / rows.len().max(1) as f64);
         let summaries = std::array::from_fn(|index| {
             let method = Method::ALL[index];
-            let groups = |of: &dyn Fn(&LargeSpaceRow) -> Option<f64>| groups(&rows, &devices, of);
+            let groups = |of: &OfRow| groups(&rows, &devices, of);
             LargeSpaceSummary::new(method, &groups, microseconds[index], scoring)
         });
         let [summary, policy, random_refined, nsga2] = summaries;
@@ -245,12 +245,13 @@ impl LargeSpaceReport {
     }
 }
 
+/// A value of a row, where it has one.
+type OfRow<'a> = dyn Fn(&LargeSpaceRow) -> Option<f64> + 'a;
+/// What rows say, in groups.
+type Groups<'a> = dyn Fn(&OfRow) -> Vec<Vec<f64>> + 'a;
+
 /// What rows say, where they say something: one group per hardware unit that counts and has any.
-fn groups(
-    rows: &[LargeSpaceRow],
-    devices: &[ScoredDevice],
-    of: &dyn Fn(&LargeSpaceRow) -> Option<f64>,
-) -> Vec<Vec<f64>> {
+fn groups(rows: &[LargeSpaceRow], devices: &[ScoredDevice], of: &OfRow) -> Vec<Vec<f64>> {
     let of_device = |device: &ScoredDevice| {
         rows.iter()
             .filter(|row| row.device == device.id)
@@ -271,7 +272,7 @@ fn mean_of_means(groups: &[Vec<f64>]) -> Option<f64> {
 impl LargeSpaceSummary {
     fn new(
         method: Method,
-        groups: &dyn Fn(&dyn Fn(&LargeSpaceRow) -> Option<f64>) -> Vec<Vec<f64>>,
+        groups: &Groups,
         microseconds_per_design: f64,
         scoring: &OptimizerScoring,
     ) -> LargeSpaceSummary {
@@ -305,10 +306,7 @@ impl LargeSpaceSummary {
 }
 
 impl OracleSummary {
-    fn new(
-        method: Method,
-        groups: &dyn Fn(&dyn Fn(&LargeSpaceRow) -> Option<f64>) -> Vec<Vec<f64>>,
-    ) -> Option<OracleSummary> {
+    fn new(method: Method, groups: &Groups) -> Option<OracleSummary> {
         let seen = |row: &LargeSpaceRow| row.of(method).oracle.filter(|_| row.of(method).feasible);
         let mean = |of: &dyn Fn(OracleScore) -> Option<f64>| mean_of_means(&groups(&|row| seen(row).and_then(of)));
         Some(OracleSummary {
