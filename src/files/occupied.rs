@@ -126,8 +126,12 @@ fn is_device(text: &str) -> bool {
 }
 
 fn table(text: &str) -> Content {
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap_or_default().split(',').map(str::trim).collect();
+    let mut reader = csv::ReaderBuilder::new()
+        .flexible(true)
+        .trim(csv::Trim::All)
+        .from_reader(text.as_bytes());
+    let header = reader.headers().cloned().unwrap_or_default();
+    let header: Vec<&str> = header.iter().collect();
     let measured: Vec<usize> = (0..header.len())
         .filter(|&column| MEASURED.contains(&header[column]))
         .collect();
@@ -138,13 +142,12 @@ fn table(text: &str) -> Content {
             Content::Other
         };
     }
-    let filled = |line: &str| {
-        let cells: Vec<&str> = line.split(',').collect();
-        measured
-            .iter()
-            .any(|&column| cells.get(column).is_some_and(|cell| !cell.trim().is_empty()))
+    let filled = |record: csv::StringRecord| {
+        let mut cells = measured.iter().map(|&column| record.get(column));
+        cells.any(|cell| cell.is_some_and(|cell| !cell.is_empty()))
     };
-    if lines.any(filled) {
+    // What cannot be read may hold anything.
+    if reader.records().any(|record| record.map_or(true, filled)) {
         Content::Measurements
     } else {
         Content::Known(FileKind::Probes)

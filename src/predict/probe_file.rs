@@ -13,6 +13,8 @@ use crate::space::{Architecture, Design, Precision, QuantPolicy, SearchSpace};
 /// Largest probe file that is read.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 const COLUMNS: [&str; 3] = ["architecture", "latency_ms", "energy_mj"];
+/// What JSON begins with. Of a list, a line that begins so is an architecture as a whole, commas and all.
+const JSON: [char; 2] = ['[', '{'];
 const EXPECTED_COLUMNS: &str = "the columns architecture, latency_ms and, optionally, energy_mj";
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,22 +29,27 @@ struct Row {
 
 /// A probe file for these architectures, with empty cells for what is to be measured.
 pub fn probe_table(architectures: &[Architecture], space: &dyn SearchSpace) -> String {
-    let mut text = format!("{}\n", COLUMNS.join(","));
-    for architecture in architectures {
-        text += &format!("{},,\n", space.print(architecture));
-    }
-    text
+    let row = |architecture| [space.print(architecture), String::new(), String::new()];
+    table(architectures.iter().map(row))
 }
 
 /// A probe file that holds these probes, each with its policy.
 pub fn measured_table(probes: &[Probe], space: &dyn SearchSpace) -> String {
-    let mut text = format!("{}\n", COLUMNS.join(","));
-    for probe in probes {
+    let row = |probe: &Probe| {
         let cell = |metric| probe.values.get(metric).map_or(String::new(), ToString::to_string);
-        let (latency, energy) = (cell(Metric::Latency), cell(Metric::Energy));
-        text += &format!("{},{latency},{energy}\n", probe.design.print(space));
-    }
-    text
+        [probe.design.print(space), cell(Metric::Latency), cell(Metric::Energy)]
+    };
+    table(probes.iter().map(row))
+}
+
+/// CSV with these rows, quoted where architectures hold commas.
+fn table(rows: impl Iterator<Item = [String; COLUMNS.len()]>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let written =
+        writer.write_record(COLUMNS).is_ok() && rows.map(|row| writer.write_record(row)).all(|row| row.is_ok());
+    // Memory takes whatever is written to it.
+    debug_assert!(written);
+    String::from_utf8(writer.into_inner().unwrap_or_default()).unwrap_or_default()
 }
 
 /// Reads a probe file; `precision` is that of the rows that name none. Several rows of one architecture are independent
@@ -124,11 +131,14 @@ pub fn architecture_list(text: &str, path: &Path, space: &dyn SearchSpace) -> Re
 /// # Errors
 /// [`Error::Malformed`] with the line of what is no design of the space.
 pub fn design_list(text: &str, path: &Path, space: &dyn SearchSpace, default: QuantPolicy) -> Result<Vec<Design>> {
-    if !text.trim_start().starts_with(['[', '{']) {
-        return listed(text, path, space, |cell| Design::parse(cell, space, default));
+    let parse = |cell: &str| Design::parse(cell, space, default);
+    // Some spaces write their architectures as JSON.
+    let begins_with_design = || parse(text.trim_start().lines().next().unwrap_or_default().trim()).is_ok();
+    if !text.trim_start().starts_with(JSON) || begins_with_design() {
+        return listed(text, path, space, parse);
     }
     let designs = printed_designs(text, path)?;
-    let designs: Result<Vec<Design>> = designs.iter().map(|one| Design::parse(one, space, default)).collect();
+    let designs: Result<Vec<Design>> = designs.iter().map(|one| parse(one)).collect();
     designs.map_err(|error| malformed(path, None, &format!("designs of {}", space.id()), &error.to_string()))
 }
 
@@ -166,26 +176,36 @@ enum PrintedDesigns {
 }
 
 fn listed<T>(text: &str, path: &Path, space: &dyn SearchSpace, parse: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
-    let header: Vec<&str> = text
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-        .collect();
-    let column = header.iter().position(|name| *name == "architecture");
+    let header = cells(text.lines().next().unwrap_or_default());
+    let column = header.iter().position(|name| name == COLUMNS[0]);
     let mut found = Vec::new();
     for (number, line) in text.lines().enumerate().skip(usize::from(column.is_some())) {
-        let cell = line.split(',').nth(column.unwrap_or(0)).unwrap_or_default().trim();
+        let cell = if line.trim_start().starts_with(JSON) {
+            line.trim().to_string()
+        } else {
+            cells(line).into_iter().nth(column.unwrap_or(0)).unwrap_or_default()
+        };
         if cell.is_empty() {
             continue;
         }
-        found.push(parse(cell).map_err(|error| {
+        found.push(parse(&cell).map_err(|error| {
             let expected = format!("an architecture of {}", space.id());
             malformed(path, Some(number as u64 + 1), &expected, &error.to_string())
         })?);
     }
     Ok(found)
+}
+
+/// The cells of one line of CSV.
+fn cells(line: &str) -> Vec<String> {
+    let mut reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .trim(csv::Trim::All)
+        .from_reader(line.as_bytes());
+    let mut record = csv::StringRecord::new();
+    // Text is never malformed CSV.
+    let _ = reader.read_record(&mut record);
+    record.iter().map(str::to_string).collect()
 }
 
 fn malformed(path: &Path, line: Option<u64>, expected: &str, found: &str) -> Error {
@@ -203,7 +223,7 @@ fn malformed(path: &Path, line: Option<u64>, expected: &str, found: &str) -> Err
 mod tests {
     use super::*;
     use crate::seed::Seed;
-    use crate::space::NasBench201;
+    use crate::space::{NasBench201, by_id};
 
     #[test]
     fn a_table_that_was_filled_in_is_read() {
@@ -228,6 +248,37 @@ mod tests {
         }
         assert_eq!(probes.len(), 2);
     }
+
+    #[test]
+    fn architectures_with_commas_are_listed_as_they_are_or_quoted() {
+        let mut rng = Seed(6).stream("networks");
+        let space = by_id("mobilenet_v3").unwrap();
+        let networks: Vec<Architecture> = (0..2).map(|_| space.sample(&mut rng)).collect();
+        let [one, two] = [0, 1].map(|position| space.print(&networks[position]));
+        let path = Path::new("list");
+        let quoted = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+        let lists = [
+            format!("{one}\n\n {two}\n"),
+            format!("{}\n{}\n", quoted(&one), quoted(&two)),
+            format!("rank,architecture,note\n1,{},a\n2,{},b\n", quoted(&one), quoted(&two)),
+            probe_table(&networks, space),
+        ];
+        for text in lists {
+            assert_eq!(architecture_list(&text, path, space).unwrap(), networks, "{text}");
+        }
+        let designs = design_list(&format!("{one}@int8\n{two}\n"), path, space, Precision::Fp16.into()).unwrap();
+        let policies = [Precision::Int8, Precision::Fp16];
+        for ((design, network), policy) in designs.iter().zip(&networks).zip(policies) {
+            assert_eq!(*design, Design::uniform(network.clone(), policy));
+        }
+        // The numbers of FBNet's blocks, as its tables have them.
+        let blocks = [["7"; 22].join(", "), ["8"; 22].join(", ")]
+            .map(|list| format!("[{list}]"))
+            .join("\n");
+        let read = architecture_list(&blocks, path, &crate::space::FbNet).unwrap();
+        assert_eq!(read, [7, 8].map(|block| Architecture(vec![block; 22])));
+    }
+
     #[test]
     fn probes_that_were_measured_read_back() {
         let mut rng = Seed(4).stream("cells");
