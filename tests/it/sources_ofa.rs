@@ -251,6 +251,6 @@ fn broken_logs_are_refused() {
     bad(&[HEADER.as_bytes(), &[b'x'; 2 << 20]].concat(), &["a.csv:2", "bytes"]);
     let folder = tempdir().unwrap();
     fs::create_dir(folder.path().join("logs")).unwrap();
-    edgefit(folder.path(), IMPORT_LOGS).failed(1, &["logs", "<device>.csv", "none"]);
+    edgefit(folder.path(), IMPORT_LOGS).failed(1, &["logs", "a file <search>.csv for every search", "none"]);
     edgefit(folder.path(), "data import dynast {logs} --space fbnet --out {acc}").failed(2, &["mobilenet_v3"]);
 }

@@ -67,7 +67,7 @@ impl Importer for DynasT {
         let logs = if path.is_file() {
             vec![path.to_path_buf()]
         } else {
-            files_with_extension(path, "csv")?
+            files_with_extension(path, "csv", "search")?
         };
         progress.start("importing dynast", Unit::Bytes, total_bytes(&logs));
         let mut builder = Builder::new(space);

@@ -162,8 +162,9 @@ fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<T> {
     })
 }
 
-/// The files of a folder with a file for every device, sorted by name so that devices come in the same order everywhere.
-fn files_with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> {
+/// The files of a folder with a file for every device, or whatever `each` is, sorted by name so that they come in the same order
+/// everywhere.
+fn files_with_extension(folder: &Path, extension: &str, each: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
         let path = entry.map_err(Error::io("read", folder))?.path();
@@ -177,7 +178,7 @@ fn files_with_extension(folder: &Path, extension: &str) -> Result<Vec<PathBuf>> 
             path: folder.to_path_buf(),
             line: None,
             column: None,
-            expected: format!("a file <device>.{extension} for every device"),
+            expected: format!("a file <{each}>.{extension} for every {each}"),
             found: "none".into(),
             hint: "Check the path.".into(),
         })

@@ -40,7 +40,7 @@ impl Importer for OneProxy {
         let folder = locate(path, &["."], INDEX_FILE)?;
         let mut builder = Builder::new(space);
         let architectures = read_index(&folder.join(INDEX_FILE), &mut builder)?;
-        let files = files_with_extension(&folder.join(LATENCY_FOLDER), "pickle")?;
+        let files = files_with_extension(&folder.join(LATENCY_FOLDER), "pickle", "device")?;
         progress.start("importing oneproxy", Unit::Count("devices"), Some(files.len() as u64));
         let mut notes = Vec::new();
         for file in &files {

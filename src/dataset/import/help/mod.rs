@@ -108,7 +108,7 @@ impl Layout {
         let folder = locate(path, &self.places, LATENCY_FOLDER)?;
         let mut builder = Builder::new(space);
         let architectures = (self.read_index)(&folder.join(self.index_file), &mut builder)?;
-        let files = files_with_extension(&folder.join(LATENCY_FOLDER), "pt")?;
+        let files = files_with_extension(&folder.join(LATENCY_FOLDER), "pt", "device")?;
         progress.start("importing help", Unit::Count("devices"), Some(files.len() as u64));
         let mut notes = Vec::new();
         for file in &files {

@@ -53,8 +53,8 @@ impl Naming {
         names
     }
 
-    /// The name of the first block of the networks of a resolution, which tables of other resolutions lack.
-    pub(super) fn stem(self, resolution: u32, edge: u32, outer: OuterChannels) -> String {
+    /// The first convolution.
+    fn stem(self, resolution: u32, edge: u32, outer: OuterChannels) -> String {
         let name = match self {
             Naming::OnceForAll => "Conv",
             Naming::NsgaNetV2 => "first_conv",

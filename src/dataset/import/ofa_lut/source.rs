@@ -12,7 +12,7 @@ use crate::space::once_for_all::OnceForAll;
 use crate::space::{Architecture, SearchSpace};
 
 /// Where CompOFA's programs look for tables of one resolution each.
-const PLACES: [&str; 3] = ["latency_table@note10", "checkpoints/latency_table@note10", "."];
+const PLACES: [&str; 3] = ["latency_table@note10", "checkpoints/latency_table@note10", ""];
 /// NSGANetV2's table, and where it lies.
 const FILES: [&str; 2] = ["i7-8700K_lut.yaml", "data/i7-8700K_lut.yaml"];
 

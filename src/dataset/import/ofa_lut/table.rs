@@ -16,6 +16,8 @@ use crate::files::read_bounded;
 
 /// Most bytes of a file.
 const LIMIT_BYTES: u64 = 16 << 20;
+/// Longest latency of a block in ms, more than a week: sums stay finite.
+const LONGEST_MS: f64 = 1e9;
 /// The entry of a block with its latency in ms.
 const MEAN: &str = "mean";
 
@@ -128,8 +130,11 @@ impl Reader<'_> {
 
     fn milliseconds(&self, block: &str, text: &str) -> Result<f64> {
         match text.parse() {
-            Ok(value) if f64::is_finite(value) && value > 0.0 => Ok(value),
-            _ => Err(self.malformed(&format!("a latency of block {block} above 0 ms"), format!("`{text}`"))),
+            Ok(value) if value > 0.0 && value <= LONGEST_MS => Ok(value),
+            _ => Err(self.malformed(
+                &format!("a latency of block {block} above 0 ms, and at most {LONGEST_MS:e} ms"),
+                format!("`{text}`"),
+            )),
         }
     }
 
@@ -153,7 +158,7 @@ impl Reader<'_> {
         loop {
             let event = self.events.next_event().transpose().map_err(|error| {
                 let line = error.marker().line() as u64;
-                malformed(self.path, Some(line), "YAML", error.info())
+                malformed(self.path, Some(line), "YAML", error.info().trim_start_matches("found "))
             })?;
             let Some((event, span)) = event else {
                 return Ok(Piece::Other(END_OF_FILE));
@@ -236,6 +241,7 @@ mod tests {
             ("0", "`0`"),
             (".nan", "`.nan`"),
             ("inf", "`inf`"),
+            ("1e300", "`1e300`"),
             ("1 ms", "`1 ms`"),
         ] {
             refused(&changed("0.994418", mean), &["yaml:3", "above 0 ms", found]);
