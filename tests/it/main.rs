@@ -38,6 +38,7 @@ mod shipped;
 mod sources;
 mod sources_360;
 mod sources_blocks;
+mod sources_mobile;
 mod sources_ofa;
 mod supernet;
 mod trained;

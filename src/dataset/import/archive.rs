@@ -7,6 +7,7 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use tar::{Entry, EntryType};
 
+use super::excerpt;
 use crate::error::{Error, Result};
 use crate::files::open_regular;
 
@@ -90,15 +91,16 @@ fn check_file(path: &Path, name: &str, kind: EntryType, bytes: u64) -> Result<()
     Err(refused(path, Some(name), expected, found))
 }
 
-/// Characters of a name that a message shows.
-const SHOWN_CHARACTERS: usize = 100;
+/// How messages call a file of an archive.
+pub(super) fn shown(name: &str) -> String {
+    format!("file `{}`", excerpt(name))
+}
 
 fn refused(path: &Path, name: Option<&str>, expected: String, found: String) -> Error {
-    let shown = |name: &str| name.chars().take(SHOWN_CHARACTERS).collect::<String>();
     Error::Malformed {
         path: path.to_path_buf(),
         line: None,
-        column: name.map(|name| format!("file `{}`", shown(name).escape_debug())),
+        column: name.map(shown),
         expected,
         found,
         hint: "Nothing was unpacked. Get the archive again, from its publisher.".into(),
@@ -209,7 +211,7 @@ mod tests {
             "d\\..\\a",
         ] {
             let bytes = archive(&[(FILE, "fine", b""), (FILE, name, b"x")]);
-            refusal(&bytes, &format!("file `{}`", name.escape_debug()));
+            refusal(&bytes, &format!("file `{}`", name));
             refusal(&bytes, "a path that leads out of it");
         }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Imported, Importer, locate, only_spaces, read_json};
+use super::{Imported, Importer, excerpt, locate, only_spaces, read_json};
 use crate::dataset::build::Builder;
 use crate::dataset::{AccuracyRow, Manifest, Origin, Source};
 use crate::error::{Error, Result};
@@ -89,13 +89,12 @@ fn mean(file: &Path, text: &str, test_acc: &[f64]) -> Result<f64> {
 }
 
 fn malformed(file: &Path, text: &str, found: &str) -> Error {
-    let shown: String = text.chars().take(40).collect();
     Error::Malformed {
         path: file.to_path_buf(),
         line: None,
-        column: Some(format!("`{}`", shown.escape_debug())),
+        column: Some(format!("`{}`", excerpt(text))),
         expected: "an architecture with accuracies from 1 to 100 %".into(),
-        found: found.trim_end_matches('.').into(),
+        found: excerpt(found),
         hint: "Get the file again from a clone of NAS-Bench-Macro.".into(),
     }
 }

@@ -17,6 +17,7 @@ use crate::help_fixture::{pt, write_help, write_help_fbnet, write_help_ofa, writ
 use crate::sources::{block_tables, write_blocks, write_cells, write_oneproxy};
 use crate::sources_360;
 use crate::sources_blocks::write_note10;
+use crate::sources_mobile::{self, accel_nasbench, gzip, write_archive, write_json_files};
 use crate::sources_ofa::{logged, write_log};
 use crate::trained::write_few_rows;
 
@@ -279,6 +280,28 @@ fn once_for_all() {
             import("dynast", path, "mobilenet_v3")
         } else {
             import("ofa-lut", &root.join("CompOFA"), "mobilenet_v3_w1.2")
+        }
+    });
+}
+
+#[test]
+fn mobile_blocks() {
+    let folder = tempdir().unwrap();
+    let root = folder.path();
+    write_archive(root, &accel_nasbench());
+    write_json_files(root);
+    let archive = root.join(sources_mobile::ARCHIVE);
+    let mut seeds = Seed::all(root, &[sources_mobile::MACRO, sources_mobile::PROXIES]);
+    seeds.push(Seed::at(archive.clone()));
+    seeds.push(Seed::packed(archive, accel_nasbench(), gzip));
+    let words = [
+        "../", "block0_e", "true", "null", "latency_", "ustar", "L", "-1", "1e999", "_9",
+    ];
+    fuzz("mobile_blocks", 200, &seeds, &words, |path| {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("gz") => import("accel-nasbench", path, "mobilenet_v2"),
+            _ if path.ends_with(sources_mobile::MACRO) => import("nas-bench-macro", path, "nasbench_macro"),
+            _ => import("zero-cost-proxies", path, "fbnet"),
         }
     });
 }

@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use self::platform::{Performance, Platform};
-use super::archive::visit_files;
-use super::{Imported, Importer, locate, only_spaces};
+use super::archive::{shown, visit_files};
+use super::{Imported, Importer, excerpt, locate, only_spaces};
 use crate::dataset::build::Builder;
 use crate::dataset::deduplicate::average;
 use crate::dataset::{AccuracyRow, DeviceValues, Manifest, Measurement, Origin, Source};
@@ -186,9 +186,9 @@ impl<'a> Reading<'a> {
         Error::Malformed {
             path: self.file.to_path_buf(),
             line: None,
-            column: Some(format!("file `{}`", name.escape_debug())),
+            column: Some(shown(name)),
             expected: expected.into(),
-            found: found.trim_end_matches('.').into(),
+            found: excerpt(found),
             hint: "Get the archive again from a clone of Accel-NASBench.".into(),
         }
     }
