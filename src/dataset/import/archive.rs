@@ -211,7 +211,7 @@ mod tests {
             "d\\..\\a",
         ] {
             let bytes = archive(&[(FILE, "fine", b""), (FILE, name, b"x")]);
-            refusal(&bytes, &format!("file `{}`", name));
+            refusal(&bytes, &format!("file `{name}`"));
             refusal(&bytes, "a path that leads out of it");
         }
     }
