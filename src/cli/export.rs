@@ -49,8 +49,8 @@ pub(crate) struct ExportArgs {
     /// is taken [default: random ones]
     #[arg(long)]
     weights: Option<PathBuf>,
-    /// Images to take the statistics of batch normalisation from anew, which parts of a supernet need: a tensor [images, 3,
-    /// height, width], prepared as for training, in a safetensors or PyTorch file
+    /// Images to take the statistics of batch normalisation from anew, which parts of a supernet need: the one tensor [images, 3,
+    /// height, width] of a safetensors file or of what PyTorch saved of {"images": tensor}, prepared as for training
     #[arg(long, value_name = "IMAGES", requires = "weights")]
     recalibrate: Option<PathBuf>,
     /// File to write; - for stdout

@@ -184,3 +184,75 @@ impl Statistics {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use safetensors::{Dtype, tensor::TensorView};
+
+    use super::*;
+    use crate::export::Weights;
+    use crate::space::{Convolution, InputSize, NetworkBuilder};
+
+    /// A 1x1 convolution of one channel, with normalisation, over two pixels.
+    fn network() -> Network {
+        let (mut builder, image) = NetworkBuilder::new(1, InputSize { width: 2, height: 1 });
+        let map = builder.convolve(image, Convolution::new(1, 1));
+        builder.finish(map)
+    }
+
+    /// 32 images of pixels 1 and 3 fill a batch: mean 2, variance 1. One of pixels 4 and 10 is a batch of its own: mean 7,
+    /// variance 9. With the weight 2 that is 4 and 4, and 14 and 36; the last counts for one image in 33.
+    #[test]
+    fn statistics_are_means_over_batches_by_hand() {
+        let mut values = [1.0, 3.0].repeat(BATCH);
+        values.extend([4.0, 10.0]);
+        let images = Images {
+            shape: [1, 1, 2],
+            values,
+        };
+        let network = network();
+        let mut parameters = Weights::seeded(1).of(&network).unwrap();
+        parameters[1].weight = vec![2.0];
+        let renewed = recalibrated(&network, &parameters, &images).unwrap();
+        let found = renewed[1].normalization.as_ref().unwrap();
+        let expected = |batch: f32, last: f32| (32.0 * batch + last) / 33.0;
+        assert!((found.mean[0] - expected(4.0, 14.0)).abs() < 1e-5, "{found:?}");
+        assert!((found.variance[0] - expected(4.0, 36.0)).abs() < 1e-5, "{found:?}");
+        let learned = parameters[1].normalization.as_ref().unwrap();
+        assert_eq!((&found.scale, &found.shift), (&learned.scale, &learned.shift));
+        assert_eq!(renewed[0], parameters[0]);
+    }
+
+    #[test]
+    fn images_that_do_not_fit_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("images.safetensors");
+        let read = |tensors: &[(&str, &[usize])]| {
+            let bytes = [0; 4 * 24];
+            let view = |shape: &[usize]| {
+                let elements: usize = shape.iter().product();
+                TensorView::new(Dtype::F32, shape.to_vec(), &bytes[..4 * elements]).unwrap()
+            };
+            let views = tensors.iter().map(|(name, shape)| (*name, view(shape)));
+            std::fs::write(&path, safetensors::serialize(views, None).unwrap()).unwrap();
+            Images::read(&path)
+        };
+        let images = read(&[("images", &[6, 1, 1, 2])]).unwrap();
+        assert_eq!(images.count(), 6);
+        assert!(Weights::seeded(1).recalibrated(&network(), &images).is_ok());
+        let other = read(&[("images", &[2, 3, 2, 2])]).unwrap();
+        let error = Weights::seeded(1)
+            .recalibrated(&network(), &other)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("[1, 1, 2]") && error.contains("[3, 2, 2]"), "{error}");
+        for (shape, word) in [(&[3, 2, 2][..], "[3, 2, 2]"), (&[0, 3, 2, 2], "[0, 3, 2, 2]")] {
+            let error = read(&[("images", shape)]).unwrap_err().to_string();
+            assert!(error.contains("images.safetensors") && error.contains(word), "{error}");
+        }
+        let error = read(&[("a", &[1, 1, 1, 2]), ("b", &[1, 1, 1, 2])])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("one tensor") && error.contains('2'), "{error}");
+    }
+}

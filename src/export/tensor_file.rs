@@ -17,7 +17,7 @@ use crate::files::{open_regular, read_bounded};
 const MAX_BYTES: u64 = 1 << 30;
 
 /// What to do about a file that is none of tensors.
-const HINT: &str = "Give a safetensors file, or what torch.save wrote of a state_dict.";
+const HINT: &str = "Give a safetensors file, or what torch.save wrote of named tensors, as a state_dict is.";
 
 /// What to do about tensors that do not fit.
 const OTHER_NETWORK: &str = "Check that the weights are those of this architecture, input size and number of classes.";

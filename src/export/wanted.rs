@@ -61,6 +61,9 @@ impl WantedLayer {
     /// # Errors
     /// Those of `read`.
     pub(super) fn parameters(&self, epsilon: f32, read: impl Fn(&Wanted) -> Result<Vec<f32>>) -> Result<Parameters> {
+        // The weights come first: their shape says most about a network that does not fit.
+        let weight = self.weight.as_ref().map(&read).transpose()?.unwrap_or_default();
+        let bias = self.bias.as_ref().map(&read).transpose()?;
         let normalization = match &self.normalization {
             None => None,
             Some([scale, shift, mean, variance]) => Some(Normalization {
@@ -72,8 +75,8 @@ impl WantedLayer {
             }),
         };
         Ok(Parameters {
-            weight: self.weight.as_ref().map(&read).transpose()?.unwrap_or_default(),
-            bias: self.bias.as_ref().map(&read).transpose()?,
+            weight,
+            bias,
             normalization,
         })
     }
