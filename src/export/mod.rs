@@ -5,6 +5,9 @@
 //! `[batch, channels, height, width]`, the output `output`, `[batch, classes]`; both are 32-bit floating point, whatever is
 //! computed with between them.
 //!
+//! Weights are random or trained: those of the architecture, or its part of a once-for-all supernet, whose statistics of
+//! normalisation are then taken anew from images before they are folded ([`Weights::read`], [`Weights::recalibrated`]).
+//!
 //! | Precision | In the file | Operators |
 //! |---|---|---|
 //! | fp32 | as it is | opset 17 |
