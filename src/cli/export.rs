@@ -60,7 +60,7 @@ pub(crate) struct ExportArgs {
 
 pub(crate) fn run(args: &ExportArgs, global: &Global) -> Result<ExitCode> {
     global.check_out(&args.out, FileKind::Network)?;
-    let (space, mut design) = args.design()?;
+    let (space, mut design) = args.design(global)?;
     if let Some(precision) = args.precision {
         design.policy = precision.into();
     }
@@ -159,7 +159,7 @@ impl ExportArgs {
     }
 
     /// The design that is asked for, and its space.
-    fn design(&self) -> Result<(&'static dyn SearchSpace, Design)> {
+    fn design(&self, global: &Global) -> Result<(&'static dyn SearchSpace, Design)> {
         let text = match (&self.design, &self.from) {
             (Some(text), _) => text.clone(),
             (None, Some(path)) => first_design(path)?,
@@ -175,9 +175,18 @@ impl ExportArgs {
             Some((architecture, _)) => space.parse(architecture).is_ok(),
             None => space.parse(&text).is_ok(),
         };
-        match all().into_iter().find(notation) {
-            Some(space) => read(space),
-            None => Err(Error::Invalid {
+        let fitting: Vec<&'static dyn SearchSpace> = all().into_iter().filter(notation).collect();
+        match fitting[..] {
+            [space] => read(space),
+            [space, other, ..] => {
+                global.say(format!(
+                    "note: the architecture is taken to be of {}; {} writes its architectures in the same way, and --space names one",
+                    space.id(),
+                    other.id()
+                ));
+                read(space)
+            }
+            [] => Err(Error::Invalid {
                 what: "design".into(),
                 expected: format!(
                     "an architecture in the notation of {}",

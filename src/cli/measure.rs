@@ -36,7 +36,7 @@ pub(crate) struct MeasureArgs {
     /// hardly possible
     #[arg(long)]
     checkpoint: Option<PathBuf>,
-    /// Search space: nasbench201, fbnet [default: that of the checkpoint]
+    /// Search space, such as nasbench201 or mobilenet_v3 [default: that of the checkpoint]
     #[arg(long, required_unless_present = "checkpoint")]
     space: Option<String>,
     /// File with one architecture or architecture@precision per line, CSV with a column architecture, or what `edgefit design
@@ -51,7 +51,8 @@ pub(crate) struct MeasureArgs {
     probes: Option<usize>,
     #[command(flatten)]
     measuring: MeasuringArgs,
-    /// Size of the input, such as 32x32 [default: that of the checkpoint, or of the space]
+    /// Size of the input, such as 32x32 [default: that of the checkpoint or of the space, or of the architecture where it has
+    /// a resolution]
     #[arg(long)]
     input: Option<InputSize>,
     /// Inputs that are computed at once; latencies are of the whole batch
@@ -80,7 +81,7 @@ pub(crate) fn run(args: &MeasureArgs, global: &Global) -> Result<ExitCode> {
     let options = args.measuring.runtime.options()?;
     let devices = args.devices(&designs)?;
     let runtime = runtime::open(&options)?;
-    let (input, classes) = args.lowered_for(advisor.as_ref(), space);
+    let (input, classes) = args.lowered_for(advisor.as_ref(), space)?;
     let export = |design: &Design| {
         let network = space.lower(&design.architecture, input, classes);
         onnx_for_batch(&network, design.policy, &Weights::seeded(global.seed), args.batch)
@@ -178,13 +179,14 @@ impl MeasureArgs {
             .collect()
     }
 
-    fn lowered_for(&self, advisor: Option<&Advisor>, space: &dyn SearchSpace) -> (InputSize, u32) {
+    fn lowered_for(&self, advisor: Option<&Advisor>, space: &dyn SearchSpace) -> Result<(InputSize, u32)> {
         let encoder = advisor.map(|advisor| &advisor.predictor().encoder);
-        let input = encoder.map_or_else(|| space.default_input(), |encoder| encoder.input_size());
-        (
-            self.input.unwrap_or(input),
-            encoder.map_or(CLASSES, |encoder| encoder.classes),
-        )
+        let usual = encoder.map_or_else(|| space.default_input(), |encoder| encoder.input_size());
+        let input = match self.input {
+            Some(given) if space.resolution_is_a_gene() => return Err(chosen_input(space, given)),
+            given => given.unwrap_or(usual),
+        };
+        Ok((input, encoder.map_or(CLASSES, |encoder| encoder.classes)))
     }
 
     /// What is measured on, for each precision among the designs.
@@ -199,6 +201,19 @@ impl MeasureArgs {
             .into_iter()
             .map(|precision| Ok((precision, self.measuring.device(precision, self.batch)?)))
             .collect()
+    }
+}
+
+/// An input size was given where architectures say theirs.
+fn chosen_input(space: &dyn SearchSpace, given: InputSize) -> Error {
+    Error::Invalid {
+        what: "input size".into(),
+        expected: format!(
+            "none, since the networks of {} have resolutions of their own",
+            space.id()
+        ),
+        found: given.to_string(),
+        hint: "Leave it out, or change the resolutions of the architectures.".into(),
     }
 }
 

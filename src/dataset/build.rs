@@ -107,28 +107,15 @@ impl Builder {
         &mut self.dataset.devices[number as usize]
     }
 
-    /// The number of the input size of a row about an architecture. Where architectures have a resolution of their own, rows of
-    /// all resolutions belong together, and all have the number of the space's own size.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for another size than the architecture's own.
-    pub(crate) fn input_of(&mut self, architecture: u32, input: InputSize) -> Result<u16> {
-        let space = self.dataset.space;
-        let own = space.own_input(&self.dataset.architectures[architecture as usize]);
-        match own {
-            Some(own) if own != input && input != space.default_input() => Err(Error::Invalid {
-                what: "input size".into(),
-                expected: format!("the architecture's own resolution, {own}"),
-                found: input.to_string(),
-                hint: "Leave it empty: the architecture says it.".into(),
-            }),
-            Some(_) => self.input(space.default_input()),
-            None => self.input(input),
-        }
-    }
-
-    /// The number of an input size.
+    /// The number of an input size. Where the resolution is a gene, rows of all resolutions belong together, and the space's
+    /// default stands for the sizes of all architectures.
     pub(crate) fn input(&mut self, input: InputSize) -> Result<u16> {
+        let space = self.dataset.space;
+        let input = if space.resolution_is_a_gene() {
+            space.default_input()
+        } else {
+            input
+        };
         match self.inputs.get(&input) {
             Some(&number) => Ok(number),
             None => number_of("input sizes", input, &mut self.inputs, &mut self.dataset.inputs),

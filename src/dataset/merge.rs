@@ -131,11 +131,12 @@ trait Described: Keyed + Sized {
 impl Described for Measurement {
     fn subject(&self, dataset: &Dataset) -> String {
         let design = dataset.design(self.architecture, self.precision);
+        let input = dataset.inputs[usize::from(self.input)];
         format!(
             "{} {} {}",
             dataset.devices[self.device as usize].id,
             design.print(dataset.space),
-            dataset.inputs[usize::from(self.input)],
+            dataset.space.input(&design.architecture, input),
         )
     }
 }

@@ -148,7 +148,7 @@ pub struct Dataset {
     pub devices: Vec<Device>,
     /// The architectures that any table names, each once, in order of first appearance.
     pub architectures: Vec<Architecture>,
-    /// Input sizes named.
+    /// Input sizes named. Where the resolution is a gene, the space's default stands for those of all architectures.
     pub inputs: Vec<InputSize>,
     /// Tasks named, such as `cifar100`.
     pub tasks: Vec<String>,

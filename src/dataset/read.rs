@@ -228,6 +228,7 @@ pub(super) fn input(
     defaults: &Defaults,
     builder: &mut Builder,
 ) -> Result<u16> {
+    let space = builder.dataset().space;
     let input = match row.text(column)? {
         Some(text) => text.parse().map_err(|_| {
             row.malformed(
@@ -238,18 +239,20 @@ pub(super) fn input(
             )
         })?,
         None => {
-            let dataset = builder.dataset();
-            let own = dataset.space.own_input(&dataset.architectures[architecture as usize]);
-            builder.assumes_input |= own.is_none() && !defaults.input_is_stated;
-            defaults.input
+            builder.assumes_input |= !defaults.input_is_stated && !space.resolution_is_a_gene();
+            return builder.input(defaults.input);
         }
     };
-    builder.input_of(architecture, input).map_err(|error| match error {
-        Error::Invalid {
-            expected, found, hint, ..
-        } => row.malformed(column, expected, found, &hint),
-        other => other,
-    })
+    let own = space.input(&builder.dataset().architectures[architecture as usize], input);
+    if own != input {
+        return Err(row.malformed(
+            column,
+            format!("the architecture's own resolution, {own}"),
+            format!("`{input}`"),
+            "Correct it or leave it empty: the architecture says it.",
+        ));
+    }
+    builder.input(input)
 }
 
 fn origin(row: &Row<'_>, column: usize, defaults: &Defaults) -> Result<Origin> {

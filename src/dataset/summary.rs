@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::duplicates::{DuplicatedDevices, Series, duplicated_devices, series};
 use super::{Dataset, Origin};
 use crate::metric::Metric;
-use crate::space::Precision;
+use crate::space::{InputSize, Precision};
 
 /// Figures of one dataset.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -25,7 +25,7 @@ pub struct Summary {
     pub distinct_functions: usize,
     /// Precisions of rows of both tables.
     pub precisions: Vec<Precision>,
-    /// Input sizes named.
+    /// Input sizes named, or of the architectures where the resolution is a gene.
     pub inputs: Vec<String>,
     /// Rows of both tables by origin.
     pub origins: BTreeMap<&'static str, usize>,
@@ -86,12 +86,21 @@ pub fn summarise(dataset: &Dataset) -> Summary {
         architectures: dataset.architectures.len(),
         distinct_functions: functions.len(),
         precisions: precisions(dataset),
-        inputs: dataset.inputs.iter().map(ToString::to_string).collect(),
+        inputs: inputs(dataset),
         origins: origins(dataset),
         devices: devices(dataset, &series),
         duplicated_devices: duplicated_devices(dataset, &series),
         tasks: tasks(dataset),
     }
+}
+
+fn inputs(dataset: &Dataset) -> Vec<String> {
+    if dataset.space.resolution_is_a_gene() {
+        let own = |one| dataset.space.input(one, dataset.space.default_input());
+        let distinct: BTreeSet<InputSize> = dataset.architectures.iter().map(own).collect();
+        return distinct.iter().map(ToString::to_string).collect();
+    }
+    dataset.inputs.iter().map(ToString::to_string).collect()
 }
 
 fn origins(dataset: &Dataset) -> BTreeMap<&'static str, usize> {

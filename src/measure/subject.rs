@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use super::log::{SAMPLES_FILE, SampleLog};
+use super::log::{RoundEntry, SAMPLES_FILE, SampleLog};
 use super::warning::MeasureWarning;
 use super::{Request, Unfinished, table};
 use crate::dataset::{self, Dataset, MANIFEST_FILE, Manifest};
@@ -58,9 +58,18 @@ pub(super) struct Subject {
     pub(super) design: Design,
     pub(super) name: String,
     pub(super) device: String,
+    /// The input that it runs on.
+    pub(super) input: String,
     pub(super) refused: Option<String>,
     /// Whether the dataset has it already.
     pub(super) known: bool,
+}
+
+impl Subject {
+    /// What was logged of it.
+    pub(super) fn rounds_in<'a>(&self, log: &'a SampleLog) -> Vec<&'a RoundEntry> {
+        log.of(&self.device, &self.name, &self.input)
+    }
 }
 
 /// The designs, each once, with what the dataset has of them.
@@ -92,6 +101,7 @@ pub(super) fn subjects(
             Ok(Subject {
                 name: design.print(request.space),
                 device: device.id.clone(),
+                input: request.space.input(&design.architecture, request.input).to_string(),
                 refused: None,
                 known: known.contains(&(device.id.as_str(), design.clone(), request.input)),
                 design: design.clone(),
@@ -107,10 +117,9 @@ pub(super) fn settle_unfinished(
     log: &mut SampleLog,
     folder: &LockedFolder,
 ) -> Result<()> {
-    let input = input(request);
     let begun: Vec<&Subject> = subjects
         .iter()
-        .filter(|one| !one.known && !log.of(&one.device, &one.name, &input).is_empty())
+        .filter(|one| !one.known && !one.rounds_in(log).is_empty())
         .collect();
     match request.unfinished {
         _ if begun.is_empty() => Ok(()),
@@ -126,12 +135,9 @@ pub(super) fn settle_unfinished(
             ),
         }),
         Unfinished::Discard => log.discard(folder, |entry| {
-            let is_of = |one: &&Subject| one.device == entry.device && one.name == entry.design;
-            entry.input == input && begun.iter().any(is_of)
+            let is_of =
+                |one: &&Subject| one.device == entry.device && one.name == entry.design && one.input == entry.input;
+            begun.iter().any(is_of)
         }),
     }
-}
-
-pub(super) fn input(request: &Request<'_>) -> String {
-    request.input.to_string()
 }

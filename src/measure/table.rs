@@ -71,7 +71,7 @@ pub(super) fn manifest(request: &Request<'_>, runtime: &str) -> Manifest {
         space: request.space.id().into(),
         description: "Measured by edgefit; the samples of every run are in samples.jsonl.".into(),
         origin: Origin::Measured,
-        input: Some(request.input.to_string()),
+        input: (!request.space.resolution_is_a_gene()).then(|| request.input.to_string()),
         sources: vec![Source {
             name: "edgefit measure".into(),
             measured: format!(

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::energy::{EnergyMeter, mean_energy, with_energy};
 use super::host::{Activity, Busy, HostState};
 use super::log::{Entry, RoundEntry, RunEntry, SAMPLES_FILE, SampleLog};
-use super::subject::{Subject, devices, input, settle_unfinished, subjects};
+use super::subject::{Subject, devices, settle_unfinished, subjects};
 use super::summary::LatencySummary;
 use super::warning::{self, MeasureWarning};
 use super::{Measured, Outcome, Refused, Request, table};
@@ -63,8 +63,7 @@ impl<'a> Work<'a> {
                 }),
             }
         }
-        let judged =
-            (subjects.iter()).any(|subject| !log.of(&subject.device, &subject.name, &input(request)).is_empty());
+        let judged = subjects.iter().any(|subject| !subject.rounds_in(&log).is_empty());
         Ok(Work {
             request,
             runtime,
@@ -128,7 +127,7 @@ impl<'a> Work<'a> {
     }
 
     fn rounds_of(&self, subject: &Subject) -> Vec<&RoundEntry> {
-        self.log.of(&subject.device, &subject.name, &input(self.request))
+        subject.rounds_in(&self.log)
     }
 
     /// One design in one round. What the runtime does not run is kept out from here on.
@@ -155,7 +154,7 @@ impl<'a> Work<'a> {
         let entry = RoundEntry {
             device: named.device.clone(),
             design: named.name.clone(),
-            input: input(self.request),
+            input: named.input.clone(),
             round,
             latency_ms: samples.latency_ms.iter().map(|value| self.in_ms(*value)).collect(),
             energy_mj: samples.energy_mj,

@@ -45,6 +45,13 @@ fn networks_run_on_the_input_that_the_space_names() {
             let image = network.nodes().next().unwrap().layer.output;
             assert_eq!((image.width, image.height), (input.width, input.height));
             assert_eq!(space.input(&architecture, input), input);
+            let other = space.input(&architecture, InputSize::square(17));
+            let expected = if space.resolution_is_a_gene() {
+                input
+            } else {
+                InputSize::square(17)
+            };
+            assert_eq!(other, expected, "{}", space.id());
         }
     }
 }

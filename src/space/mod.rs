@@ -165,6 +165,11 @@ pub trait SearchSpace: Send + Sync {
         None
     }
 
+    /// Whether the resolution is a gene, so that every architecture has its own.
+    fn resolution_is_a_gene(&self) -> bool {
+        self.own_input(&Architecture(vec![0; self.choices().len()])).is_some()
+    }
+
     /// The representative of the architectures that differ only in choices that do not matter: those of inactive genes, and
     /// where identities stand. It computes the same function, has the same [`SearchSpace::isomorphism_key`], and is its own
     /// representative. Architectures with different ones may still compute the same function.

@@ -33,6 +33,7 @@ mod proxy_real;
 mod real;
 mod real_sources;
 mod report;
+mod resolutions;
 mod runtimes;
 mod shipped;
 mod sources;

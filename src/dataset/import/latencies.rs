@@ -38,7 +38,7 @@ impl DeviceLatencies<'_> {
         let device = builder.add_device(device);
         let mut absent = 0;
         for (position, (&latency_ms, &architecture)) in self.latencies_ms.iter().zip(self.architectures).enumerate() {
-            let input = builder.input_of(architecture, self.input)?;
+            let input = builder.input(self.input)?;
             match latency_ms {
                 -1.0 => absent += 1,
                 _ if latency_ms.is_finite() && latency_ms > 0.0 => builder.measurement(Measurement {

@@ -54,8 +54,7 @@ struct Raw {
     devices: Devices,
     architectures: usize,
     architectures_per_device: Option<usize>,
-    #[serde(default = "default_inputs")]
-    inputs: Vec<String>,
+    inputs: Option<Vec<String>>,
     #[serde(default = "default_classes")]
     classes: u32,
     #[serde(default)]
@@ -74,14 +73,12 @@ enum Devices {
     List(Vec<String>),
 }
 
-fn default_inputs() -> Vec<String> {
-    vec!["32x32".into()]
-}
-
 fn default_classes() -> u32 {
     100
 }
 
+/// The input unless a configuration says otherwise.
+const SMALL_INPUT: InputSize = InputSize::square(32);
 /// Most architectures in spaces that cannot be listed.
 const MAX_ARCHITECTURES: usize = 1_000_000;
 /// Most rows: about 600 MB in memory.
@@ -117,7 +114,11 @@ impl FleetConfig {
                 self.devices.len()
             ),
             origin: Origin::Simulated,
-            input: self.inputs.first().map(ToString::to_string),
+            input: self
+                .inputs
+                .first()
+                .filter(|_| !self.space.resolution_is_a_gene())
+                .map(ToString::to_string),
             tasks,
             sources: vec![Source {
                 name: "edgefit's simulator".into(),
@@ -148,7 +149,7 @@ impl Raw {
             within("accuracy.noise-percent", accuracy.noise_percent, 0.0, 20.0)?;
             named_simulated(&accuracy.task)?;
         }
-        let inputs = inputs(&self.inputs)?;
+        let inputs = inputs(space, self.inputs.as_deref())?;
         let devices = self.devices.resolve(folder)?;
         let rows = devices.len() * inputs.len();
         if rows.saturating_mul(per_device) > MAX_ROWS {
@@ -208,8 +209,23 @@ fn device(name: &str, folder: &Path) -> Result<Device> {
     }
 }
 
-/// Reads the input sizes.
-fn inputs(texts: &[String]) -> Result<Vec<InputSize>> {
+/// Reads the input sizes, which nobody chooses where the resolution is a gene.
+fn inputs(space: &dyn SearchSpace, texts: Option<&[String]>) -> Result<Vec<InputSize>> {
+    let Some(texts) = texts else {
+        let usual = if space.resolution_is_a_gene() {
+            space.default_input()
+        } else {
+            SMALL_INPUT
+        };
+        return Ok(vec![usual]);
+    };
+    if space.resolution_is_a_gene() {
+        let expected = format!(
+            "none, since the networks of {} have resolutions of their own",
+            space.id()
+        );
+        return Err(invalid("inputs", &expected, &texts.join(", ")));
+    }
     let inputs: Vec<InputSize> = texts.iter().map(|text| text.parse()).collect::<Result<_>>()?;
     let repeated = (1..inputs.len()).find(|&position| inputs[..position].contains(&inputs[position]));
     match repeated {

@@ -194,3 +194,64 @@ fn blocks_that_begin_to_run_are_drawn() {
     let grown: usize = seen.iter().sum();
     assert!(grown > 50 && seen.iter().all(|&count| 5 * count > grown), "{seen:?}");
 }
+
+/// MACs of all convolutions and fully connected layers, and parameters, that PyTorch counts in the active subnets of the reference
+/// implementation's supernets. The same kernel, expansion and depth everywhere, and configurations that it drew.
+#[test]
+fn macs_and_parameters_of_the_reference_implementation() {
+    let uniform = |space: &OnceForAll, [kernel, expansion, depth, resolution]: [u32; 4]| {
+        let list = |entry: u32, length| vec![entry.to_string(); length].join(",");
+        let blocks = space.skeleton.blocks();
+        let [kernels, expansions] = [kernel, expansion].map(|entry| list(entry, blocks));
+        let depths = list(depth, 5);
+        format!(r#"{{"ks":[{kernels}],"e":[{expansions}],"d":[{depths}],"r":{resolution}}}"#)
+    };
+    let counted = [
+        (&MOBILENET_V3, [3, 3, 2, 128], 41_476_224, 3_410_792),
+        (&MOBILENET_V3, [7, 6, 4, 224], 566_170_656, 7_664_760),
+        (&MOBILENET_V3, [5, 4, 3, 160], 129_548_864, 4_551_792),
+        (&MOBILENET_V3, [3, 6, 2, 172], 140_031_552, 4_672_808),
+        (&MOBILENET_V3, [7, 3, 4, 132], 117_637_904, 4_554_328),
+        (&MOBILENET_V3_W12, [3, 3, 2, 128], 65_536_896, 4_602_456),
+        (&MOBILENET_V3_W12, [7, 6, 4, 224], 843_101_040, 10_701_632),
+        (&MOBILENET_V3_W12, [5, 4, 3, 160], 198_948_384, 6_245_312),
+        (&MOBILENET_V3_W12, [3, 6, 2, 172], 221_704_032, 6_453_168),
+        (&MOBILENET_V3_W12, [7, 3, 4, 132], 174_077_352, 6_207_768),
+        (&PROXYLESS_NAS, [3, 3, 2, 128], 87_823_104, 3_718_832),
+        (&PROXYLESS_NAS, [7, 6, 4, 224], 1_004_908_032, 7_942_056),
+        (&PROXYLESS_NAS, [5, 4, 3, 160], 249_271_200, 5_053_864),
+        (&PROXYLESS_NAS, [3, 6, 2, 172], 298_816_448, 5_071_400),
+        (&PROXYLESS_NAS, [7, 3, 4, 132], 218_804_328, 5_155_296),
+    ];
+    let drawn = [
+        (
+            &MOBILENET_V3,
+            r#"{"ks":[3,7,3,5,3,5,5,5,7,5,3,3,5,3,5,5,7,3,7,5],"e":[4,6,3,6,3,4,3,3,3,6,6,3,4,6,3,4,6,3,6,3],"d":[3,3,4,2,3],"r":156}"#,
+            136_201_976,
+            5_036_464,
+        ),
+        (
+            &MOBILENET_V3_W12,
+            r#"{"ks":[7,3,5,5,3,5,7,7,3,3,7,7,5,3,7,5,7,7,7,5],"e":[6,6,3,4,4,6,4,6,4,6,3,4,3,6,4,4,6,3,4,6],"d":[4,4,4,3,2],"r":184}"#,
+            366_787_584,
+            6_214_008,
+        ),
+        (
+            &PROXYLESS_NAS,
+            r#"{"ks":[5,5,3,5,7,7,3,3,7,7,5,3,7,5,7,7,7,5,7,7,3],"e":[4,4,6,4,6,4,6,3,4,3,6,4,4,6,3,4,6,6,6,6,4],"d":[2,3,4,4,2,1],"r":192}"#,
+            397_964_096,
+            5_258_928,
+        ),
+    ];
+    let uniform = counted.map(|(space, choices, macs, parameters)| (space, uniform(space, choices), macs, parameters));
+    let drawn = drawn.map(|(space, text, macs, parameters)| (space, text.to_owned(), macs, parameters));
+    for (space, text, macs, parameters) in uniform.into_iter().chain(drawn) {
+        let network = space.lower(&space.parse(&text).unwrap(), InputSize::square(32), 1000);
+        assert_eq!(
+            (network.macs(), network.parameters()),
+            (macs, parameters),
+            "{} {text}",
+            space.id()
+        );
+    }
+}
