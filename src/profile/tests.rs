@@ -41,6 +41,23 @@ fn work_by_hand() {
     assert!(work.counts[KINDS..].iter().all(|&count| count == 0.0));
 }
 
+/// Squeeze-and-excitation of 8 channels to 2 and back, on 4x4 pixels.
+#[test]
+fn work_of_squeeze_and_excitation_by_hand() {
+    let (mut network, input) = NetworkBuilder::new(8, InputSize { width: 4, height: 4 });
+    let scaled = network.squeeze_excite(input, 2);
+    let work = Work::of(&network.finish(scaled));
+    let count = |kind: usize| work.counts[kind];
+    // Means of 8 maps of 16 pixels; 8 x 2 and 2 x 8 on one pixel; the product reads 128 elements and 8 factors and writes 128.
+    assert_eq!([POOLED, POINTWISE, ELEMENTWISE].map(count), [136.0, 32.0, 264.0]);
+    // Both kernels, and a bias for 2 + 8 channels.
+    assert_eq!(count(WEIGHTS), 42.0);
+    assert_eq!(
+        [LAUNCH_POOLING, LAUNCH_DENSE, LAUNCH_OTHER, LAUNCH_DEPTHWISE, STEP].map(count),
+        [1.0, 2.0, 1.0, 0.0, 4.0]
+    );
+}
+
 fn cell(genes: [u8; 6]) -> Work {
     let input = InputSize { width: 32, height: 32 };
     let cell = crate::space::Architecture(genes.to_vec());
