@@ -71,7 +71,7 @@ fn add_up(
         match tables.latency_ms(space, &architecture) {
             Ok(latency_ms) => {
                 let architecture = builder.parsed_architecture(architecture);
-                let input = builder.input_of(architecture, space.default_input())?;
+                let input = builder.input(space.default_input())?;
                 builder.measurement(Measurement {
                     device,
                     architecture,
