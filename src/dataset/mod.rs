@@ -7,6 +7,7 @@
 //! - `measurements.csv`: `device,architecture,precision,input,latency_ms,energy_mj,origin`; only the first two and one
 //!   of the values are required.
 //! - `accuracy.csv`: `task,architecture,precision,accuracy_percent,origin`; `precision` and `origin` may be absent.
+//!   At the task [`PROXY_SCORE`] the values are no accuracies but percentile ranks of a score of untrained networks.
 //!
 //! Columns stand in any order. An empty cell means not measured; in `precision` that of the device, or fp32 where none is known
 //! and in `accuracy.csv`; in `input` and `origin` what `dataset.toml` says. Past this module every value is finite and positive,
