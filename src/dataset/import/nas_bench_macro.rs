@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::{Imported, Importer, excerpt, locate, only_spaces, read_json};
 use crate::dataset::build::Builder;
+use crate::dataset::read::refuse_fractions;
 use crate::dataset::{AccuracyRow, Manifest, Origin, Source};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
@@ -68,6 +69,7 @@ impl Importer for NasBenchMacroFile {
             progress.advance(1);
         }
         progress.finish();
+        refuse_fractions(&file, builder.dataset())?;
         let note = format!(
             "{copies} architectures are others with their identities elsewhere: they were not trained, their accuracies are copies"
         );
@@ -81,7 +83,7 @@ impl Importer for NasBenchMacroFile {
 
 /// The mean accuracy over runs.
 fn mean(file: &Path, text: &str, test_acc: &[f64]) -> Result<f64> {
-    let sound = |accuracy: &f64| (1.0..=100.0).contains(accuracy);
+    let sound = |accuracy: &f64| (0.0..=100.0).contains(accuracy);
     if test_acc.is_empty() || !test_acc.iter().all(sound) {
         return Err(malformed(file, text, &format!("a test_acc of {test_acc:.60?}")));
     }
@@ -93,7 +95,7 @@ fn malformed(file: &Path, text: &str, found: &str) -> Error {
         path: file.to_path_buf(),
         line: None,
         column: Some(format!("`{}`", excerpt(text))),
-        expected: "an architecture with accuracies from 1 to 100 %".into(),
+        expected: "an architecture with accuracies from 0 to 100 %".into(),
         found: excerpt(found),
         hint: "Get the file again from a clone of NAS-Bench-Macro.".into(),
     }

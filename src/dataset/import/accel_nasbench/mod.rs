@@ -16,6 +16,7 @@ use super::archive::{shown, visit_files};
 use super::{Imported, Importer, excerpt, locate, only_spaces};
 use crate::dataset::build::Builder;
 use crate::dataset::deduplicate::average;
+use crate::dataset::read::refuse_fractions;
 use crate::dataset::{AccuracyRow, DeviceValues, Manifest, Measurement, Origin, Source};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
@@ -97,8 +98,8 @@ impl<'a> Reading<'a> {
         let architecture = (self.builder.architecture(&text))
             .map_err(|error| self.malformed(name, "an architecture of mobilenet_v2", &error.to_string()))?;
         let accuracy_percent = record.metrics.val_top1;
-        if !(1.0..=100.0).contains(&accuracy_percent) {
-            return Err(self.malformed(name, "a val_top1 from 1 to 100 %", &accuracy_percent.to_string()));
+        if !(0.0..=100.0).contains(&accuracy_percent) {
+            return Err(self.malformed(name, "a val_top1 from 0 to 100 %", &accuracy_percent.to_string()));
         }
         let task = self.builder.task(TASK)?;
         self.builder.accuracy(AccuracyRow {
@@ -161,6 +162,7 @@ impl<'a> Reading<'a> {
                 hint: "Get the archive again from a clone of Accel-NASBench.".into(),
             });
         }
+        refuse_fractions(self.file, self.builder.dataset())?;
         let repeats = average(self.builder.accuracies_mut());
         average(self.builder.measurements_mut());
         let mut notes = Vec::new();
