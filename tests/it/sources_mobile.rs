@@ -160,7 +160,7 @@ fn broken_archives_are_refused_by_name() {
         (with("/etc/result_1.json", &sound), "a path that leads out of it"),
         (
             with("a/large.json", &zeros),
-            "file `a/large.json`: expected plain files of at most",
+            "(file `a/large.json`): expected plain files of at most",
         ),
         (with("a/result_1.json", "{"), "file `a/result_1.json`"),
         (

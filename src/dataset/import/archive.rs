@@ -7,7 +7,6 @@ use std::path::Path;
 use flate2::read::GzDecoder;
 use tar::{Entry, EntryType};
 
-use super::excerpt;
 use crate::error::{Error, Result};
 use crate::files::open_regular;
 
@@ -93,7 +92,7 @@ fn check_file(path: &Path, name: &str, kind: EntryType, bytes: u64) -> Result<()
 
 /// How messages call a file of an archive.
 pub(super) fn shown(name: &str) -> String {
-    format!("file `{}`", excerpt(name))
+    format!("file `{name}`")
 }
 
 fn refused(path: &Path, name: Option<&str>, expected: String, found: String) -> Error {
@@ -221,7 +220,7 @@ mod tests {
         for kind in [EntryType::Symlink, EntryType::Link] {
             refusal(
                 &archive(&[(kind, "to", b"")]),
-                "file `to`: expected plain files of at most 1048576 bytes, found a link",
+                "(file `to`): expected plain files of at most 1048576 bytes, found a link",
             );
         }
         for kind in [EntryType::Fifo, EntryType::Block, EntryType::Char] {
@@ -234,7 +233,7 @@ mod tests {
         let zeros = vec![0; (1 << 20) + 1];
         refusal(
             &archive(&[(FILE, "large", &zeros)]),
-            "file `large`: expected plain files of at most 1048576 bytes",
+            "(file `large`): expected plain files of at most 1048576 bytes",
         );
         let many: Vec<(EntryType, &str, &[u8])> = (0..65).map(|_| (FILE, "each", &zeros[1..])).collect();
         refusal(&archive(&many), "found more than 64 MiB");

@@ -146,16 +146,6 @@ fn file_at(path: &Path, file: &str) -> Result<PathBuf> {
     }
 }
 
-/// Characters of somebody else's text that a message shows.
-const SHOWN_CHARACTERS: usize = 400;
-
-/// The beginning of a text that is somebody else's or quotes it, without control characters or a full stop.
-fn excerpt(text: &str) -> String {
-    let printable = |character: char| if character.is_control() { ' ' } else { character };
-    let shown: String = text.chars().take(SHOWN_CHARACTERS).map(printable).collect();
-    shown.trim_end_matches('.').into()
-}
-
 /// Most bytes of a file in JSON.
 const LIMIT_JSON_BYTES: u64 = 64 << 20;
 
@@ -167,7 +157,7 @@ fn read_json<T: DeserializeOwned>(path: &Path, expected: &str) -> Result<T> {
         line: None,
         column: None,
         expected: expected.into(),
-        found: excerpt(&error.to_string()),
+        found: error.to_string(),
         hint: "Get the file again, from its publisher.".into(),
     })
 }

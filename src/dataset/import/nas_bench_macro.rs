@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Imported, Importer, excerpt, locate, only_spaces, read_json};
+use super::{Imported, Importer, locate, only_spaces, read_json};
 use crate::dataset::build::Builder;
 use crate::dataset::read::refuse_fractions;
 use crate::dataset::{AccuracyRow, Manifest, Origin, Source};
@@ -94,9 +94,9 @@ fn malformed(file: &Path, text: &str, found: &str) -> Error {
     Error::Malformed {
         path: file.to_path_buf(),
         line: None,
-        column: Some(format!("`{}`", excerpt(text))),
+        column: Some(format!("`{text}`")),
         expected: "an architecture with accuracies from 0 to 100 %".into(),
-        found: excerpt(found),
+        found: found.trim_end_matches('.').into(),
         hint: "Get the file again from a clone of NAS-Bench-Macro.".into(),
     }
 }

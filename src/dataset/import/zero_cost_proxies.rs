@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde::Deserialize;
 
-use super::{Imported, Importer, excerpt, locate, only_spaces, read_json};
+use super::{Imported, Importer, locate, only_spaces, read_json};
 use crate::dataset::build::Builder;
 use crate::dataset::{AccuracyRow, Manifest, Origin, PROXY_SCORE, Source};
 use crate::error::{Error, Result};
@@ -56,9 +56,9 @@ impl Importer for ZeroCostProxies {
             let architecture = space.parse(&text.replace('_', ",")).map_err(|error| Error::Malformed {
                 path: file.clone(),
                 line: None,
-                column: Some(format!("`{}`", excerpt(text))),
+                column: Some(format!("`{text}`")),
                 expected: "22 indices joined by `_`".into(),
-                found: excerpt(&error.to_string()),
+                found: error.to_string().trim_end_matches('.').into(),
                 hint: "Get the file again from a clone of nasflat_latency.".into(),
             })?;
             let architecture = builder.parsed_architecture(architecture);

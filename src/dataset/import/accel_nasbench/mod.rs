@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 
 use self::platform::{Performance, Platform};
 use super::archive::{shown, visit_files};
-use super::{Imported, Importer, excerpt, locate, only_spaces};
+use super::{Imported, Importer, locate, only_spaces};
 use crate::dataset::build::Builder;
 use crate::dataset::deduplicate::average;
 use crate::dataset::read::refuse_fractions;
@@ -190,7 +190,7 @@ impl<'a> Reading<'a> {
             line: None,
             column: Some(shown(name)),
             expected: expected.into(),
-            found: excerpt(found),
+            found: found.trim_end_matches('.').into(),
             hint: "Get the archive again from a clone of Accel-NASBench.".into(),
         }
     }
