@@ -109,9 +109,9 @@ pub struct AccuracyScale {
     pub mean: f64,
     /// Standard deviation over the training architectures, on the tower's scale.
     pub deviation: f64,
-    /// Standard deviation of the error on validation architectures, in units of `deviation`.
+    /// Standard deviation of the error on validation architectures beyond what the members disagree by, in units of `deviation`.
     pub noise: f64,
-    /// Quantiles of that error.
+    /// Quantiles of that error, in standard deviations of the sum of both.
     pub calibration: Calibration,
     /// Rank correlation on validation architectures.
     pub validation_spearman: f64,
@@ -145,8 +145,20 @@ pub struct Accuracy {
     pub percent: Estimate,
     /// Measured (or simulated) in training, or predicted.
     pub origin: Origin,
+    /// Standard deviation of the prediction's error, in units of [`AccuracyScale::deviation`]; 0 where it was measured.
+    pub error: f64,
     /// What it is.
     pub kind: ScoreKind,
+}
+
+/// Mean of what the members of an ensemble predict, and the standard deviation between them: the further from what they were trained
+/// on, the more they disagree (Lakshminarayanan, Pritzel & Blundell, *Simple and Scalable Predictive Uncertainty Estimation
+/// using Deep Ensembles*, NeurIPS 2017).
+pub(super) fn agreement<'a>(members: impl ExactSizeIterator<Item = &'a f32> + Clone) -> (f64, f64) {
+    let count = members.len() as f64;
+    let mean = members.clone().map(|&one| f64::from(one)).sum::<f64>() / count;
+    let squares: f64 = members.map(|&one| (f64::from(one) - mean).powi(2)).sum();
+    (mean, (squares / (count - 1.0).max(1.0)).sqrt())
 }
 
 impl AccuracyModel {
@@ -163,12 +175,12 @@ impl AccuracyModel {
         features: &DMatrix<f32>,
         device: &ComputeDevice,
     ) -> Vec<Accuracy> {
-        let outputs = self.ensemble.predict(features, device);
+        let outputs = self.ensemble.predict_each(features, device);
         let kind = self.kind();
         architectures
             .iter()
-            .zip(outputs.iter())
-            .map(|(architecture, &output)| match self.measured.get(architecture) {
+            .zip(outputs.column_iter())
+            .map(|(architecture, members)| match self.measured.get(architecture) {
                 Some(&accuracy) => {
                     let accuracy = f64::from(accuracy);
                     Accuracy {
@@ -178,18 +190,24 @@ impl AccuracyModel {
                             high: accuracy,
                         },
                         origin: self.origin,
+                        error: 0.0,
                         kind,
                     }
                 }
-                None => Accuracy {
-                    percent: if space.output_depends_on_input(architecture) {
-                        self.scale.estimate(output)
-                    } else {
-                        self.scale.chance()
-                    },
-                    origin: Origin::Predicted,
-                    kind,
-                },
+                None => {
+                    let (output, disagreement) = agreement(members.iter());
+                    let error = self.scale.noise.hypot(disagreement);
+                    Accuracy {
+                        percent: if space.output_depends_on_input(architecture) {
+                            self.scale.estimate(output, error)
+                        } else {
+                            self.scale.chance()
+                        },
+                        origin: Origin::Predicted,
+                        error,
+                        kind,
+                    }
+                }
             })
             .collect()
     }
@@ -197,7 +215,7 @@ impl AccuracyModel {
     /// Probability that the accuracy is at least `limit`, in percent: 0 or 1 where it was measured.
     pub fn probability_at_least(&self, accuracy: &Accuracy, limit: f64) -> f64 {
         if accuracy.origin == Origin::Predicted {
-            self.scale.probability_at_least(accuracy.percent.mean, limit)
+            self.scale.probability_at_least(accuracy, limit)
         } else {
             f64::from(u8::from(accuracy.percent.mean >= limit))
         }
@@ -205,9 +223,10 @@ impl AccuracyModel {
 }
 
 impl AccuracyScale {
-    fn estimate(&self, output: f32) -> Estimate {
-        let at = |error: f64| from_scale(self.mean + self.deviation * (f64::from(output) + error));
-        let quantile = |probability: f64| at(self.calibration.quantile(probability) * self.noise);
+    /// From the tower's output and the standard deviation of its error.
+    fn estimate(&self, output: f64, deviation: f64) -> Estimate {
+        let at = |error: f64| from_scale(self.mean + self.deviation * (output + error));
+        let quantile = |probability: f64| at(self.calibration.quantile(probability) * deviation);
         Estimate {
             mean: at(0.0),
             low: quantile(0.5 - INTERVAL_SHARE / 2.0),
@@ -227,10 +246,10 @@ impl AccuracyScale {
         }
     }
 
-    /// Probability that an accuracy predicted as `expected` is at least `limit`, both in percent.
-    fn probability_at_least(&self, expected: f64, limit: f64) -> f64 {
-        let deviation = (self.deviation * self.noise).max(f64::MIN_POSITIVE);
-        let error = (to_scale(limit) - to_scale(expected)) / deviation;
+    /// Probability that a predicted accuracy is at least `limit`, in percent.
+    fn probability_at_least(&self, predicted: &Accuracy, limit: f64) -> f64 {
+        let deviation = (self.deviation * predicted.error).max(f64::MIN_POSITIVE);
+        let error = (to_scale(limit) - to_scale(predicted.percent.mean)) / deviation;
         1.0 - self.calibration.probability(error)
     }
 }
@@ -258,9 +277,27 @@ mod tests {
         // distribution has 0.8413447 above -1 and 0.0227501 above 2.
         let scale = scale();
         for (limit, expected) in [(90.0, 0.5), (88.895705, 0.8413447), (91.903327, 0.0227501)] {
-            let found = scale.probability_at_least(90.0, limit);
+            let predicted = Accuracy {
+                percent: scale.estimate((to_scale(90.0) - scale.mean) / scale.deviation, 0.2),
+                origin: Origin::Predicted,
+                error: 0.2,
+                kind: ScoreKind::Accuracy,
+            };
+            let found = scale.probability_at_least(&predicted, limit);
             assert!((found - expected).abs() < 1e-5, "{limit}: {found}");
         }
+    }
+
+    #[test]
+    fn members_that_disagree_widen_the_interval() {
+        // Mean 2, squares of 1 + 0 + 1 over two.
+        assert_eq!(agreement([1.0, 2.0, 3.0].iter()), (2.0, 1.0));
+        assert_eq!(agreement([2.5].iter()), (2.5, 0.0));
+        let [near, far] = [0.2, 0.4].map(|deviation| scale().estimate(0.0, deviation));
+        assert_eq!(near.mean, far.mean);
+        // On the tower's scale both ends are twice as far away.
+        let away = |estimate: &Estimate| to_scale(estimate.high) - to_scale(estimate.mean);
+        assert!((away(&far) / away(&near) - 2.0).abs() < 1e-9);
     }
 
     #[test]

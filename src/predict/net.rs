@@ -120,4 +120,14 @@ impl Ensemble {
         });
         DMatrix::from_vec(self.config.outputs, count, outputs)
     }
+
+    /// What each member of a single output predicts, from `[inputs, architectures]`: `[members, architectures]`.
+    pub fn predict_each(&self, encoded: &DMatrix<f32>, device: &ComputeDevice) -> DMatrix<f32> {
+        let (width, count) = encoded.shape();
+        let outputs = by_rows(encoded.as_slice(), width, device, |inputs| {
+            let outputs = self.members.iter().map(|member| member.forward(inputs.clone()));
+            Tensor::cat(outputs.collect(), 1)
+        });
+        DMatrix::from_vec(self.members.len(), count, outputs)
+    }
 }

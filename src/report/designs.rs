@@ -168,6 +168,7 @@ mod tests {
             accuracy: Accuracy {
                 percent: estimate(70.0),
                 origin: Origin::Predicted,
+                error: 0.1,
                 kind,
             },
             metrics: DeviceMetrics::new(estimate(4.0)),

@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use nalgebra::DMatrix;
 
-use super::{FitOptions, Parts, errors};
+use super::{FitOptions, Parts};
 use crate::dataset::{Dataset, Origin, Task};
 use crate::encode::Encoder;
 use crate::error::Result;
-use crate::predict::accuracy::{AccuracyModel, AccuracyScale, chance_percent, to_scale};
+use crate::predict::accuracy::{AccuracyModel, AccuracyScale, agreement, chance_percent, to_scale};
 use crate::predict::calibrate::Calibration;
 use crate::predict::train::{self, Run, Table};
 use crate::stats;
@@ -54,20 +54,21 @@ pub(super) fn fit_accuracy(
         targets: DMatrix::from_iterator(1, used.len(), targets),
     };
     let ensemble = train::fit("accuracy", &table, &split, &options.accuracy, run)?;
-    let predicted = ensemble.predict(&table.inputs, run.device);
+    let predicted = ensemble.predict_each(&table.inputs, run.device);
     let held_out = one_per_function(dataset, &used, &split.validation);
-    let errors: Vec<f64> = errors(&table, &predicted, 0, &held_out).collect();
-    let noise = root_mean_square(&errors).max(1e-3);
-    let pick =
-        |matrix: &DMatrix<f32>| -> Vec<f64> { held_out.iter().map(|&column| f64::from(matrix[(0, column)])).collect() };
+    let checked: Vec<Checked> = held_out
+        .iter()
+        .map(|&column| Checked::of(predicted.column(column).as_slice(), table.targets[(0, column)]))
+        .collect();
+    let noise = noise(&checked);
     let scale = AccuracyScale {
         task: task.name.clone(),
         mean,
         deviation,
         noise,
-        calibration: Calibration::fit(&[errors.iter().map(|error| error / noise).collect()]),
+        calibration: Calibration::fit(&[checked.iter().map(|one| one.standardised(noise)).collect()]),
         chance_percent: chance_percent(&of_degenerate(dataset, values), encoder.classes),
-        validation_spearman: stats::spearman(&pick(&predicted), &pick(&table.targets)).unwrap_or(f64::NAN),
+        validation_spearman: rank_correlation(&checked),
     };
     let measured = architectures.into_iter().zip(values.iter().map(|value| value.1 as f32));
     Ok(AccuracyModel {
@@ -80,6 +81,47 @@ pub(super) fn fit_accuracy(
         },
         origin: origin(dataset, task),
     })
+}
+
+/// A validation architecture.
+struct Checked {
+    measured: f64,
+    predicted: f64,
+    /// Standard deviation between the members.
+    disagreement: f64,
+}
+
+impl Checked {
+    fn of(members: &[f32], measured: f32) -> Checked {
+        let (predicted, disagreement) = agreement(members.iter());
+        Checked {
+            measured: measured.into(),
+            predicted,
+            disagreement,
+        }
+    }
+
+    fn error(&self) -> f64 {
+        self.measured - self.predicted
+    }
+
+    fn standardised(&self, noise: f64) -> f64 {
+        self.error() / noise.hypot(self.disagreement)
+    }
+}
+
+/// Standard deviation of the errors beyond what the members disagree by.
+fn noise(checked: &[Checked]) -> f64 {
+    let errors: Vec<f64> = checked.iter().map(Checked::error).collect();
+    let disagreements: Vec<f64> = checked.iter().map(|one| one.disagreement).collect();
+    let beyond = root_mean_square(&errors).powi(2) - root_mean_square(&disagreements).powi(2);
+    beyond.max(0.0).sqrt().max(1e-3)
+}
+
+fn rank_correlation(checked: &[Checked]) -> f64 {
+    let predicted: Vec<f64> = checked.iter().map(|one| one.predicted).collect();
+    let measured: Vec<f64> = checked.iter().map(|one| one.measured).collect();
+    stats::spearman(&predicted, &measured).unwrap_or(f64::NAN)
 }
 
 /// The deviation is above 0 even of equal values.

@@ -19,7 +19,7 @@ use rayon::prelude::*;
 
 use super::power::KnownPower;
 use super::prior::{KnownDevice, Reference};
-use super::train::{self, Run, Split, Table};
+use super::train::{self, Run, Split};
 use super::{AccuracyModel, Encoded, Ensemble, Predictor};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Task};
@@ -274,19 +274,6 @@ fn spread(errors: &[f64]) -> f64 {
     let median = 1.4826 * stats::quantile(&sizes, 0.5).unwrap_or(0.15);
     let limited: Vec<f64> = sizes.iter().map(|size| size.min(3.0 * median).powi(2)).collect();
     stats::mean(&limited).unwrap_or(0.02).sqrt().max(0.01)
-}
-
-/// Measured minus predicted, in the device's spreads, where measured.
-fn errors<'a>(
-    table: &'a Table,
-    predicted: &'a DMatrix<f32>,
-    output: usize,
-    columns: &'a [usize],
-) -> impl Iterator<Item = f64> + 'a {
-    columns
-        .iter()
-        .map(move |&column| f64::from(table.targets[(output, column)] - predicted[(output, column)]))
-        .filter(|error| !error.is_nan())
 }
 
 /// Architectures that inner products between functions are taken over.

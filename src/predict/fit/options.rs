@@ -39,12 +39,14 @@ pub struct FitOptions {
 /// The usual training of accuracy towers: one output instead of one per device, but a harder function.
 fn accuracy_training() -> TrainingConfig {
     TrainingConfig {
+        members: 5,
         hidden: 256,
         epochs: 100,
         patience: 40,
         batch: 128,
+        steps_per_epoch: 60,
         learning_rate: 2e-3,
-        weight_decay: 0.05,
+        weight_decay: 0.2,
         ..TrainingConfig::default()
     }
 }

@@ -20,6 +20,8 @@ pub struct TrainingConfig {
     pub patience: usize,
     /// Architectures per step.
     pub batch: usize,
+    /// Fewest steps of an epoch: few architectures are gone over several times.
+    pub steps_per_epoch: usize,
     /// Highest learning rate, which falls to zero along a cosine.
     pub learning_rate: f64,
     /// Decoupled weight decay.
@@ -39,6 +41,7 @@ impl Default for TrainingConfig {
             epochs: 60,
             patience: 15,
             batch: 256,
+            steps_per_epoch: 1,
             learning_rate: 3e-3,
             weight_decay: 1e-4,
             gradient_norm: 1.0,
@@ -48,6 +51,11 @@ impl Default for TrainingConfig {
 }
 
 impl TrainingConfig {
+    /// Steps of an epoch over so many architectures.
+    pub(super) fn steps(&self, architectures: usize) -> usize {
+        architectures.div_ceil(self.batch).max(self.steps_per_epoch)
+    }
+
     /// Checks every number; `section` is named in the error.
     ///
     /// # Errors
@@ -59,6 +67,7 @@ impl TrainingConfig {
             ("features", self.features, 4096),
             ("epochs", self.epochs, 1_000_000),
             ("batch", self.batch, 1_000_000),
+            ("steps-per-epoch", self.steps_per_epoch, 1_000_000),
         ];
         let invalid = |name: &str, expected: String, found: String| Error::Invalid {
             what: format!("{section}.{name}"),

@@ -7,6 +7,7 @@ use std::ops::Range;
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use nalgebra::DMatrix;
+use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
@@ -101,7 +102,7 @@ impl Member {
     ) -> Result<Member> {
         let seed = run.seed.child(name, index);
         let tower = sizes.init(&mut seed.stream("init"), &run.device.clone().autodiff());
-        let steps = split.training.len().div_ceil(config.batch) * config.epochs;
+        let steps = config.steps(split.training.len()) * config.epochs;
         let mut member = Member {
             seed,
             state: StateFolder::new(run, &format!("{name}-{index}")),
@@ -157,11 +158,12 @@ impl Member {
 
     fn epoch(&mut self, table: &Table, split: &Split, config: &TrainingConfig, device: &ComputeDevice) {
         let device = device.clone().autodiff();
-        let mut order = split.training.clone();
-        order.shuffle(&mut self.seed.stream(&format!("shuffle/{}", self.progress.epoch)));
-        let first = self.progress.epoch * order.len().div_ceil(config.batch);
+        let steps = config.steps(split.training.len());
+        let first = self.progress.epoch * steps;
+        let mut rng = self.seed.stream(&format!("shuffle/{}", self.progress.epoch));
+        let order = passes(&split.training, steps, config.batch, &mut rng);
         let mut tower = self.tower.clone();
-        for (step, columns) in (first..).zip(order.chunks(config.batch)) {
+        for (step, columns) in (first..first + steps).zip(order.chunks(config.batch)) {
             let measured = measured(table, columns);
             let loss = |tower: &Tower, rows: Range<usize>| {
                 let (inputs, targets, mask) = batch(table, &columns[rows], &device);
@@ -190,6 +192,17 @@ impl Member {
         self.progress.finished = waited || self.progress.epoch >= config.epochs;
         Ok(())
     }
+}
+
+/// The columns in random order, again and again until there are enough for so many steps; one pass at least.
+fn passes(columns: &[usize], steps: usize, batch: usize, rng: &mut StdRng) -> Vec<usize> {
+    let mut order = Vec::new();
+    while !columns.is_empty() && order.len().div_ceil(batch) < steps {
+        let first = order.len();
+        order.extend_from_slice(columns);
+        order[first..].shuffle(rng);
+    }
+    order
 }
 
 /// Sum of `0.5 e^2` below an error of one and `e - 0.5` above (smooth L1), over the targets that were measured.
@@ -308,6 +321,29 @@ mod tests {
 
     fn predictions(ensemble: &Ensemble) -> DMatrix<f32> {
         ensemble.predict(&table().inputs, &Backend::Flex.device().unwrap())
+    }
+
+    #[test]
+    fn few_columns_are_gone_over_until_there_are_enough_steps() {
+        let mut rng = Seed(0).stream("passes");
+        // Three columns in batches of two are two steps; five steps take three passes.
+        let config = |steps_per_epoch| TrainingConfig {
+            batch: 2,
+            steps_per_epoch,
+            ..TrainingConfig::default()
+        };
+        assert_eq!([config(1).steps(3), config(5).steps(3)], [2, 5]);
+        let sorted = |order: &[usize]| {
+            let mut order = order.to_vec();
+            order.sort_unstable();
+            order
+        };
+        let one = passes(&[4, 5, 6], 2, 2, &mut rng);
+        assert_eq!(sorted(&one), [4, 5, 6]);
+        let many = passes(&[4, 5, 6], 5, 2, &mut rng);
+        assert_eq!(many.len(), 9);
+        assert!(many.chunks(3).all(|pass| sorted(pass) == [4, 5, 6]), "{many:?}");
+        assert!(passes(&[], 5, 2, &mut rng).is_empty());
     }
 
     #[test]
