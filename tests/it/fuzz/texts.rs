@@ -124,6 +124,10 @@ fn architectures() {
         "k3_e1_g2",
         "architecture",
         "none~18446744073709551615",
+        "'ks'",
+        "[224]",
+        "None",
+        "1e999",
     ];
     fuzz("architectures", 600, &seeds, &words, |path| {
         let space = space::by_id(&path.file_name().unwrap().to_string_lossy())?;
