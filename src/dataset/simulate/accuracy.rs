@@ -68,7 +68,7 @@ impl AccuracyModel {
     }
 }
 
-/// The fewest MACs of a network that takes the same choice everywhere, as the smallest network of either space does.
+/// The fewest MACs of a network that takes the same choice everywhere, as the smallest network of a space does.
 fn smallest_macs(space: &dyn SearchSpace, input: InputSize, classes: u32) -> f64 {
     let choices = space.choices();
     let uniform = |choice: u8| Architecture(choices.iter().map(|&choices| choice.min(choices - 1)).collect());

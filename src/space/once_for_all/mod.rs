@@ -7,7 +7,7 @@
 //!
 //! The genes are the depths of the stages, then kernel and expansion of every block, first to last, then the resolution:
 //! whoever chooses them in this order knows which blocks run when it comes to them. Genes of blocks that do not run are
-//! inactive; canonical, sampled, mutated and crossed architectures have choice 0 there.
+//! inactive; architectures that are read, sampled, mutated or crossed have choice 0 there: they are canonical.
 
 mod genes;
 mod lowering;
@@ -101,8 +101,9 @@ impl SearchSpace for OnceForAll {
     /// Reads a configuration as the reference implementation and DyNAS-T write it, `{"ks": [...], "e": [...], "d": [...],
     /// "r": 224}`, in JSON or as Python prints it: kernels and expansions of all blocks, also of those that do not run, depths
     /// of the stages, and the resolution, a number or a list of one, 224 if it is missing. A `wid` of `null` or `None` is passed over.
+    /// In canonical form, so that one network written in two ways is one architecture.
     fn parse(&self, text: &str) -> Result<Architecture> {
-        parse::architecture(self, text)
+        Ok(self.canonical(&parse::architecture(self, text)?))
     }
 
     fn print(&self, architecture: &Architecture) -> String {
