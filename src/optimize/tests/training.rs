@@ -101,10 +101,10 @@ fn an_elite_pool_serves_where_the_space_cannot_be_listed() {
         let proposals = by_policy(&optimizer, &device, &request, Seed(1));
         assert!(proposals.feasible());
         found += proposals.best().accuracy.percent.mean / 4.0;
-        // A random search with as many evaluations: the first choice, 16 samples, 200 for refinement.
+        // A random search with as many evaluations: the first choice, 16 samples, 64 for refinement.
         let problem = Problem::most_accurate(request.limits.clone());
         let searched = RandomSearch { seed: Seed(1) }
-            .search(predictor().space, &evaluator, &problem, 217)
+            .search(predictor().space, &evaluator, &problem, 81)
             .unwrap();
         drawn += searched
             .answer
@@ -151,9 +151,9 @@ fn a_pool_keeps_its_answers_its_elites_and_its_size() {
     );
     let (before, after) = (pool.judged.bases.latency(), again.bases.latency());
     assert!(before.iter().zip(after.iter()).all(|(a, b)| close(a, b)));
-    // Where there is less room, elites come first, then what was an answer last.
-    let elite: HashSet<Architecture> = elites.designs().into_iter().cloned().collect();
-    let pool = pool.refreshed(predictor(), &mut elites, Vec::new(), 2, elite.len() + 5, &mut rng);
-    assert_eq!(pool.judged.designs.len(), elite.len() + 5);
-    assert!(elites.designs().is_subset(&pool.judged.designs.iter().collect()));
+    // Where there is less room, elites come first.
+    let pool = pool.refreshed(predictor(), &mut elites, Vec::new(), 2, 20, &mut rng);
+    assert_eq!(pool.judged.designs.len(), 20);
+    let kept = elites.designs();
+    assert!(pool.judged.designs.iter().all(|one| kept.contains(one)));
 }
