@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::predict::accuracy::{AccuracyModel, AccuracyScale};
 use crate::predict::net::{Ensemble, Tower, TowerConfig};
 use crate::predict::{DeviceMetrics, KnownPower, MetricPrior, Predictor};
-use crate::space::Architecture;
+use crate::space::{Architecture, Domain};
 use crate::training::{fits, load_module, module_bytes};
 
 const PREDICTOR: &str = "predictor.json";
@@ -39,6 +39,8 @@ struct SavedAccuracy {
     scale: AccuracyScale,
     ensemble: SavedEnsemble,
     origin: Origin,
+    #[serde(default)]
+    domain: Domain,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -63,6 +65,7 @@ impl Checkpoint {
                 measured: self.accuracies()?,
                 scale: saved.scale,
                 origin: saved.origin,
+                domain: saved.domain,
             }),
             None => None,
         };
@@ -176,6 +179,7 @@ pub(super) fn files(predictor: &Predictor, folder: &Path) -> Result<Files> {
                 scale: model.scale.clone(),
                 ensemble,
                 origin: model.origin,
+                domain: model.domain.clone(),
             })
         }
         None => None,

@@ -44,6 +44,15 @@ pub(crate) fn run(args: &PredictArgs, global: &Global) -> Result<ExitCode> {
     let advisor = global.advisor(&args.checkpoint)?;
     let device = resolve(&args.device, &advisor, global)?;
     let architectures = read_architectures(&args.architectures, advisor.space())?;
+    let (space, domain) = (advisor.space(), advisor.predictor().domain());
+    let outside = architectures.iter().filter(|one| !domain.holds(space, one)).count();
+    if outside > 0 {
+        global.say(format!(
+            "note: {outside} of {} architectures make choices that no accuracy was learned from, such as another resolution: what is \
+             said of their accuracy is extrapolated",
+            architectures.len()
+        ));
+    }
     let context = global.context(&device);
     let rows: Vec<PredictionRow> = advisor
         .predict(&device, &architectures)?

@@ -56,6 +56,7 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
         limits: request.limits.clone(),
         front: vec![Metric::Accuracy, Metric::Latency],
         degenerate: request.degenerate,
+        domain: predictor.domain().clone(),
     };
     let started = Instant::now();
     let outcome = searcher.search(predictor.space, &evaluator, &problem, budget)?;

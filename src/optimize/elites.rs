@@ -135,7 +135,7 @@ impl Elites {
                 break;
             };
             let child = space.mutate(&space.crossover(mother, father, rng), rate, rng);
-            let child = space.searched_form(child);
+            let child = predictor.searched_form(&child);
             if space.output_depends_on_input(&child) && seen.insert(child.clone()) {
                 children.push(child);
             }

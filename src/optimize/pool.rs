@@ -114,7 +114,7 @@ impl Pool {
     /// Up to `count` architectures drawn from the space and evolved in all regions.
     pub(super) fn evolved(predictor: &Predictor, elites: &mut Elites, count: usize, rng: &mut StdRng) -> Pool {
         let space = predictor.space;
-        let drawn = (0..count).map(|_| space.searched_form(space.sample(rng)));
+        let drawn = (0..count).map(|_| predictor.searched_form(&space.sample(rng)));
         let mut seen = HashSet::new();
         let drawn = drawn.filter(|one| space.output_depends_on_input(one) && seen.insert(one.clone()));
         let drawn: Vec<Architecture> = drawn.collect();
@@ -137,7 +137,7 @@ impl Pool {
     ) -> Pool {
         let space = predictor.space;
         let mut seen: HashSet<Architecture> = self.judged.designs.iter().cloned().collect();
-        let samples = samples.into_iter().map(|one| space.searched_form(one));
+        let samples = samples.into_iter().map(|one| predictor.searched_form(&one));
         let fresh = samples.filter(|one| space.output_depends_on_input(one) && seen.insert(one.clone()));
         let fresh = Judged::of(predictor, fresh.take(count / RENEWED).collect());
         elites.offer(&fresh);

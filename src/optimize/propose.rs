@@ -49,7 +49,8 @@ impl<'a> Candidates<'a> {
 
     /// Those designs that may be proposed and were not asked for before, in the form that searches look at.
     pub(super) fn fresh(&mut self, designs: Vec<Architecture>) -> Vec<Architecture> {
-        let designs = designs.into_iter().map(|design| self.space.searched_form(design));
+        let predictor = self.evaluator.predictor();
+        let designs = designs.into_iter().map(|design| predictor.searched_form(&design));
         let mut designs: Vec<Architecture> = designs.collect();
         designs.retain(|design| self.request.admits(self.space, design) && self.seen.insert(design.clone()));
         designs

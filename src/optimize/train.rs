@@ -138,7 +138,9 @@ impl<'a> Training<'a> {
         let seed = run.seed.child("optimizer", 0);
         let draw = |name: &str, count: usize| -> Vec<Architecture> {
             let mut rng = seed.stream(name);
-            (0..count).map(|_| predictor.space.sample(&mut rng)).collect()
+            (0..count)
+                .map(|_| predictor.searched_form(&predictor.space.sample(&mut rng)))
+                .collect()
         };
         let anchors = draw("anchors", config.anchors);
         let shape = QueryShape {

@@ -10,7 +10,7 @@ use super::device_model::Estimate;
 use super::net::Ensemble;
 use crate::compute::ComputeDevice;
 use crate::dataset::{Origin, PROXY_SCORE};
-use crate::space::{Architecture, SearchSpace};
+use crate::space::{Architecture, Domain, SearchSpace};
 use crate::stats;
 use crate::stats::INTERVAL_SHARE;
 
@@ -136,6 +136,8 @@ pub struct AccuracyModel {
     pub measured: HashMap<Architecture, f32>,
     /// Where those values come from.
     pub origin: Origin,
+    /// Where it was learned.
+    pub domain: Domain,
 }
 
 /// Accuracy of one architecture, or its proxy score.

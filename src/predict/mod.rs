@@ -50,7 +50,7 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
-use crate::space::{Architecture, Design, Enumerable, Precision, SearchSpace};
+use crate::space::{Architecture, Design, Domain, Enumerable, Precision, SearchSpace};
 
 pub use accuracy::{Accuracy, AccuracyModel, ScoreKind};
 pub use calibrate::Calibration;
@@ -218,6 +218,21 @@ impl Predictor {
     pub fn accuracies(&self, architectures: &[Architecture], encoded: &Encoded) -> Vec<Accuracy> {
         let Some(model) = &self.accuracy else { return Vec::new() };
         model.predict(self.space, architectures, &encoded.features, &self.compute)
+    }
+
+    /// Where its accuracies were learned, which is where designs are looked for: what it says of accuracies elsewhere is worth
+    /// nothing. The whole space without accuracies, and where the space can be listed.
+    pub fn domain(&self) -> &Domain {
+        static WHOLE: Domain = Domain::whole();
+        match &self.accuracy {
+            Some(accuracy) if self.space.enumerable().is_none() => &accuracy.domain,
+            Some(_) | None => &WHOLE,
+        }
+    }
+
+    /// The form in which an architecture is looked at for designs: within the domain, in the form of its space.
+    pub(crate) fn searched_form(&self, architecture: &Architecture) -> Architecture {
+        self.space.searched_form(self.domain().nearest(architecture))
     }
 
     /// All architectures of the space with basis and accuracy, computed once; `None` where the space is too large.

@@ -184,6 +184,9 @@ impl Predictor {
             spread("powers", power.spread, false)?;
         }
         let Some(accuracy) = &self.accuracy else { return Ok(()) };
+        if !accuracy.domain.fits(self.space) {
+            return flaw("domain of the accuracy", "choices of the space's genes", "others");
+        }
         let config = &accuracy.ensemble.config;
         count("inputs of the accuracy towers", config.inputs, features)?;
         count("outputs of the accuracy towers", config.outputs, 1)?;

@@ -24,7 +24,7 @@ mod conformance;
 use crate::error::{Error, Result};
 use crate::metric::{Metric, PerMetric, Source};
 use crate::seed::Seed;
-use crate::space::{Architecture, SearchSpace};
+use crate::space::{Architecture, Domain, SearchSpace};
 
 pub use exhaustive::ExhaustiveSearch;
 pub use hypervolume::ReferencePoint;
@@ -89,6 +89,8 @@ pub struct Problem {
     /// Whether networks whose output does not depend on their input are candidates too. They are as accurate as chance, and
     /// next to nothing runs in them, so that they keep nearly every limit.
     pub degenerate: bool,
+    /// Where candidates are looked for.
+    pub domain: Domain,
 }
 
 impl Problem {
@@ -99,7 +101,13 @@ impl Problem {
             limits,
             front: vec![Metric::Accuracy, Metric::Latency],
             degenerate: false,
+            domain: Domain::default(),
         }
+    }
+
+    /// The form in which an architecture is looked at: within the domain, in the form of its space.
+    fn searched_form(&self, space: &dyn SearchSpace, architecture: &Architecture) -> Architecture {
+        space.searched_form(self.domain.nearest(architecture))
     }
 
     /// Whether an architecture is a candidate.

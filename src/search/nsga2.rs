@@ -85,7 +85,7 @@ impl Nsga2 {
             } else {
                 space.mutate(mother, mutation_rate, rng)
             };
-            let child = space.searched_form(child);
+            let child = visited.searched_form(&child);
             if visited.take(&child) {
                 return Some(child);
             }

@@ -38,6 +38,11 @@ impl<'a> Visited<'a> {
         self.space
     }
 
+    /// The form in which an architecture is looked at.
+    pub(super) fn searched_form(&self, architecture: &Architecture) -> Architecture {
+        self.problem.searched_form(self.space, architecture)
+    }
+
     /// Takes an architecture; false if it was taken before or is no candidate.
     pub(super) fn take(&mut self, architecture: &Architecture) -> bool {
         let fresh = match &mut self.listed {
@@ -53,7 +58,7 @@ impl<'a> Visited<'a> {
     /// place serves. In other spaces, `None` means that draws found nothing new.
     pub(super) fn take_random(&mut self, rng: &mut StdRng) -> Option<Architecture> {
         for _ in 0..DRAWS {
-            let drawn = self.space.searched_form(self.space.sample(rng));
+            let drawn = self.searched_form(&self.space.sample(rng));
             if self.take(&drawn) {
                 return Some(drawn);
             }

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod conformance;
 mod design;
+mod domain;
 mod excerpt;
 pub(crate) mod fbnet;
 mod layer_names;
@@ -28,6 +29,7 @@ use crate::error::{Error, Result};
 use neighbourhood::Neighbourhood;
 
 pub use design::{Design, Precision, QuantPolicy};
+pub use domain::Domain;
 pub use fbnet::FbNet;
 pub(crate) use layer_names::EPSILON;
 pub use layer_names::LayerNames;

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::predict::accuracy::{AccuracyModel, AccuracyScale, agreement, chance_percent, to_scale};
 use crate::predict::calibrate::Calibration;
 use crate::predict::train::{self, Run, Table};
+use crate::space::Domain;
 use crate::stats;
 
 /// The first column of every function: the many cells that compute nothing, say, would otherwise rank each other.
@@ -70,6 +71,7 @@ pub(super) fn fit_accuracy(
         chance_percent: chance_percent(&of_degenerate(dataset, values), encoder.classes),
         validation_spearman: rank_correlation(&checked),
     };
+    let domain = Domain::of(dataset.space, &architectures);
     let measured = architectures.into_iter().zip(values.iter().map(|value| value.1 as f32));
     Ok(AccuracyModel {
         scale,
@@ -80,6 +82,7 @@ pub(super) fn fit_accuracy(
             measured.collect()
         },
         origin: origin(dataset, task),
+        domain,
     })
 }
 

@@ -184,7 +184,10 @@ impl Case<'_> {
             Method::RandomRefined => from(Start::Random, request),
             Method::Nsga2 => {
                 let evaluator = PredictorEvaluator::for_request(predictor, &self.model, request)?;
-                let problem = Problem::most_accurate(request.limits.clone());
+                let problem = Problem {
+                    domain: predictor.domain().clone(),
+                    ..Problem::most_accurate(request.limits.clone())
+                };
                 let searcher = Nsga2::usual(self.seed);
                 let outcome = searcher.search(predictor.space, &evaluator, &problem, self.scored.scoring.budget)?;
                 searched(evaluator, predictor.space, &outcome, request).ok_or_else(nothing_proposed)
