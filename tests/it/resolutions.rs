@@ -67,7 +67,7 @@ fn rows_have_the_resolution_of_their_architecture() {
 fn a_row_at_another_size_is_refused() {
     let folder = tempdir().unwrap();
     dataset(folder.path(), &[(128, "128x128"), (160, "224x224")]);
-    let parts = ["measurements.csv", "line 3", "own resolution, 160x160", "`224x224`"];
+    let parts = ["measurements.csv:3", "own resolution, 160x160", "`224x224`"];
     edgefit(folder.path(), "data validate {own}").failed(1, &parts);
 }
 
