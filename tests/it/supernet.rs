@@ -8,7 +8,10 @@ use crate::driver::{Run, program};
 /// Runs the script beside this file.
 fn script(arguments: &[&str]) -> std::io::Result<Output> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/supernet_reference.py");
-    Command::new("python3").arg(script).args(arguments).output()
+    let mut python = Command::new("python3");
+    // PyTorch's threads wait for each other by spinning, which takes minutes on a busy machine.
+    python.env("OMP_NUM_THREADS", "1");
+    python.arg(script).args(arguments).output()
 }
 
 /// Outputs for supernets with random weights, as PyTorch files of two ages and as safetensors, with matrices for smaller kernels
