@@ -1,13 +1,15 @@
-//! The device that a command is about, and the architectures.
+//! The devices that a command is about, and the architectures.
 
 use std::io::Read;
 use std::path::Path;
 
 use super::Global;
 use crate::advisor::Advisor;
+use crate::dataset::Dataset;
 use crate::error::{Error, Result};
+use crate::evaluate::devices::choose_devices;
 use crate::files::read_bounded;
-use crate::predict::{DeviceModel, Knowledge, architecture_list, design_list};
+use crate::predict::{DeviceModel, Knowledge, Predictor, architecture_list, design_list};
 use crate::space::{Architecture, Design, QuantPolicy, SearchSpace};
 
 /// Largest list of architectures that is read, in bytes.
@@ -30,6 +32,26 @@ pub(crate) fn resolve(name: &str, advisor: &Advisor, global: &Global) -> Result<
         ));
     }
     Ok(device)
+}
+
+/// The devices to score, with a warning about those that the checkpoint was trained on.
+pub(crate) fn unseen(
+    predictor: &Predictor,
+    dataset: &Dataset,
+    names: &[String],
+    trust_units: bool,
+    global: &Global,
+) -> Result<Vec<usize>> {
+    let chosen = choose_devices(predictor, dataset, names)?;
+    if !trust_units {
+        dataset.check_units(&chosen.devices)?;
+    }
+    for id in &chosen.known {
+        global.say(format!(
+            "warning: the checkpoint was trained on {id}; its scores say nothing about unseen devices"
+        ));
+    }
+    Ok(chosen.devices)
 }
 
 /// Reads architectures, one per line, from a file or, for `-`, from stdin. Empty lines are passed over; of a CSV file with

@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+use super::device::unseen;
 use super::evaluate_optimizer::{self, OptimizerArgs};
 use super::table::new_table;
 use super::{DatasetArgs, Global, print, print_json};
 use crate::checkpoint::Checkpoint;
 use crate::dataset::{Dataset, Task};
 use crate::error::Result;
-use crate::evaluate::devices::{choose_devices, what_counts};
+use crate::evaluate::devices::what_counts;
 use crate::evaluate::predictor::{
     ElsewhereProbes, PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor,
 };
@@ -156,26 +157,6 @@ impl PredictorChoices {
             report,
         })
     }
-}
-
-/// The devices to score, with a warning about those that the checkpoint was trained on.
-pub(crate) fn unseen(
-    predictor: &Predictor,
-    dataset: &Dataset,
-    names: &[String],
-    trust_units: bool,
-    global: &Global,
-) -> Result<Vec<usize>> {
-    let chosen = choose_devices(predictor, dataset, names)?;
-    if !trust_units {
-        dataset.check_units(&chosen.devices)?;
-    }
-    for id in &chosen.known {
-        global.say(format!(
-            "warning: the checkpoint was trained on {id}; its scores say nothing about unseen devices"
-        ));
-    }
-    Ok(chosen.devices)
 }
 
 fn table(report: &PredictorReport) -> String {

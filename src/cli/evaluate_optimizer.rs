@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::evaluate::unseen;
+use super::device::unseen;
 use super::table::new_table;
 use super::{DatasetArgs, Global, print, print_json};
 use crate::checkpoint::Checkpoint;

@@ -200,10 +200,12 @@ impl AccuracyModel {
                     let (output, disagreement) = agreement(members.iter());
                     let error = self.scale.noise.hypot(disagreement);
                     Accuracy {
-                        percent: if space.output_depends_on_input(architecture) {
+                        percent: if !space.output_depends_on_input(architecture) {
+                            self.scale.chance()
+                        } else if self.domain.holds(space, architecture) {
                             self.scale.estimate(output, error)
                         } else {
-                            self.scale.chance()
+                            self.scale.extrapolated(output, error)
                         },
                         origin: Origin::Predicted,
                         error,
@@ -233,6 +235,16 @@ impl AccuracyScale {
             mean: at(0.0),
             low: quantile(0.5 - INTERVAL_SHARE / 2.0),
             high: quantile(0.5 + INTERVAL_SHARE / 2.0),
+        }
+    }
+
+    /// Outside the domain of what was learned: anything from guessing to a perfect score.
+    fn extrapolated(&self, output: f64, deviation: f64) -> Estimate {
+        let mean = self.estimate(output, deviation).mean;
+        Estimate {
+            mean,
+            low: self.chance_percent.min(mean),
+            high: 100.0,
         }
     }
 
@@ -300,6 +312,12 @@ mod tests {
         // On the tower's scale both ends are twice as far away.
         let away = |estimate: &Estimate| to_scale(estimate.high) - to_scale(estimate.mean);
         assert!((away(&far) / away(&near) - 2.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn outside_of_what_was_learned_anything_is_possible() {
+        let (inside, outside) = (scale().estimate(0.0, 0.2), scale().extrapolated(0.0, 0.2));
+        assert_eq!((outside.mean, outside.low, outside.high), (inside.mean, 1.0, 100.0));
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Problem {
 
     /// Whether an architecture is a candidate.
     fn admits(&self, space: &dyn SearchSpace, architecture: &Architecture) -> bool {
-        self.degenerate || space.output_depends_on_input(architecture)
+        self.domain.holds(space, architecture) && (self.degenerate || space.output_depends_on_input(architecture))
     }
 
     /// Refuses a front with the same axis twice.

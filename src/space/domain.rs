@@ -42,6 +42,9 @@ impl Domain {
 
     /// Whether all active genes of an architecture are choices that occur.
     pub fn holds(&self, space: &dyn SearchSpace, architecture: &Architecture) -> bool {
+        if self.choices.is_empty() {
+            return true;
+        }
         let active = space.active_genes(architecture);
         let mut genes = architecture.0.iter().zip(&self.choices).zip(active);
         genes.all(|((gene, choices), is_active)| !is_active || choices.contains(gene))

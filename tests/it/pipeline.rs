@@ -566,7 +566,7 @@ fn the_same_probes_give_the_same_device() {
     );
     edgefit(
         path,
-        "probes --checkpoint {nb} --count 10 --out {probes.csv} --seed 9 --force",
+        "probes --checkpoint {nb} --count 9 --out {probes.csv} --seed 9 --force",
     )
     .succeeded();
     measure(&path.join("probes.csv"));

@@ -91,7 +91,7 @@ pub(crate) const PROXIES: &str = "zc_fbnet.json";
 pub(crate) fn write_json_files(folder: &Path) {
     let networks = json!({
         "02012100": {"test_acc": [89.5, 89.0, 89.2], "mean_acc": 0.0, "std": 0.2, "params": 1, "flops": 1},
-        "00011110": {"test_acc": [85.0], "mean_acc": 85.0},
+        "00001110": {"test_acc": [85.0], "mean_acc": 85.0},
     });
     fs::write(folder.join(MACRO), networks.to_string()).unwrap();
     let indices = |first: u32| format!("{first}{}", "_8".repeat(21));
@@ -212,7 +212,7 @@ fn networks_of_nas_bench_macro() {
     assert!(run.stderr.contains("1 architectures are others"), "{}", run.stderr);
     let accuracies = read(folder.path(), "made/accuracy.csv");
     assert!(
-        accuracies.contains("\ncifar10,00011110,fp32,85,measured\n"),
+        accuracies.contains("\ncifar10,00001110,fp32,85,measured\n"),
         "{accuracies}"
     );
     for (content, message) in [

@@ -119,7 +119,7 @@ fn a_space_without_measurements_has_latencies_from_profiles() {
         let command = format!("train predictor --dataset {{blocks}} {more} --out {{profiles}}");
         edgefit(folder.path(), &command)
     };
-    train("").failed(1, &["datasets of other search spaces"]);
+    train("").failed(2, &["datasets of other search spaces"]);
     train(&format!("--profiles-from {fleet} --devices jetson_nanno")).failed(1, &["`jetson_nano`"]);
     train(&format!("--profiles-from {fleet}")).succeeded();
 

@@ -117,17 +117,14 @@ fn quickstart_measures_this_machine() {
     let run = edgefit(folder.path(), "quickstart").succeeded();
     for part in [
         "1. The shipped checkpoint",
-        "2. The 10 cells",
+        "2. The 10 networks",
         "3. The predictor adapted",
         "measured ms",
         "edgefit tune",
     ] {
         assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
     }
-    let measured = run
-        .stdout
-        .lines()
-        .filter(|line| line.contains("nor_conv") || line.contains("skip_connect"));
+    let measured = run.stdout.lines().filter(|line| line.contains("\"ks\""));
     let last = |line: &str| line.split_whitespace().rev().nth(1).unwrap().parse::<f64>().unwrap();
     let latencies: Vec<f64> = measured.map(last).collect();
     assert_eq!(latencies.len(), 3, "{}", run.stdout);

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::super::table::new_table;
 use super::super::{Global, print};
-use super::{PROBES, SHIPPED, cells, within};
+use super::{PROBES, cells, within};
 use crate::advisor::Advisor;
 use crate::device::Device;
 use crate::device::machine::{MachineSheet, System};
@@ -20,6 +20,8 @@ use crate::runtime::{self, Runtime, RuntimeOptions};
 use crate::seed::Seed;
 use crate::space::{Design, Precision};
 
+/// The checkpoint that is shown.
+const SHIPPED: &str = "mobilenet_v3";
 const THREADS: usize = 1;
 const LIMITS: usize = 3;
 
@@ -28,7 +30,7 @@ pub(super) fn run(global: &Global) -> Result<()> {
     let advisor = global.advisor(Path::new(SHIPPED))?;
     let predictor = advisor.predictor();
     print(&format!(
-        "1. The shipped checkpoint: NAS-Bench-201, learned from real measurements of {} devices, loaded in {:.0} ms. This machine \
+        "1. The shipped checkpoint: MobileNet-V3, learned from real measurements of {} devices, loaded in {:.0} ms. This machine \
          is\n   none of them.",
         predictor.known_devices().len(),
         1e3 * started.elapsed().as_secs_f64()
@@ -60,7 +62,7 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Measures the most telling cells, and adapts to them.
+    /// Measures the most telling networks, and adapts to them.
     fn adapted(&self) -> Result<DeviceModel> {
         let chosen = self.advisor.choose_probes(PROBES)?.architectures;
         let designs: Vec<Design> = chosen
@@ -87,7 +89,7 @@ impl Bench<'_> {
         let milliseconds = 1e3 * started.elapsed().as_secs_f64();
         let latencies = measured.iter().map(|one| one.latency.median_ms);
         print(&format!(
-            "2. The {} cells that tell most were exported to ONNX and measured here with {}, one thread, in {seconds:.0} s: \
+            "2. The {} networks that tell most were exported to ONNX and measured here with {}, one thread, in {seconds:.0} s: \
              {:.2} to {:.2} ms.\n3. The predictor adapted to them in {milliseconds:.0} ms.",
             measured.len(),
             self.runtime.describe(),
@@ -132,10 +134,9 @@ impl Bench<'_> {
             .as_ref()
             .map_or("", |model| model.scale.task.as_str());
         print(&format!(
-            "4. The best designs for three limits, of all {} cells, in {milliseconds:.2} ms each (accuracies on {task}; intervals \
-             hold 90 %), and\n   what they take when they are measured:\n{table}\nNext: edgefit tune --checkpoint {SHIPPED} \
-             --max-latency-ms {:.1} --out tuned",
-            predictor.table().map_or(0, |table| table.architectures.len()),
+            "4. Designs for three limits, in {milliseconds:.1} ms each (accuracies on {task}; intervals hold 90 %), and what \
+             they take when they\n   are measured:\n{table}\nNext: edgefit tune --checkpoint {SHIPPED} --max-latency-ms {:.1} \
+             --out tuned\n      edgefit export --weights writes a design with the weights of the once-for-all supernet",
             limits[LIMITS / 2]
         ))
     }

@@ -15,8 +15,6 @@ use crate::optimize::{Proposals, Request};
 use crate::predict::Predictor;
 use crate::search::{Constraint, DEFAULT_CONFIDENCE, Limits};
 
-/// The checkpoint that is shown.
-const SHIPPED: &str = "nasbench201";
 const PROBES: usize = 10;
 
 #[derive(Debug, Args)]

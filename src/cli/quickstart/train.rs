@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::super::table::new_table;
 use super::super::{Global, print};
-use super::{PROBES, SHIPPED, cells, within};
+use super::{PROBES, cells, within};
 use crate::checkpoint::Checkpoint;
 use crate::compute::ComputeDevice;
 use crate::dataset::simulate::{Cost, Simulator};
@@ -25,6 +25,8 @@ const FLEET: &str = "nasbench201-fleet";
 /// Hardware unit of the fleet that is left out of training and then met as a new device.
 const NEW_DEVICE: &str = "raspi4";
 /// Device of the catalogue that the shipped checkpoint is asked about, and the limit.
+/// The checkpoint that is shown last.
+const SHIPPED: &str = "nasbench201";
 const SHIPPED_DEVICE: &str = "pixel3";
 const SHIPPED_LIMIT_MS: f64 = 10.0;
 /// Steps of the optimizer's training, fewer than usual: the fleet is small and the reader is waiting.

@@ -49,6 +49,29 @@ fn with_the_whole_space_seen_the_answer_is_the_known_one() {
 }
 
 #[test]
+fn nothing_outside_the_domain_is_evaluated() {
+    // The second gene is never 1, the third always 2.
+    let seen = [
+        [0, 0, 2, 0, 0, 0, 0, 0],
+        [1, 2, 2, 1, 1, 1, 1, 1],
+        [2, 0, 2, 2, 2, 2, 2, 2],
+    ];
+    let seen = seen.map(|genes| Architecture(genes.to_vec()));
+    for searcher in all(Seed(3)) {
+        let evaluator = ToyEvaluator::default();
+        let problem = Problem {
+            domain: Domain::of(&TOY, &seen),
+            ..Problem::most_accurate(Limits::none())
+        };
+        searcher.search(&TOY, &evaluator, &problem, 300).unwrap();
+        let evaluated = evaluator.evaluated.into_inner();
+        assert!(evaluated.len() > 100, "{}: {}", searcher.id(), evaluated.len());
+        let holds = |one: &Architecture| one.0[1] != 1 && one.0[2] == 2;
+        assert!(evaluated.iter().all(holds), "{}", searcher.id());
+    }
+}
+
+#[test]
 fn every_answer_meets_the_limit_and_the_last_generation_counts() {
     for searcher in all(Seed(2)) {
         let evaluator = ToyEvaluator::default();
