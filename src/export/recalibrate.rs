@@ -9,9 +9,11 @@ use std::path::Path;
 
 use burn::tensor::{Tensor, TensorData};
 
-use super::parameters::{Normalization, Parameters};
+use super::parameters::{Normalization, Parameters, learns};
 use super::reference::{normalize, run_with};
+use super::stored::Stored;
 use super::tensor_file::TensorFile;
+use super::weights::Weights;
 use crate::compute::Backend;
 use crate::error::{Error, Result};
 use crate::space::Network;
@@ -74,6 +76,25 @@ impl Images {
             let dims = [values.len() / self.elements(), channels, height, width];
             Tensor::from_data(TensorData::new(values.to_vec(), dims), &device)
         }))
+    }
+}
+
+impl Weights {
+    /// The same weights with the statistics of batch normalisation that images have in a network, as training ends with them.
+    /// Parts of a supernet need this: theirs are of other architectures.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for weights of another network, images of another size than its input, and values that overflow.
+    pub fn recalibrated(&self, network: &Network, images: &Images) -> Result<Weights> {
+        let network = network.without_dead_nodes();
+        let parameters = recalibrated(&network, &self.of(&network)?, images)?;
+        let learned = network.nodes().zip(parameters).filter(|(node, _)| learns(node.layer));
+        let stored = Stored {
+            parameters: learned.map(|(_, parameters)| parameters).collect(),
+            unused: self.unused().to_vec(),
+            of_supernet: false,
+        };
+        Ok(Weights::stored(stored))
     }
 }
 
@@ -190,7 +211,6 @@ mod tests {
     use safetensors::{Dtype, tensor::TensorView};
 
     use super::*;
-    use crate::export::Weights;
     use crate::space::{Convolution, InputSize, NetworkBuilder};
 
     /// A 1x1 convolution of one channel, with normalisation, over two pixels.

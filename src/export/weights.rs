@@ -4,7 +4,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::parameters::{Parameters, by_node, learns, weight_dims};
-use super::recalibrate::{self, Images};
 use super::seeded;
 use super::stored::{self, Stored};
 use crate::error::{Error, Result};
@@ -49,28 +48,13 @@ impl Weights {
         network: &Network,
     ) -> Result<Weights> {
         let stored = stored::read(path, space, architecture, &network.without_dead_nodes())?;
-        Ok(Weights {
-            source: Source::Stored(Arc::new(stored)),
-        })
+        Ok(Weights::stored(stored))
     }
 
-    /// The same weights with the statistics of batch normalisation that images have in a network, as training ends with them.
-    /// Parts of a supernet need this: theirs are of other architectures.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] for weights of another network, images of another size than its input, and values that overflow.
-    pub fn recalibrated(&self, network: &Network, images: &Images) -> Result<Weights> {
-        let network = network.without_dead_nodes();
-        let parameters = recalibrate::recalibrated(&network, &self.of(&network)?, images)?;
-        let learned = network.nodes().zip(parameters).filter(|(node, _)| learns(node.layer));
-        let stored = Stored {
-            parameters: learned.map(|(_, parameters)| parameters).collect(),
-            unused: self.unused().to_vec(),
-            of_supernet: false,
-        };
-        Ok(Weights {
+    pub(super) fn stored(stored: Stored) -> Weights {
+        Weights {
             source: Source::Stored(Arc::new(stored)),
-        })
+        }
     }
 
     /// Whether they are random.

@@ -14,8 +14,7 @@ use rand::seq::IndexedRandom;
 use rayon::prelude::*;
 
 use super::devices::{DrawnMetric, Recipe};
-use super::pool::Judged;
-use super::train::Points;
+use super::judged::{Judged, Points};
 use crate::metric::Metric;
 use crate::predict::Predictor;
 use crate::seed::Seed;

@@ -10,6 +10,7 @@ mod constraint_queries;
 pub mod decode;
 mod devices;
 mod elites;
+mod judged;
 pub mod net;
 mod pool;
 mod propose;

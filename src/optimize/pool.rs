@@ -4,23 +4,13 @@
 use std::cmp::Reverse;
 use std::collections::HashSet;
 
-use nalgebra::DMatrix;
 use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::elites::Elites;
-use super::train::Points;
+use super::judged::Judged;
 use crate::predict::Predictor;
 use crate::space::Architecture;
-
-/// Designs with what queries need to know about them.
-pub(super) struct Judged {
-    pub(super) designs: Vec<Architecture>,
-    /// Per metric `[COUNTS + rank, designs]`.
-    pub(super) bases: Points,
-    /// In percent.
-    pub(super) accuracy: Vec<f32>,
-}
 
 /// The designs of answers, the most accurate first.
 pub(super) struct Pool {
@@ -46,40 +36,6 @@ const GENERATIONS: usize = 4;
 const FIRST_GENERATIONS: usize = 48;
 /// Part of the pool that children of one generation, and samples of the policy, are at most.
 const RENEWED: usize = 4;
-
-impl Judged {
-    /// Encodes designs, by far the longest part of a refresh.
-    pub(super) fn of(predictor: &Predictor, designs: Vec<Architecture>) -> Judged {
-        let encoded = predictor.encode(&designs);
-        let accuracies = predictor.accuracies(&designs, &encoded);
-        Judged {
-            bases: predictor.bases(&encoded),
-            accuracy: accuracies.iter().map(|accuracy| accuracy.percent.mean as f32).collect(),
-            designs,
-        }
-    }
-
-    /// Those at these positions, in this order.
-    fn select(&self, positions: &[usize]) -> Judged {
-        Judged {
-            designs: positions
-                .iter()
-                .map(|&position| self.designs[position].clone())
-                .collect(),
-            bases: self.bases.map(|_, basis| basis.select_columns(positions)),
-            accuracy: positions.iter().map(|&position| self.accuracy[position]).collect(),
-        }
-    }
-
-    fn append(&mut self, other: Judged) {
-        self.bases = self.bases.zip(&other.bases).map(|_, (one, other)| {
-            let columns: Vec<f32> = one.iter().chain(other.iter()).copied().collect();
-            DMatrix::from_vec(one.nrows(), one.ncols() + other.ncols(), columns)
-        });
-        self.designs.extend(other.designs);
-        self.accuracy.extend(other.accuracy);
-    }
-}
 
 impl Pool {
     /// All architectures of an enumerable space whose output depends on their input.
@@ -243,6 +199,8 @@ fn draw(near: &[(usize, f32)], tolerance: f32, rng: &mut StdRng) -> Option<usize
 
 #[cfg(test)]
 mod tests {
+    use nalgebra::DMatrix;
+
     use super::*;
     use crate::predict::DeviceMetrics;
     use crate::seed::Seed;

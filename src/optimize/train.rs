@@ -6,7 +6,6 @@ use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
-use nalgebra::DMatrix;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
@@ -17,13 +16,14 @@ use super::constraint_queries::{DrawnQuery, MetricOfDevice};
 use super::decode::decode;
 use super::devices::Recipe;
 use super::elites::Elites;
+use super::judged::Points;
 use super::net::{Policy, PolicySizes};
 use super::pool::{ConstraintQuery, Pool};
 use super::query::QueryShape;
 use super::{Optimizer, OptimizerConfig};
 use crate::error::{Error, Result};
 use crate::metric::{Metric, PerMetric};
-use crate::predict::{DeviceMetrics, Predictor};
+use crate::predict::Predictor;
 use crate::progress::Unit;
 use crate::seed::Seed;
 use crate::space::Architecture;
@@ -40,9 +40,6 @@ const REFERENCE: usize = 1000;
 /// Where more than latency is known: shares of queries about one other metric alone, and about all of them.
 const OTHER_ONLY: f64 = 0.15;
 const ALL_METRICS: f64 = 0.3;
-
-/// The bases at some designs, `[COUNTS + rank, designs]`, fixed over the training.
-pub(super) type Points = DeviceMetrics<DMatrix<f32>>;
 
 fn points(predictor: &Predictor, architectures: &[Architecture]) -> Points {
     predictor.bases(&predictor.encode(architectures))

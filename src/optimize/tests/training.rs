@@ -7,7 +7,8 @@ use burn::tensor::{Tensor, TensorData};
 use std::collections::HashSet;
 
 use super::elites::Elites;
-use super::pool::{Judged, Pool};
+use super::judged::Judged;
+use super::pool::Pool;
 use super::*;
 use crate::search::{Problem, RandomSearch, Searcher};
 
