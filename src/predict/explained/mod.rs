@@ -74,7 +74,7 @@ pub enum PriceOrigin {
 /// One kind of work.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ExplainedKind {
-    /// One of [`NAMES`].
+    /// One of [`crate::profile::NAMES`].
     pub kind: &'static str,
     /// What that is.
     pub work: &'static str,
