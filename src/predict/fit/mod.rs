@@ -63,22 +63,15 @@ pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run
     let chosen = Chosen::of(dataset, others, &options.devices)?;
     let columns = columns(dataset, &chosen.own, task.as_ref(), options, run.seed)?;
     let used = used(&columns);
-    let accuracies = task
-        .as_ref()
-        .map(|task| accuracy_values(dataset, task, options, run.seed))
-        .transpose()?
-        .unwrap_or_default();
+    let accuracies = match &task {
+        Some(task) => accuracy_values(dataset, task, options, run.seed)?,
+        None => Vec::new(),
+    };
     let split = Parts::of(dataset, &used, options.towers.validation, &mut run.seed.stream("split"));
-    let input = input_size(dataset, task.as_ref());
-    let classes = task.as_ref().map_or(10, |task| classes(&task.name));
     let drawn = drawn(dataset, run.seed);
     let training = split.architectures(dataset, &split.training);
-    let encoder = Encoder::fit(
-        dataset.space,
-        if training.is_empty() { &drawn } else { &training },
-        input,
-        classes,
-    );
+    let shown = if training.is_empty() { &drawn } else { &training };
+    let encoder = encoder(dataset, task.as_ref(), shown);
 
     let (features, counts) = encoder.encode_and_count(dataset.space, &split.architectures(dataset, &used));
     let values = Values::new(&columns, &used, &split, &counts);
@@ -124,6 +117,11 @@ pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run
         table: OnceLock::new(),
         reference: OnceLock::new(),
     })
+}
+
+fn encoder(dataset: &Dataset, task: Option<&Task>, architectures: &[Architecture]) -> Encoder {
+    let classes = task.map_or(10, |task| classes(&task.name));
+    Encoder::fit(dataset.space, architectures, input_size(dataset, task), classes)
 }
 
 /// The architectures that any column has a value of, in order.
