@@ -12,7 +12,8 @@ use super::device::resolve;
 use super::predict::Format;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::optimize::{PredictorEvaluator, searched};
+use crate::optimize::{PredictorEvaluator, Request, searched};
+use crate::predict::Predictor;
 use crate::search::{Problem, StopReason, by_id};
 use crate::seed::Seed;
 
@@ -51,13 +52,7 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
     let budget = args
         .budget
         .unwrap_or(if args.searcher == "exhaustive" { whole } else { 2000 });
-    let problem = Problem {
-        objective: request.objective,
-        limits: request.limits.clone(),
-        front: vec![Metric::Accuracy, Metric::Latency],
-        degenerate: request.degenerate,
-        domain: predictor.domain().clone(),
-    };
+    let problem = problem(&request, predictor);
     let started = Instant::now();
     let outcome = searcher.search(predictor.space, &evaluator, &problem, budget)?;
     global.say(format!(
@@ -89,4 +84,14 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
         args.format,
         global,
     )
+}
+
+fn problem(request: &Request, predictor: &Predictor) -> Problem {
+    Problem {
+        objective: request.objective,
+        limits: request.limits.clone(),
+        front: vec![Metric::Accuracy, Metric::Latency],
+        degenerate: request.degenerate,
+        domain: predictor.domain().clone(),
+    }
 }

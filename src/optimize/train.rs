@@ -45,6 +45,11 @@ fn points(predictor: &Predictor, architectures: &[Architecture]) -> Points {
     predictor.bases(&predictor.encode(architectures))
 }
 
+fn drawn(predictor: &Predictor, count: usize, rng: &mut StdRng) -> Vec<Architecture> {
+    let sampled = (0..count).map(|_| predictor.space.sample(rng));
+    sampled.map(|one| predictor.searched_form(&one)).collect()
+}
+
 /// Queries and their answers, row by row.
 #[derive(Default)]
 struct Batch {
@@ -133,12 +138,7 @@ impl<'a> Training<'a> {
         run: &Run,
     ) -> Result<Self> {
         let seed = run.seed.child("optimizer", 0);
-        let draw = |name: &str, count: usize| -> Vec<Architecture> {
-            let mut rng = seed.stream(name);
-            (0..count)
-                .map(|_| predictor.searched_form(&predictor.space.sample(&mut rng)))
-                .collect()
-        };
+        let draw = |name: &str, count: usize| drawn(predictor, count, &mut seed.stream(name));
         let anchors = draw("anchors", config.anchors);
         let shape = QueryShape {
             anchors: config.anchors,

@@ -111,8 +111,10 @@ pub trait SearchSpace: Send + Sync {
     /// Writes the string form; [`SearchSpace::parse`] reads it back to the same architecture.
     fn print(&self, architecture: &Architecture) -> String;
 
-    /// A key shared by the architectures that compute the same function.
-    fn isomorphism_key(&self, architecture: &Architecture) -> String;
+    /// A key shared by the architectures that compute the same function: the canonical form, printed, where that tells them apart.
+    fn isomorphism_key(&self, architecture: &Architecture) -> String {
+        self.print(&self.canonical(architecture))
+    }
 
     /// The layers that really run, dead ones removed, for a batch of one and `classes` outputs, on images of the size
     /// that [`SearchSpace::input`] gives.
@@ -175,7 +177,9 @@ pub trait SearchSpace: Send + Sync {
     /// The representative of the architectures that differ only in choices that do not matter: those of inactive genes, and
     /// where identities stand. It computes the same function, has the same [`SearchSpace::isomorphism_key`], and is its own
     /// representative. Architectures with different ones may still compute the same function.
-    fn canonical(&self, architecture: &Architecture) -> Architecture;
+    fn canonical(&self, architecture: &Architecture) -> Architecture {
+        architecture.clone()
+    }
 
     /// The choices that the gene behind these first genes can have in a canonical form: all of its own, where the space does not
     /// know better. Whoever writes genes one after another within them spends no chance on what does not matter.
@@ -184,8 +188,11 @@ pub trait SearchSpace: Send + Sync {
         0..=choices.saturating_sub(1)
     }
 
-    /// For every gene, whether another choice for it alone would change the network that is left without dead layers.
-    fn active_genes(&self, architecture: &Architecture) -> Vec<bool>;
+    /// For every gene, whether another choice for it alone would change the network that is left without dead layers. All of them
+    /// where a space has no genes that depend on others.
+    fn active_genes(&self, architecture: &Architecture) -> Vec<bool> {
+        vec![true; architecture.0.len()]
+    }
 
     /// The architectures one step away: those with another choice for one active gene, in canonical form, each once and
     /// never the architecture itself. Where genes matter only together, a step may change several. All of a space can be

@@ -1,6 +1,6 @@
 //! Learns the accuracy at one task.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use nalgebra::DMatrix;
 
@@ -56,11 +56,9 @@ pub(super) fn fit_accuracy(
     };
     let ensemble = train::fit("accuracy", &table, &split, &options.accuracy, run)?;
     let predicted = ensemble.predict_each(&table.inputs, run.device);
-    let held_out = one_per_function(dataset, &used, &split.validation);
-    let checked: Vec<Checked> = held_out
-        .iter()
-        .map(|&column| Checked::of(predicted.column(column).as_slice(), table.targets[(0, column)]))
-        .collect();
+    let held_out = one_per_function(dataset, &used, &split.validation).into_iter();
+    let check = |column| Checked::of(predicted.column(column).as_slice(), table.targets[(0, column)]);
+    let checked: Vec<Checked> = held_out.map(check).collect();
     let noise = noise(&checked);
     let scale = AccuracyScale {
         task: task.name.clone(),
@@ -76,11 +74,7 @@ pub(super) fn fit_accuracy(
     Ok(AccuracyModel {
         scale,
         ensemble,
-        measured: if options.forget_accuracies {
-            HashMap::new()
-        } else {
-            measured.collect()
-        },
+        measured: measured.filter(|_| !options.forget_accuracies).collect(),
         origin: origin(dataset, task),
         domain,
     })

@@ -103,13 +103,13 @@ impl Values {
 }
 
 /// All that was measured of the chosen devices.
-pub(super) struct Measured<'a> {
-    pub(super) dataset: &'a Dataset,
+struct Measured<'a> {
+    dataset: &'a Dataset,
     /// Datasets of other search spaces.
-    pub(super) others: &'a [Dataset],
-    pub(super) chosen: &'a Chosen,
-    pub(super) columns: &'a [Column],
-    pub(super) values: &'a Values,
+    others: &'a [Dataset],
+    chosen: &'a Chosen,
+    columns: &'a [Column],
+    values: &'a Values,
 }
 
 /// A device of one metric: that of a column, or one that was measured in other search spaces alone.
@@ -122,15 +122,32 @@ struct Candidate<'a> {
 }
 
 /// The devices of the columns, in order, and those that were measured in other search spaces alone.
-type Known = (Vec<(Metric, KnownDevice)>, Vec<(Metric, KnownDevice)>);
+pub(super) type Known = (Vec<(Metric, KnownDevice)>, Vec<(Metric, KnownDevice)>);
+
+/// The devices with their profiles, which hold in all search spaces.
+///
+/// # Errors
+/// [`Error::Invalid`] where no device has enough latencies, and for devices that were measured at several precisions in another
+/// search space.
+pub(super) fn known_devices(
+    dataset: &Dataset,
+    others: &[Dataset],
+    chosen: &Chosen,
+    columns: &[Column],
+    values: &Values,
+) -> Result<Known> {
+    let measured = Measured {
+        dataset,
+        others,
+        chosen,
+        columns,
+        values,
+    };
+    measured.known_devices()
+}
 
 impl Measured<'_> {
-    /// The devices with their profiles, which hold in all search spaces.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] where no device has enough latencies, and for devices that were measured at several precisions in another
-    /// search space.
-    pub(super) fn known_devices(&self) -> Result<Known> {
+    fn known_devices(&self) -> Result<Known> {
         let (mut own, mut elsewhere) = (Vec::with_capacity(self.columns.len()), Vec::new());
         for metric in Metric::OF_DEVICE {
             let candidates = self.candidates(metric)?;

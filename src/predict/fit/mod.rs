@@ -33,7 +33,7 @@ use accuracy::fit_accuracy;
 use calibration::Rows;
 use chosen::Chosen;
 use columns::{Column, columns};
-use known::{Measured, Values, table, with_level, with_residuals};
+use known::{Values, known_devices, table, with_level, with_residuals};
 
 pub use extend::extend;
 pub use options::FitOptions;
@@ -63,10 +63,7 @@ pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run
     let chosen = Chosen::of(dataset, others, &options.devices)?;
     let columns = columns(dataset, &chosen.own, task.as_ref(), options, run.seed)?;
     let used = used(&columns);
-    let accuracies = match &task {
-        Some(task) => accuracy_values(dataset, task, options, run.seed)?,
-        None => Vec::new(),
-    };
+    let accuracies = accuracy_values(dataset, task.as_ref(), options, run.seed)?;
     let split = Parts::of(dataset, &used, options.towers.validation, &mut run.seed.stream("split"));
     let drawn = drawn(dataset, run.seed);
     let training = split.architectures(dataset, &split.training);
@@ -75,14 +72,7 @@ pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run
 
     let (features, counts) = encoder.encode_and_count(dataset.space, &split.architectures(dataset, &used));
     let values = Values::new(&columns, &used, &split, &counts);
-    let measured = Measured {
-        dataset,
-        others,
-        chosen: &chosen,
-        columns: &columns,
-        values: &values,
-    };
-    let (known, elsewhere) = measured.known_devices()?;
+    let (known, elsewhere) = known_devices(dataset, others, &chosen, &columns, &values)?;
     let table = table(features, &values, &known);
     let ensemble = train::fit("latency", &table, &split.columns(&used), &options.towers, run)?;
     let predicted = ensemble.predict(&table.inputs, run.device);
@@ -151,7 +141,7 @@ pub fn accuracy_model(
     options: &FitOptions,
     run: &Run,
 ) -> Result<AccuracyModel> {
-    let values = accuracy_values(dataset, task, options, run.seed)?;
+    let values = accuracy_values(dataset, Some(task), options, run.seed)?;
     if values.len() < MIN_VALUES {
         return Err(Error::Invalid {
             what: format!("accuracies at {} to learn from", task.name),
@@ -202,7 +192,14 @@ fn classes(task: &str) -> u32 {
     }
 }
 
-fn accuracy_values(dataset: &Dataset, task: &Task, options: &FitOptions, seed: Seed) -> Result<Vec<(u32, f64)>> {
+/// None without a task.
+fn accuracy_values(
+    dataset: &Dataset,
+    task: Option<&Task>,
+    options: &FitOptions,
+    seed: Seed,
+) -> Result<Vec<(u32, f64)>> {
+    let Some(task) = task else { return Ok(Vec::new()) };
     let mut values = dataset.accuracies_of(task, options.precision)?;
     if let Some(most) = options.accuracy_samples {
         values.shuffle(&mut seed.stream("accuracy-samples"));

@@ -1,14 +1,13 @@
 //! Fits an ensemble of towers to a table with gaps: AdamW, smooth L1, cosine learning rate, early stopping.
 
 mod config;
+mod passes;
 
 use std::ops::Range;
 
 use burn::module::Module;
 use burn::tensor::{Tensor, TensorData};
 use nalgebra::DMatrix;
-use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::net::{Ensemble, Tower, TowerConfig};
@@ -20,6 +19,7 @@ use crate::training::{Descent, StateFolder};
 
 pub use crate::training::Run;
 pub use config::TrainingConfig;
+use passes::passes;
 
 /// Inputs and targets, one column per architecture. A target that was not measured is NaN.
 #[derive(Debug, Clone)]
@@ -194,17 +194,6 @@ impl Member {
     }
 }
 
-/// The columns in random order, again and again until there are enough for so many steps; one pass at least.
-fn passes(columns: &[usize], steps: usize, batch: usize, rng: &mut StdRng) -> Vec<usize> {
-    let mut order = Vec::new();
-    while !columns.is_empty() && order.len().div_ceil(batch) < steps {
-        let first = order.len();
-        order.extend_from_slice(columns);
-        order[first..].shuffle(rng);
-    }
-    order
-}
-
 /// Sum of `0.5 e^2` below an error of one and `e - 0.5` above (smooth L1), over the targets that were measured.
 fn smooth_l1(predicted: Tensor<2>, targets: Tensor<2>, mask: Tensor<2>) -> Tensor<1> {
     let error = ((predicted - targets) * mask).abs();
@@ -321,29 +310,6 @@ mod tests {
 
     fn predictions(ensemble: &Ensemble) -> DMatrix<f32> {
         ensemble.predict(&table().inputs, &Backend::Flex.device().unwrap())
-    }
-
-    #[test]
-    fn few_columns_are_gone_over_until_there_are_enough_steps() {
-        let mut rng = Seed(0).stream("passes");
-        // Three columns in batches of two are two steps; five steps take three passes.
-        let config = |steps_per_epoch| TrainingConfig {
-            batch: 2,
-            steps_per_epoch,
-            ..TrainingConfig::default()
-        };
-        assert_eq!([config(1).steps(3), config(5).steps(3)], [2, 5]);
-        let sorted = |order: &[usize]| {
-            let mut order = order.to_vec();
-            order.sort_unstable();
-            order
-        };
-        let one = passes(&[4, 5, 6], 2, 2, &mut rng);
-        assert_eq!(sorted(&one), [4, 5, 6]);
-        let many = passes(&[4, 5, 6], 5, 2, &mut rng);
-        assert_eq!(many.len(), 9);
-        assert!(many.chunks(3).all(|pass| sorted(pass) == [4, 5, 6]), "{many:?}");
-        assert!(passes(&[], 5, 2, &mut rng).is_empty());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! last followed by a ReLU, with a shortcut where the shape stays the same.
 
 use super::super::Architecture;
-use super::super::network::{Activation, Convolution, FeatureMap, Network, NetworkBuilder};
+use super::super::network::{Convolution, FeatureMap, Network, NetworkBuilder};
 use super::skeleton::STEM_CHANNELS;
 use super::{Block, FbNet, InputSize, Site, Skeleton};
 
@@ -14,7 +14,7 @@ pub(super) fn network(architecture: &Architecture, input: InputSize, classes: u3
     let (mut network, image) = NetworkBuilder::new(IMAGE_CHANNELS, input);
     let stem = Convolution {
         stride: skeleton.stem_stride,
-        ..rectified(STEM_CHANNELS, 3)
+        ..Convolution::rectified(STEM_CHANNELS, 3)
     };
     let mut map = network.convolve(image, stem);
     for (block, site) in FbNet::blocks(architecture).zip(skeleton.sites()) {
@@ -24,7 +24,7 @@ pub(super) fn network(architecture: &Architecture, input: InputSize, classes: u3
             append_block(&mut network, map, block, site)
         };
     }
-    let map = network.convolve(map, rectified(skeleton.header_channels, 1));
+    let map = network.convolve(map, Convolution::rectified(skeleton.header_channels, 1));
     let map = network.pool_globally(map);
     let logits = network.linear(map, classes);
     network.finish(logits)
@@ -37,7 +37,7 @@ fn append_skip(network: &mut NetworkBuilder, input: FeatureMap, site: Site) -> F
     }
     let convolution = Convolution {
         stride: site.stride,
-        ..rectified(site.output_channels, 1)
+        ..Convolution::rectified(site.output_channels, 1)
     };
     network.convolve(input, convolution)
 }
@@ -47,7 +47,7 @@ fn append_block(network: &mut NetworkBuilder, input: FeatureMap, block: Block, s
     let groups = block.groups;
     let expansion = Convolution {
         groups,
-        ..rectified(channels, 1)
+        ..Convolution::rectified(channels, 1)
     };
     let mut map = network.convolve(input, expansion);
     if groups > 1 {
@@ -56,7 +56,7 @@ fn append_block(network: &mut NetworkBuilder, input: FeatureMap, block: Block, s
     let depthwise = Convolution {
         stride: site.stride,
         groups: channels,
-        ..rectified(channels, block.kernel)
+        ..Convolution::rectified(channels, block.kernel)
     };
     let map = network.convolve(map, depthwise);
     let projection = Convolution {
@@ -68,14 +68,6 @@ fn append_block(network: &mut NetworkBuilder, input: FeatureMap, block: Block, s
         network.add(map, input)
     } else {
         map
-    }
-}
-
-/// A normalised convolution with a ReLU behind it.
-fn rectified(output_channels: u32, kernel: u32) -> Convolution {
-    Convolution {
-        activation: Some(Activation::Relu),
-        ..Convolution::new(output_channels, kernel)
     }
 }
 

@@ -96,11 +96,6 @@ impl SearchSpace for FbNet {
         names.join("-")
     }
 
-    /// The canonical form, printed: blocks that compute something are told apart by their place alone.
-    fn isomorphism_key(&self, architecture: &Architecture) -> String {
-        self.print(&self.canonical(architecture))
-    }
-
     fn lower(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
         lowering::network(architecture, input, classes)
     }
@@ -135,11 +130,6 @@ impl SearchSpace for FbNet {
         let behind_identity = before.last() == Some(&SKIP)
             && skeleton::runs_of_equal_shape().any(|run| run.contains(&(place - 1)) && run.contains(&place));
         if behind_identity { SKIP..=SKIP } else { 0..=SKIP }
-    }
-
-    /// Every block matters: `skip` is a choice like the others.
-    fn active_genes(&self, _architecture: &Architecture) -> Vec<bool> {
-        vec![true; BLOCKS]
     }
 }
 

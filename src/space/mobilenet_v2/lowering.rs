@@ -4,7 +4,7 @@
 //! and measured. The factors of squeeze-and-excitation come from a hard sigmoid, as on the FPGA; elsewhere the authors have a
 //! sigmoid.
 
-use super::super::network::{Activation, Convolution, FeatureMap, Network, NetworkBuilder};
+use super::super::network::{Convolution, FeatureMap, Network, NetworkBuilder};
 use super::super::{Architecture, InputSize};
 use super::{MobileNetV2, STAGES, Stage};
 
@@ -23,7 +23,7 @@ pub(super) fn network(architecture: &Architecture, input: InputSize, classes: u3
     let (mut network, image) = NetworkBuilder::new(IMAGE_CHANNELS, input);
     let stem = Convolution {
         stride: 2,
-        ..rectified(STEM_CHANNELS, 3)
+        ..Convolution::rectified(STEM_CHANNELS, 3)
     };
     let mut map = network.convolve(image, stem);
     for ((stage, channels), stride) in MobileNetV2::stages(architecture).zip(CHANNELS).zip(STRIDES) {
@@ -32,7 +32,7 @@ pub(super) fn network(architecture: &Architecture, input: InputSize, classes: u3
             map = append_block(&mut network, map, stage, channels, stride);
         }
     }
-    let map = network.convolve(map, rectified(HEADER_CHANNELS, 1));
+    let map = network.convolve(map, Convolution::rectified(HEADER_CHANNELS, 1));
     let map = network.pool_globally(map);
     let logits = network.linear(map, classes);
     network.finish(logits)
@@ -50,12 +50,12 @@ fn append_block(
     let channels = given * stage.expansion;
     let mut map = input;
     if stage.expansion > 1 {
-        map = network.convolve(map, rectified(channels, 1));
+        map = network.convolve(map, Convolution::rectified(channels, 1));
     }
     let depthwise = Convolution {
         stride,
         groups: channels,
-        ..rectified(channels, stage.kernel)
+        ..Convolution::rectified(channels, stage.kernel)
     };
     map = network.convolve(map, depthwise);
     if stage.squeezes {
@@ -66,14 +66,6 @@ fn append_block(
         network.add(map, input)
     } else {
         map
-    }
-}
-
-/// A normalised convolution with a ReLU behind it.
-fn rectified(output_channels: u32, kernel: u32) -> Convolution {
-    Convolution {
-        activation: Some(Activation::Relu),
-        ..Convolution::new(output_channels, kernel)
     }
 }
 

@@ -100,10 +100,6 @@ impl SearchSpace for MobileNetV2 {
         format!("{{{}}}", stages.collect::<Vec<String>>().join(","))
     }
 
-    fn isomorphism_key(&self, architecture: &Architecture) -> String {
-        self.print(architecture)
-    }
-
     fn lower(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
         lowering::network(architecture, input, classes)
     }
@@ -120,13 +116,5 @@ impl SearchSpace for MobileNetV2 {
     /// That of ImageNet.
     fn default_input(&self) -> InputSize {
         InputSize::square(224)
-    }
-
-    fn canonical(&self, architecture: &Architecture) -> Architecture {
-        architecture.clone()
-    }
-
-    fn active_genes(&self, _architecture: &Architecture) -> Vec<bool> {
-        vec![true; CHOICES.len()]
     }
 }

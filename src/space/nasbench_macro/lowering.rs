@@ -1,6 +1,6 @@
 //! The layers of an architecture. Source: `train/model.py` of <https://github.com/xiusu/NAS-Bench-Macro>.
 
-use super::super::network::{Activation, Convolution, FeatureMap, Network, NetworkBuilder};
+use super::super::network::{Convolution, FeatureMap, Network, NetworkBuilder};
 use super::super::{Architecture, InputSize};
 use super::{Block, NasBenchMacro};
 
@@ -11,11 +11,11 @@ const HEADER_CHANNELS: u32 = 1280;
 /// The whole network. Each stage halves the map and doubles the channels.
 pub(super) fn network(architecture: &Architecture, input: InputSize, classes: u32) -> Network {
     let (mut network, image) = NetworkBuilder::new(IMAGE_CHANNELS, input);
-    let mut map = network.convolve(image, rectified(STEM_CHANNELS, 3));
+    let mut map = network.convolve(image, Convolution::rectified(STEM_CHANNELS, 3));
     for (block, first) in NasBenchMacro::blocks(architecture) {
         map = append_block(&mut network, map, block, first);
     }
-    let map = network.convolve(map, rectified(HEADER_CHANNELS, 1));
+    let map = network.convolve(map, Convolution::rectified(HEADER_CHANNELS, 1));
     let map = network.pool_globally(map);
     let logits = network.linear(map, classes);
     network.finish(logits)
@@ -29,11 +29,11 @@ fn append_block(network: &mut NetworkBuilder, input: FeatureMap, block: Block, s
         return append_identity(network, input, shrinks);
     };
     let channels = given * expansion;
-    let map = network.convolve(input, rectified(channels, 1));
+    let map = network.convolve(input, Convolution::rectified(channels, 1));
     let depthwise = Convolution {
         stride,
         groups: channels,
-        ..rectified(channels, kernel)
+        ..Convolution::rectified(channels, kernel)
     };
     let map = network.convolve(map, depthwise);
     let map = network.convolve(map, Convolution::new(output_channels, 1));
@@ -50,14 +50,6 @@ fn append_identity(network: &mut NetworkBuilder, input: FeatureMap, shrinks: boo
         ..Convolution::new(2 * input.shape.channels, 1)
     };
     network.convolve(input, convolution)
-}
-
-/// A normalised convolution with a ReLU behind it.
-fn rectified(output_channels: u32, kernel: u32) -> Convolution {
-    Convolution {
-        activation: Some(Activation::Relu),
-        ..Convolution::new(output_channels, kernel)
-    }
 }
 
 #[cfg(test)]

@@ -102,11 +102,6 @@ impl SearchSpace for NasBenchMacro {
         architecture.0.iter().map(|&gene| char::from(b'0' + gene)).collect()
     }
 
-    /// The canonical form, printed.
-    fn isomorphism_key(&self, architecture: &Architecture) -> String {
-        self.print(&self.canonical(architecture))
-    }
-
     fn lower(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
         lowering::network(architecture, input, classes)
     }
@@ -134,11 +129,6 @@ impl SearchSpace for NasBenchMacro {
             genes[stage.start + 1..stage.end].sort_by_key(|&gene| gene == IDENTITY);
         }
         Architecture(genes)
-    }
-
-    /// Every block matters: the identity is a choice like the others.
-    fn active_genes(&self, _architecture: &Architecture) -> Vec<bool> {
-        vec![true; BLOCKS]
     }
 
     fn enumerable(&self) -> Option<&dyn Enumerable> {

@@ -51,6 +51,14 @@ impl Convolution {
             activation: None,
         }
     }
+
+    /// As [`Convolution::new`], with a ReLU behind it.
+    pub fn rectified(output_channels: u32, kernel: u32) -> Convolution {
+        Convolution {
+            activation: Some(Activation::Relu),
+            ..Convolution::new(output_channels, kernel)
+        }
+    }
 }
 
 /// What a window of pixels is pooled to.

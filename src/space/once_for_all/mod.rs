@@ -121,11 +121,6 @@ impl SearchSpace for OnceForAll {
         format!(r#"{{"ks":[{kernels}],"e":[{expansions}],"d":[{depths}],"r":{resolution}}}"#)
     }
 
-    /// The canonical form, printed.
-    fn isomorphism_key(&self, architecture: &Architecture) -> String {
-        self.print(&self.canonical(architecture))
-    }
-
     /// At the architecture's own resolution, whatever size is given.
     fn lower(&self, architecture: &Architecture, _input: InputSize, classes: u32) -> Network {
         lowering::network(self, architecture, classes)
