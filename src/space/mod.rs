@@ -10,6 +10,7 @@ mod domain;
 mod excerpt;
 pub(crate) mod fbnet;
 mod layer_names;
+mod mixed_precision;
 mod mobilenet_v2;
 mod nasbench201;
 mod nasbench_macro;
@@ -33,11 +34,13 @@ pub use domain::Domain;
 pub use fbnet::FbNet;
 pub(crate) use layer_names::EPSILON;
 pub use layer_names::LayerNames;
+pub use mixed_precision::{NasBench201Mixed, PROXYLESS_NAS_MIXED, ProxylessNasMixed};
 pub use mobilenet_v2::MobileNetV2;
 pub use nasbench_macro::NasBenchMacro;
 pub use nasbench201::NasBench201;
 pub use network::{
-    Activation, Convolution, FeatureMap, Layer, Network, NetworkBuilder, Node, Operation, Pooling, PoolingKind, Shape,
+    Activation, Convolution, FeatureMap, Layer, LayerBits, Network, NetworkBuilder, Node, Operation, Pooling,
+    PoolingKind, Shape,
 };
 pub use once_for_all::{MOBILENET_V3, MOBILENET_V3_W12, OnceForAll, PROXYLESS_NAS};
 pub use physical::PHYSICAL_FEATURES;
@@ -143,6 +146,22 @@ pub trait SearchSpace: Send + Sync {
     /// What batch normalisation adds to a variance before it takes the root, in the space's reference implementation.
     fn normalization_epsilon(&self) -> f32 {
         EPSILON
+    }
+
+    /// Whether genes say bits too, so that an architecture of the space is one together with its quantization policy. Layers without
+    /// bits of their own then have [`Precision::Int8`].
+    fn has_bits(&self) -> bool {
+        false
+    }
+
+    /// The space of the same architectures without their quantization policies, where genes say bits and there is one.
+    fn base(&self) -> Option<&'static dyn SearchSpace> {
+        None
+    }
+
+    /// The architecture in the space that [`SearchSpace::base`] gives; the architecture itself where there is none.
+    fn without_bits(&self, architecture: &Architecture) -> Architecture {
+        architecture.clone()
     }
 
     /// The space as one whose architectures take their weights from a supernet; `None` where each is trained on its own.
@@ -281,7 +300,7 @@ pub trait Enumerable: SearchSpace {
 }
 
 /// Every search space that edgefit knows.
-pub fn all() -> [&'static dyn SearchSpace; 7] {
+pub fn all() -> [&'static dyn SearchSpace; 9] {
     [
         &NasBench201,
         &FbNet,
@@ -290,6 +309,8 @@ pub fn all() -> [&'static dyn SearchSpace; 7] {
         &MOBILENET_V3_W12,
         &NasBenchMacro,
         &PROXYLESS_NAS,
+        &NasBench201Mixed,
+        &PROXYLESS_NAS_MIXED,
     ]
 }
 

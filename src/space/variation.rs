@@ -36,3 +36,37 @@ pub(super) fn uniform_crossover(mother: &Architecture, father: &Architecture, rn
     let genes = mother.0.iter().zip(&father.0);
     Architecture(genes.map(|(&a, &b)| if rng.random() { a } else { b }).collect())
 }
+
+/// A copy with random choices for genes that do not matter, so that what begins to matter is not the same always.
+pub(super) fn with_drawn_inactive_genes<S: SearchSpace + ?Sized>(
+    space: &S,
+    architecture: &Architecture,
+    rng: &mut StdRng,
+) -> Architecture {
+    let mut drawn = architecture.clone();
+    let inactive = (space.active_genes(architecture).into_iter().enumerate()).filter(|(_, active)| !active);
+    for (position, _) in inactive {
+        drawn.0[position] = rng.random_range(0..space.choices()[position]);
+    }
+    drawn
+}
+
+/// Every gene from one of two parents, with equal chances where it matters in both, else from the one in which it does.
+pub(super) fn crossover_of_active_genes<S: SearchSpace + ?Sized>(
+    space: &S,
+    mother: &Architecture,
+    father: &Architecture,
+    rng: &mut StdRng,
+) -> Architecture {
+    let [in_mother, in_father] = [mother, father].map(|parent| space.active_genes(parent));
+    let mixed = (0..space.choices().len()).map(|position| {
+        let from_mother = match (in_mother[position], in_father[position]) {
+            (true, false) => true,
+            (false, true) => false,
+            _ => rng.random(),
+        };
+        let parent = if from_mother { mother } else { father };
+        parent.0[position]
+    });
+    Architecture(mixed.collect())
+}

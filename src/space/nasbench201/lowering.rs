@@ -5,7 +5,9 @@
 //! input times zero. The layers around such a cell still run, as in upstream's counts, although the output no longer depends
 //! on the input; a runtime that folds constants would skip them.
 
-use super::super::network::{Activation, Convolution, FeatureMap, Network, NetworkBuilder, Pooling, PoolingKind};
+use super::super::network::{
+    Activation, Convolution, FeatureMap, LayerBits, Network, NetworkBuilder, Pooling, PoolingKind,
+};
 use super::{AVG_POOL_3X3, EDGES, InputSize, NONE, NOR_CONV_1X1, NOR_CONV_3X3};
 
 pub(super) const STAGE_CHANNELS: [u32; 3] = [16, 32, 64];
@@ -29,8 +31,30 @@ const HALVING: Pooling = Pooling {
     ceil_mode: true,
 };
 
-/// The whole network, with the cell's edges that are `kept`.
-pub(super) fn network(genes: &[u8], kept: [bool; 6], input: InputSize, classes: u32) -> Network {
+/// A cell as it is built: its operations, which of its edges are kept, and the bits of those that have their own.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::space) struct Cell<'a> {
+    /// Genes of the operations.
+    pub(in crate::space) genes: &'a [u8],
+    /// Edges that are built.
+    pub(in crate::space) kept: [bool; 6],
+    /// Bits of the convolutions on the edges.
+    pub(in crate::space) bits: [Option<LayerBits>; 6],
+}
+
+impl<'a> Cell<'a> {
+    /// A cell whose convolutions all have the design's precision.
+    pub(super) fn at_one_precision(genes: &'a [u8], kept: [bool; 6]) -> Cell<'a> {
+        Cell {
+            genes,
+            kept,
+            bits: [None; 6],
+        }
+    }
+}
+
+/// The whole network, with the cell's edges that are kept.
+pub(in crate::space) fn network(cell: Cell<'_>, input: InputSize, classes: u32) -> Network {
     let (mut network, image) = NetworkBuilder::new(IMAGE_CHANNELS, input);
     let mut map = network.convolve(image, Convolution::new(STAGE_CHANNELS[0], 3));
     for (stage, channels) in STAGE_CHANNELS.into_iter().enumerate() {
@@ -38,7 +62,7 @@ pub(super) fn network(genes: &[u8], kept: [bool; 6], input: InputSize, classes: 
             map = reduce(&mut network, map, channels);
         }
         for _ in 0..CELLS_PER_STAGE {
-            map = append_cell(&mut network, map, genes, kept);
+            map = append_cell(&mut network, map, cell);
         }
     }
     let map = network.normalize(map, Some(Activation::Relu));
@@ -48,13 +72,13 @@ pub(super) fn network(genes: &[u8], kept: [bool; 6], input: InputSize, classes: 
 }
 
 /// The edges that matter: active ones that are not `none`.
-pub(super) fn live_edges(genes: &[u8]) -> [bool; 6] {
+pub(in crate::space) fn live_edges(genes: &[u8]) -> [bool; 6] {
     let active = active_edges(genes);
     std::array::from_fn(|edge| genes[edge] != NONE && active[edge])
 }
 
 /// The edges whose source is not zero and whose target reaches the output, whatever they carry themselves.
-pub(super) fn active_edges(genes: &[u8]) -> [bool; 6] {
+pub(in crate::space) fn active_edges(genes: &[u8]) -> [bool; 6] {
     let mut carries = [true, false, false, false];
     let mut reaches = [false, false, false, true];
     for (edge, (source, target)) in EDGES.into_iter().enumerate() {
@@ -68,7 +92,8 @@ pub(super) fn active_edges(genes: &[u8]) -> [bool; 6] {
 
 /// Appends one cell. A sum of k edges is k - 1 layers; `none` and `skip_connect` are no layers. A node that nothing leads to
 /// is zero.
-fn append_cell(network: &mut NetworkBuilder, input: FeatureMap, genes: &[u8], kept: [bool; 6]) -> FeatureMap {
+fn append_cell(network: &mut NetworkBuilder, input: FeatureMap, cell: Cell<'_>) -> FeatureMap {
+    let Cell { genes, kept, bits } = cell;
     let mut nodes = [Some(input), None, None, None];
     for (edge, (source, target)) in EDGES.into_iter().enumerate() {
         if !kept[edge] {
@@ -81,8 +106,12 @@ fn append_cell(network: &mut NetworkBuilder, input: FeatureMap, genes: &[u8], ke
         }
         let source = *nodes[source].get_or_insert_with(|| network.zero(input));
         let carried = match genes[edge] {
-            NOR_CONV_1X1 => rectify_and_convolve(network, source, Convolution::new(input.shape.channels, 1)),
-            NOR_CONV_3X3 => rectify_and_convolve(network, source, Convolution::new(input.shape.channels, 3)),
+            NOR_CONV_1X1 => {
+                rectify_and_convolve(network, source, Convolution::new(input.shape.channels, 1), bits[edge])
+            }
+            NOR_CONV_3X3 => {
+                rectify_and_convolve(network, source, Convolution::new(input.shape.channels, 3), bits[edge])
+            }
             AVG_POOL_3X3 => network.pool(source, SMOOTHING),
             _ => source,
         };
@@ -101,8 +130,8 @@ fn reduce(network: &mut NetworkBuilder, input: FeatureMap, channels: u32) -> Fea
         stride: 2,
         ..Convolution::new(channels, 3)
     };
-    let main = rectify_and_convolve(network, input, halving);
-    let main = rectify_and_convolve(network, main, Convolution::new(channels, 3));
+    let main = rectify_and_convolve(network, input, halving, None);
+    let main = rectify_and_convolve(network, main, Convolution::new(channels, 3), None);
     let pooled = network.pool(input, HALVING);
     let shortcut = network.convolve(
         pooled,
@@ -115,9 +144,14 @@ fn reduce(network: &mut NetworkBuilder, input: FeatureMap, channels: u32) -> Fea
 }
 
 /// Appends a convolution after a ReLU, as upstream's `ReLUConvBN`.
-fn rectify_and_convolve(network: &mut NetworkBuilder, input: FeatureMap, convolution: Convolution) -> FeatureMap {
+fn rectify_and_convolve(
+    network: &mut NetworkBuilder,
+    input: FeatureMap,
+    convolution: Convolution,
+    bits: Option<LayerBits>,
+) -> FeatureMap {
     let rectified = network.activate(input, Activation::Relu);
-    network.convolve(rectified, convolution)
+    network.convolve_at(rectified, convolution, bits)
 }
 
 #[cfg(test)]
@@ -218,7 +252,7 @@ mod tests {
         let text = "|nor_conv_3x3~0|+|avg_pool_3x3~0|nor_conv_1x1~1|+|skip_connect~0|skip_connect~1|skip_connect~2|";
         let genes = NasBench201.parse(text).unwrap().0;
         let (mut network, input) = NetworkBuilder::new(16, CIFAR);
-        let output = append_cell(&mut network, input, &genes, live_edges(&genes));
+        let output = append_cell(&mut network, input, Cell::at_one_precision(&genes, live_edges(&genes)));
         assert_eq!(output.shape, input.shape);
         let network = network.finish(output);
         // 3x3, pooling, 1x1, three sums; the longest chain is 3x3, 1x1, sum, sum.

@@ -6,27 +6,30 @@
 //! `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|`: into node 1, into node 2, into node 3.
 
 mod isomorphism;
-mod lowering;
+pub(super) mod lowering;
 mod names;
 mod published_order;
+
+use std::ops::RangeInclusive;
 
 use super::excerpt::{SHOWN_CHARACTERS, quoted};
 use super::neighbourhood::Neighbourhood;
 use super::{Architecture, Enumerable, InputSize, LayerNames, Network, SearchSpace};
 use crate::error::{Error, Result};
+use lowering::Cell;
 
 /// Names of the operations; a gene is a position in this list.
 const OPERATIONS: [&str; 5] = ["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"];
 const NONE: u8 = 0;
 const SKIP_CONNECT: u8 = 1;
-const NOR_CONV_1X1: u8 = 2;
-const NOR_CONV_3X3: u8 = 3;
+pub(super) const NOR_CONV_1X1: u8 = 2;
+pub(super) const NOR_CONV_3X3: u8 = 3;
 const AVG_POOL_3X3: u8 = 4;
 /// All but `none`.
-const CONNECTING: [u8; 4] = [SKIP_CONNECT, NOR_CONV_1X1, NOR_CONV_3X3, AVG_POOL_3X3];
+pub(super) const CONNECTING: [u8; 4] = [SKIP_CONNECT, NOR_CONV_1X1, NOR_CONV_3X3, AVG_POOL_3X3];
 
 /// Source and target node of every edge, in gene order.
-const EDGES: [(usize, usize); 6] = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)];
+pub(super) const EDGES: [(usize, usize); 6] = [(0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3)];
 
 /// The form of the string, for messages.
 const FORM: &str = "|op~0|+|op~0|op~1|+|op~0|op~1|op~2|";
@@ -86,11 +89,15 @@ impl SearchSpace for NasBench201 {
     }
 
     fn lower(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
-        lowering::network(&architecture.0, lowering::live_edges(&architecture.0), input, classes)
+        lowering::network(
+            Cell::at_one_precision(&architecture.0, lowering::live_edges(&architecture.0)),
+            input,
+            classes,
+        )
     }
 
     fn lower_as_written(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
-        lowering::network(&architecture.0, [true; 6], input, classes)
+        lowering::network(Cell::at_one_precision(&architecture.0, [true; 6]), input, classes)
     }
 
     fn layer_names(&self, architecture: &Architecture) -> Vec<LayerNames> {
@@ -127,11 +134,7 @@ impl SearchSpace for NasBench201 {
     /// A node that takes no part joins in one step, with one edge into it and one out of it: neither edge matters alone.
     fn neighbours(&self, architecture: &Architecture) -> Vec<Architecture> {
         let mut around = Neighbourhood::of_active_genes(self, architecture);
-        let active = lowering::active_edges(&around.center.0);
-        let through = |(into, out): &(usize, usize)| EDGES[*into].1 == EDGES[*out].0 && !active[*into] && !active[*out];
-        let edges = 0..EDGES.len();
-        let paths = edges.clone().flat_map(|into| edges.clone().map(move |out| (into, out)));
-        for (into, out) in paths.filter(through) {
+        for (into, out) in paths_through_unused_nodes(&around.center.0) {
             for (first, second) in CONNECTING
                 .into_iter()
                 .flat_map(|first| CONNECTING.map(|second| (first, second)))
@@ -149,6 +152,31 @@ impl SearchSpace for NasBench201 {
 
 /// 5^6 = 15,625 cells.
 impl Enumerable for NasBench201 {}
+
+/// Pairs of edges, one into a node that takes no part and one out of it.
+pub(super) fn paths_through_unused_nodes(genes: &[u8]) -> Vec<(usize, usize)> {
+    let active = lowering::active_edges(genes);
+    let through = |(into, out): &(usize, usize)| EDGES[*into].1 == EDGES[*out].0 && !active[*into] && !active[*out];
+    let edges = 0..EDGES.len();
+    let paths = edges.clone().flat_map(|into| edges.clone().map(move |out| (into, out)));
+    paths.filter(through).collect()
+}
+
+/// The choices that the operation behind these first ones can have in a cell without edges that do nothing: an edge leads from a
+/// node that something leads to, and from every such node one leads on.
+pub(super) fn canonical_operations(before: &[u8]) -> RangeInclusive<u8> {
+    const ANY: RangeInclusive<u8> = NONE..=OPERATIONS.len() as u8 - 1;
+    const CONNECTING_ONLY: RangeInclusive<u8> = NONE + 1..=OPERATIONS.len() as u8 - 1;
+    let connects = |edge: usize| before[edge] != NONE;
+    match before.len() {
+        2 if !connects(0) => NONE..=NONE,
+        4 if !connects(0) => NONE..=NONE,
+        4 if !connects(2) => CONNECTING_ONLY,
+        5 if connects(1) || connects(2) => CONNECTING_ONLY,
+        5 => NONE..=NONE,
+        _ => ANY,
+    }
+}
 
 /// Reads `|op~0|op~1|` with one edge from each node before `node`.
 fn parse_node(node: usize, text: &str, genes: &mut Vec<u8>) -> Result<()> {

@@ -1,6 +1,6 @@
 //! Building networks, by passing a [`FeatureMap`] from one method of [`NetworkBuilder`] to the next.
 
-use super::{Activation, Convolution, InputSize, Layer, Network, Operation, Pooling, Shape};
+use super::{Activation, Convolution, InputSize, Layer, LayerBits, Network, Operation, Pooling, Shape};
 
 /// What a node of a network under construction gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,13 @@ impl NetworkBuilder {
             height: edge(input.shape.height),
         };
         self.push(Operation::Convolution(convolution), [input], output)
+    }
+
+    /// Appends a convolution whose numbers have bits of their own, unless these are `None`.
+    pub fn convolve_at(&mut self, input: FeatureMap, convolution: Convolution, bits: Option<LayerBits>) -> FeatureMap {
+        let map = self.convolve(input, convolution);
+        self.network.nodes[map.node].layer.bits = bits;
+        map
     }
 
     /// Appends batch normalisation that cannot be fused, with what follows it.

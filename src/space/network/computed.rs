@@ -14,19 +14,23 @@ impl Network {
     /// The metrics of [`Metric::COMPUTED`], in their units, for a batch of one: MACs and parameters in millions, model size in
     /// MiB, peak memory in KiB.
     ///
-    /// The model holds the weights that are read when it runs, normalisation fused: those that are multiplied with at the
-    /// policy's bits, biases too where these are floating point, else at 32 bits. Scales and zero points, the graph itself and
-    /// a file format's overhead are not counted. Memory is that of the feature maps at the policy's bits, see
-    /// [`Network::peak_memory_elements`], without what a runtime needs for itself.
+    /// The model holds the weights that are read when it runs, normalisation fused: those that are multiplied with at the bits of
+    /// their layer, else the policy's, biases too where these are floating point, else at 32 bits. Scales and zero points, the
+    /// graph itself and a file format's overhead are not counted. Memory is that of the feature maps at the policy's bits, see
+    /// [`Network::peak_memory_elements`], without what a runtime needs for itself: a layer that reads fewer bits of them unpacks
+    /// nothing.
     pub fn computed(&self, policy: QuantPolicy) -> PerMetric<f64> {
         let bias_bits = if policy.weights_are_float() {
             policy.weight_bits()
         } else {
             INTEGER_BIAS_BITS
         };
-        let factors: u64 = self.layers().map(|layer| layer.factor_elements).sum();
+        let bits_of = |layer: &Layer| layer.bits.map_or(policy.weight_bits(), |bits| bits.weights.into());
+        let factors: u64 = (self.layers())
+            .map(|layer| layer.factor_elements * u64::from(bits_of(layer)))
+            .sum();
         let biases: u64 = self.layers().map(Layer::bias_elements).sum();
-        let weight_bits = factors as f64 * f64::from(policy.weight_bits()) + biases as f64 * f64::from(bias_bits);
+        let weight_bits = factors as f64 + biases as f64 * f64::from(bias_bits);
         let memory_bits = self.peak_memory_elements() as f64 * f64::from(policy.activation_bits());
         [
             (Metric::Macs, self.macs() as f64 / MILLION),
@@ -42,7 +46,7 @@ impl Network {
 #[cfg(test)]
 mod tests {
     use super::super::super::{FbNet, InputSize, NasBench201, Precision, SearchSpace};
-    use super::super::{Convolution, NetworkBuilder};
+    use super::super::{Convolution, LayerBits, NetworkBuilder};
     use super::*;
 
     fn values(network: &Network, precision: Precision) -> [f64; 4] {
@@ -70,6 +74,27 @@ mod tests {
         assert_eq!((size * 1_048_576.0, memory * 1024.0), (224.0 + 26.0 * 4.0, 576.0));
         let [.., size, memory] = values(&network, Precision::Fp16);
         assert_eq!((size * 1_048_576.0, memory * 1024.0), (474.0 * 2.0, 1_152.0 * 2.0));
+    }
+
+    #[test]
+    fn layers_with_bits_of_their_own_by_hand() {
+        let bits = |weights| {
+            Some(LayerBits {
+                weights,
+                activations: 8,
+            })
+        };
+        let (mut network, input) = NetworkBuilder::new(2, InputSize { width: 8, height: 8 });
+        let map = network.convolve_at(input, Convolution::new(16, 3), bits(2));
+        let map = network.convolve_at(map, Convolution::new(4, 1), bits(4));
+        let map = network.convolve(map, Convolution::new(4, 1));
+        let network = network.finish(map);
+        // 288 weights of a quarter of a byte, 64 of half a byte, 16 of the policy's byte; 24 biases of four bytes.
+        let [.., size, memory] = values(&network, Precision::Int8);
+        assert_eq!(
+            (size * 1_048_576.0, memory * 1024.0),
+            (72.0 + 32.0 + 16.0 + 96.0, 1_280.0)
+        );
     }
 
     #[test]

@@ -141,6 +141,15 @@ impl Shape {
     }
 }
 
+/// Bits that the numbers of one layer have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LayerBits {
+    /// Of a weight.
+    pub weights: u8,
+    /// Of an element of the feature maps that it reads.
+    pub activations: u8,
+}
+
 /// A node of a network without its place: equal layers cost the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Layer {
@@ -154,6 +163,8 @@ pub struct Layer {
     pub input_elements: u64,
     /// Of the weights read when it runs, those that inputs are multiplied with.
     pub factor_elements: u64,
+    /// Its own bits where the design says them for this layer, else those of the design's precision.
+    pub bits: Option<LayerBits>,
 }
 
 impl Layer {
@@ -174,6 +185,7 @@ impl Layer {
                 Operation::Normalization(_) => outputs,
                 _ => 0,
             },
+            bits: None,
         }
     }
 

@@ -14,7 +14,7 @@ mod published;
 use super::InputSize;
 
 pub use builder::{FeatureMap, NetworkBuilder};
-pub use layer::{Activation, Convolution, Layer, Operation, Pooling, PoolingKind, Shape};
+pub use layer::{Activation, Convolution, Layer, LayerBits, Operation, Pooling, PoolingKind, Shape};
 
 /// A feed-forward network with one input and one output, its nodes in an order in which they can run.
 #[derive(Debug, Clone, PartialEq, Eq)]

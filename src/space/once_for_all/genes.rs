@@ -1,9 +1,6 @@
 //! Where an architecture keeps its depths, kernels, expansions and resolution, and which of them matter.
 
-use rand::Rng;
-use rand::rngs::StdRng;
-
-use super::super::{Architecture, SearchSpace};
+use super::super::Architecture;
 use super::skeleton::ELASTIC_STAGES;
 use super::{DEPTHS, EXPANSIONS, KERNELS, OnceForAll, OuterChannels, RESOLUTIONS, Site, resolution};
 
@@ -75,6 +72,11 @@ impl OnceForAll {
             .filter_map(|(site, block, active)| active.then_some((site, block)))
     }
 
+    /// The places of the blocks behind the first one that run.
+    pub(super) fn active_sites<'a>(&'a self, architecture: &'a Architecture) -> impl Iterator<Item = Site> + 'a {
+        self.active_blocks(architecture).map(|(site, _)| site)
+    }
+
     /// For every gene, whether it is that of a block that does not run.
     pub(super) fn inactive_genes(&self, architecture: &Architecture) -> Vec<bool> {
         let mut inactive = vec![false; self.choices.len()];
@@ -97,19 +99,5 @@ impl OnceForAll {
             position -= stage.blocks;
         }
         false
-    }
-
-    /// A copy with random choices for blocks that do not run, so that a stage that grows does not grow by the same block always.
-    pub(super) fn with_drawn_inactive_genes(&self, architecture: &Architecture, rng: &mut StdRng) -> Architecture {
-        let mut drawn = architecture.clone();
-        for (position, _) in self
-            .inactive_genes(architecture)
-            .iter()
-            .enumerate()
-            .filter(|(_, inactive)| **inactive)
-        {
-            drawn.0[position] = rng.random_range(0..self.choices()[position]);
-        }
-        drawn
     }
 }

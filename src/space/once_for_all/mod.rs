@@ -10,18 +10,18 @@
 //! inactive; architectures that are read, sampled, mutated or crossed have choice 0 there: they are canonical.
 
 mod genes;
-mod lowering;
-mod names;
+pub(super) mod lowering;
+pub(super) mod names;
 mod parse;
-mod skeleton;
+pub(super) mod skeleton;
 
 use std::ops::RangeInclusive;
 
-use rand::Rng;
 use rand::rngs::StdRng;
 
 use super::{Architecture, InputSize, LayerNames, Network, SearchSpace, Supernet, variation};
 use crate::error::Result;
+use lowering::Bottleneck;
 use names::Module;
 use skeleton::{Skeleton, Width};
 
@@ -123,12 +123,22 @@ impl SearchSpace for OnceForAll {
 
     /// At the architecture's own resolution, whatever size is given.
     fn lower(&self, architecture: &Architecture, _input: InputSize, classes: u32) -> Network {
-        lowering::network(self, architecture, classes)
+        let size = InputSize::square(self.resolution(architecture));
+        let blocks = self.active_blocks(architecture).map(|(site, block)| {
+            let bottleneck = Bottleneck {
+                kernel: block.kernel,
+                channels: site.input_channels * block.expansion,
+                pointwise_bits: None,
+                depthwise_bits: None,
+            };
+            (site, bottleneck)
+        });
+        lowering::network((self.skeleton, self.width), size, classes, blocks)
     }
 
     /// Those of the active subnet that the reference implementation takes out of the supernet.
     fn layer_names(&self, architecture: &Architecture) -> Vec<LayerNames> {
-        names::of_layers(self, architecture, Module::Subnet)
+        names::of_layers(self.skeleton, self.active_sites(architecture), Module::Subnet)
     }
 
     fn normalization_epsilon(&self) -> f32 {
@@ -183,23 +193,13 @@ impl SearchSpace for OnceForAll {
 
     /// Blocks that begin to run are drawn uniformly.
     fn mutate(&self, architecture: &Architecture, rate: f64, rng: &mut StdRng) -> Architecture {
-        let drawn = self.with_drawn_inactive_genes(architecture, rng);
+        let drawn = variation::with_drawn_inactive_genes(self, architecture, rng);
         self.canonical(&variation::redrawn(self, &drawn, rate, rng))
     }
 
     /// Blocks that run in one parent only are that parent's.
     fn crossover(&self, mother: &Architecture, father: &Architecture, rng: &mut StdRng) -> Architecture {
-        let [in_mother, in_father] = [mother, father].map(|parent| self.active_genes(parent));
-        let mixed = (0..self.choices.len()).map(|position| {
-            let from_mother = match (in_mother[position], in_father[position]) {
-                (true, false) => true,
-                (false, true) => false,
-                _ => rng.random(),
-            };
-            let parent = if from_mother { mother } else { father };
-            parent.0[position]
-        });
-        self.canonical(&Architecture(mixed.collect()))
+        self.canonical(&variation::crossover_of_active_genes(self, mother, father, rng))
     }
 }
 
@@ -209,7 +209,7 @@ impl Supernet for OnceForAll {
     }
 
     fn names_in_supernet(&self, architecture: &Architecture) -> Vec<LayerNames> {
-        names::of_layers(self, architecture, Module::Supernet)
+        names::of_layers(self.skeleton, self.active_sites(architecture), Module::Supernet)
     }
 }
 

@@ -1,24 +1,29 @@
 //! Names of the parameters as in `OFAMobileNetV3` and `OFAProxylessNASNets` of the reference implementation, and as in the active
 //! subnets that it takes out of them.
 
-use super::super::{Architecture, LayerNames};
-use super::OnceForAll;
+use super::super::LayerNames;
+use super::Site;
+use super::skeleton::Skeleton;
 
 /// The module that the layers are in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Module {
+pub(in crate::space) enum Module {
     /// The architecture as a network of its own, whose blocks are counted as they run.
     Subnet,
     /// The supernet: blocks are counted at full depth, and elastic layers hold what they are parts of.
     Supernet,
 }
 
-/// In the order in which the network is lowered.
-pub(super) fn of_layers(space: &OnceForAll, architecture: &Architecture, module: Module) -> Vec<LayerNames> {
+/// Of a network with blocks at these places behind the first one, in the order in which it is lowered.
+pub(in crate::space) fn of_layers(
+    skeleton: &Skeleton,
+    sites: impl Iterator<Item = Site>,
+    module: Module,
+) -> Vec<LayerNames> {
     let normalized = |module: &str| LayerNames::new(format!("{module}.conv"), format!("{module}.bn"));
     let mut names = vec![normalized("first_conv")];
     names.extend(["depth_conv", "point_linear"].map(|part| normalized(&format!("blocks.0.conv.{part}"))));
-    for (running, (site, _)) in space.active_blocks(architecture).enumerate() {
+    for (running, site) in sites.enumerate() {
         let (number, elastic) = match module {
             Module::Subnet => (running + 1, ["conv", "bn"]),
             Module::Supernet => (site.place + 1, ["conv.conv", "bn.bn"]),
@@ -34,7 +39,7 @@ pub(super) fn of_layers(space: &OnceForAll, architecture: &Architecture, module:
         }
         names.push(block("point_linear"));
     }
-    if space.skeleton.expanded_channels.is_some() {
+    if skeleton.expanded_channels.is_some() {
         names.push(normalized("final_expand_layer"));
         names.push(LayerNames::new("feature_mix_layer.conv", ""));
     } else {
@@ -58,7 +63,8 @@ mod tests {
         let text = format!(r#"{{"ks":[{kernels}],"e":[{kernels}],"d":[2,3,2,4,2],"r":224}}"#);
         let architecture = MOBILENET_V3.parse(&text).unwrap();
         // The stem, two layers of the first block, three of each block of the first stage; the next is the second stage's first.
-        let at = |module| of_layers(&MOBILENET_V3, &architecture, module)[1 + 2 + 2 * 3..].to_vec();
+        let sites = || MOBILENET_V3.active_sites(&architecture);
+        let at = |module| of_layers(MOBILENET_V3.skeleton, sites(), module)[1 + 2 + 2 * 3..].to_vec();
         let subnet = at(Module::Subnet);
         assert_eq!(
             subnet[0],

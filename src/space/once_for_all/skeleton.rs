@@ -4,17 +4,17 @@
 use super::super::Activation;
 
 /// Depths are chosen by as many stages, the first ones.
-pub(super) const ELASTIC_STAGES: usize = 5;
+pub(in crate::space) const ELASTIC_STAGES: usize = 5;
 
 /// What the blocks of one stage share.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Stage {
+pub(in crate::space) struct Stage {
     /// Channels of its blocks' outputs, at width 1.
     channels: u32,
     /// Stride of its first block; the others have 1.
     stride: u32,
     /// Blocks that it has at most.
-    pub(super) blocks: usize,
+    pub(in crate::space) blocks: usize,
     /// What follows its convolutions, but for the last one of a block.
     activation: Activation,
     /// Whether the depthwise convolution's channels are scaled by squeeze-and-excitation.
@@ -23,7 +23,7 @@ pub(super) struct Stage {
 
 /// What all networks of a supernet share.
 #[derive(Debug)]
-pub(super) struct Skeleton {
+pub(in crate::space) struct Skeleton {
     /// What messages call the architectures.
     pub(super) name: &'static str,
     /// Channels of the first convolution, at width 1.
@@ -35,7 +35,7 @@ pub(super) struct Skeleton {
     /// What follows the first block's depthwise convolution.
     pub(super) first_activation: Activation,
     /// The stages behind the first block.
-    pub(super) stages: &'static [Stage],
+    pub(in crate::space) stages: &'static [Stage],
     /// Channels of a 1x1 convolution before the global pooling, at width 1. Where there is one, the channels are mixed behind
     /// the pooling and not normalised, elsewhere before it.
     pub(super) expanded_channels: Option<u32>,
@@ -97,12 +97,12 @@ impl Skeleton {
     }
 
     /// Blocks behind the first one if every stage has as many as it can.
-    pub(super) fn blocks(&self) -> usize {
+    pub(in crate::space) fn blocks(&self) -> usize {
         self.stages.iter().map(|stage| stage.blocks).sum()
     }
 
     /// The places of all blocks behind the first one, at a width.
-    pub(super) fn sites(&'static self, width: Width) -> impl Iterator<Item = Site> {
+    pub(in crate::space) fn sites(&'static self, width: Width) -> impl Iterator<Item = Site> {
         let mut input_channels = width.of(self.first_channels);
         let stages = self.stages.iter().enumerate();
         let sites = stages.flat_map(move |(number, stage)| {
@@ -125,7 +125,7 @@ impl Skeleton {
 
 /// What the channels of a supernet are multiplied with, in percent.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Width(pub(super) u32);
+pub(in crate::space) struct Width(pub(in crate::space) u32);
 
 impl Width {
     /// So many channels at this width, as a multiple of eight.
@@ -175,7 +175,7 @@ pub(super) static MOBILENET_V3: Skeleton = Skeleton {
 };
 
 /// `OFAProxylessNASNets`.
-pub(super) static PROXYLESS_NAS: Skeleton = Skeleton {
+pub(in crate::space) static PROXYLESS_NAS: Skeleton = Skeleton {
     name: "ProxylessNAS",
     stem_channels: 32,
     first_channels: 16,
