@@ -1,7 +1,8 @@
 //! Architectures as feature vectors: their genes, and what their layers cost on paper.
 //!
 //! The physical features are taken twice, of the network as written (eager execution runs dead layers too) and of the
-//! live network (compilers remove them), each raw and in log; see [`crate::space::PHYSICAL_FEATURES`].
+//! live network (compilers remove them), each raw and in log; see [`crate::space::PHYSICAL_FEATURES`]. Where genes say bits, networks
+//! are written without dead layers, and the second time everything is counted by the bits.
 
 use nalgebra::DMatrix;
 use rayon::prelude::*;
@@ -25,7 +26,7 @@ const DEGENERATE_QUANTITIES: [&str; 2] = ["kernel_launches", "convolution_layers
 pub struct Physics {
     /// Of the network as the architecture names it.
     pub written: Vec<f64>,
-    /// Of the network without layers that cannot affect the output.
+    /// Of the network without layers that cannot affect the output, counted by their bits.
     pub live: Vec<f64>,
     /// Counts of each kind of work, see [`crate::profile`].
     pub work: Work,
@@ -36,6 +37,13 @@ impl Physics {
     pub fn of(space: &dyn SearchSpace, architecture: &Architecture, input: InputSize, classes: u32) -> Physics {
         let live = space.lower(architecture, input, classes);
         let features = live.physical_features();
+        if space.has_bits() {
+            return Physics {
+                written: features,
+                work: Work::of(&live),
+                live: live.physical_features_at_bits(),
+            };
+        }
         // What zeros an eager runtime makes is only seen in the network as written.
         let written = space.lower_as_written(architecture, input, classes);
         Physics {

@@ -106,9 +106,9 @@ impl Work {
             return;
         }
         let counts = self.part_mut(part);
-        let (macs, outputs) = (layer.macs() as f64, layer.output.elements() as f64);
-        let elements = layer.activation_elements() as f64;
-        counts[WEIGHTS] += layer.weight_elements() as f64;
+        let (macs, outputs) = (layer.macs_at_bits(), layer.output.elements() as f64);
+        let elements = layer.activation_elements_at_bits();
+        counts[WEIGHTS] += layer.weight_elements_at_bits();
         match layer.operation {
             Operation::Convolution(_) => {
                 counts[ACTIVATIONS] += elements;

@@ -62,7 +62,7 @@ impl DesignRow {
             limits: LimitsRow::new(limits),
             feasible,
             architecture: space.print(&proposal.design.architecture),
-            quantization: proposal.design.policy.to_string(),
+            quantization: proposal.design.quantization(space),
             accuracy: proposal.accuracy,
             latency_ms: *proposal.metrics.latency(),
             energy_mj: proposal.metrics.get(Metric::Energy).copied(),

@@ -40,7 +40,7 @@ impl MeasuredRow {
         MeasuredRow {
             device: measured.device.clone(),
             architecture: space.print(&measured.design.architecture),
-            quantization: measured.design.policy.to_string(),
+            quantization: measured.design.quantization(space),
             runs: latency.runs,
             latency_ms: latency.median_ms,
             latency_ms_low: latency.low_ms,

@@ -66,7 +66,7 @@ impl PredictionRow {
         PredictionRow {
             context: context.clone(),
             architecture: space.print(&prediction.design.architecture),
-            quantization: prediction.design.policy.to_string(),
+            quantization: prediction.design.quantization(space),
             accuracy: prediction.accuracy,
             latency_ms: *prediction.metrics.latency(),
             energy_mj: prediction.metrics.get(Metric::Energy).copied(),

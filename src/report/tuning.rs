@@ -147,7 +147,7 @@ impl TunedRow {
             max_latency_ms: tuned.limit_ms,
             holds: tuned.holds,
             architecture: space.print(&trial.measured.design.architecture),
-            quantization: trial.measured.design.policy.to_string(),
+            quantization: trial.measured.design.quantization(space),
             accuracy: trial.accuracy,
             predicted_latency_ms: trial.predicted,
             measured_latency_ms: measured(&trial.measured.latency),

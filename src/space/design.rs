@@ -151,6 +151,9 @@ pub struct Design {
     pub policy: QuantPolicy,
 }
 
+/// Classes of the network whose mean bits are shown.
+const SHOWN_CLASSES: u32 = 10;
+
 /// Between architecture and policy where a design is written as one string.
 const SEPARATOR: char = '@';
 
@@ -172,13 +175,27 @@ impl Design {
         format!("{}{SEPARATOR}{}", space.print(&self.architecture), self.policy)
     }
 
+    /// The policy as it is shown: its precision, or the mean bits of weights and of what layers read where genes say bits, such as
+    /// `W4.6A8.0`.
+    pub fn quantization(&self, space: &dyn SearchSpace) -> String {
+        if !space.has_bits() {
+            return self.policy.to_string();
+        }
+        let network = space.lower(&self.architecture, space.default_input(), SHOWN_CLASSES);
+        let (weights, activations) = network.mean_bits(self.policy);
+        format!("W{weights:.1}A{activations:.1}")
+    }
+
     /// Reads `architecture@policy`, or an architecture alone, which then has the policy `default` unless its genes say it.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the offending part of the architecture, [`Error::Unknown`] for a policy that does not exist.
     pub fn parse(text: &str, space: &dyn SearchSpace, default: QuantPolicy) -> Result<Design> {
         if space.has_bits() {
-            return Ok(Design::uniform(space.parse(text)?, Precision::Int8));
+            // Mean bits behind a design are for whoever reads it.
+            let shown = text.rsplit_once(SEPARATOR).filter(|(_, shown)| shown.starts_with('W'));
+            let architecture = space.parse(shown.map_or(text, |(architecture, _)| architecture))?;
+            return Ok(Design::uniform(architecture, Precision::Int8));
         }
         let (architecture, policy) = match text.rsplit_once(SEPARATOR) {
             Some((architecture, policy)) => (architecture, policy.trim().parse()?),
@@ -195,7 +212,7 @@ impl Design {
 mod tests {
     use super::*;
     use crate::seed::Seed;
-    use crate::space::all;
+    use crate::space::{all, by_id};
 
     #[test]
     fn a_design_reads_back_as_it_was_printed_in_every_space() {
@@ -211,11 +228,28 @@ mod tests {
                 let text = design.print(space);
                 assert!(space.has_bits() || text.ends_with(precision.name()), "{text}");
                 assert_eq!(Design::parse(&text, space, Precision::Fp32.into()).unwrap(), design);
+                let as_shown = format!("{}@{}", space.print(&design.architecture), design.quantization(space));
+                assert_eq!(Design::parse(&as_shown, space, Precision::Fp32.into()).unwrap(), design);
                 // Without a policy it is the default's.
                 let architecture = space.print(&design.architecture);
                 assert_eq!(Design::parse(&architecture, space, precision.into()).unwrap(), design);
             }
         }
+    }
+
+    /// Of 15 cells with 9, 1 and 1 weights for every pair of channels at 8, 2 and 4 bits; all else has 8.
+    #[test]
+    fn mean_bits_are_shown_where_genes_say_bits() {
+        let space = by_id("nasbench201_mixed").unwrap();
+        let cell = "|nor_conv_3x3~0|+|none~0|none~1|+|none~0|nor_conv_1x1~1|none~2|";
+        let shown = |bits: &str| {
+            let design = Design::parse(&format!("{cell}@{bits}"), space, Precision::Fp32.into()).unwrap();
+            (design.policy, design.quantization(space))
+        };
+        assert_eq!(shown("8,0,0,0,8,0"), (Precision::Int8.into(), "W8.0A8.0".into()));
+        // 5 x (256 + 1024 + 4096) x 10 weights of 2 bits; of 8 bits 432 of the stem, 4608 + 9216 + 512 and four times that between
+        // the stages, 640 of the classifier.
+        assert_eq!(shown("2,0,0,0,2,0").1, "W3.3A8.0");
     }
 
     #[test]

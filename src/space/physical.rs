@@ -49,19 +49,28 @@ pub const PHYSICAL_FEATURES: &[&str] = &[
     "convolution_output_channels",
 ];
 
+/// How MACs and elements are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    /// Each as one.
+    Plainly,
+    /// By their bits, see [`Layer::macs_at_bits`].
+    AtBits,
+}
+
 /// Sums over the layers that have been seen.
 #[derive(Default)]
 struct Totals {
-    macs: u64,
-    depthwise_macs: u64,
-    pointwise_macs: u64,
-    spatial_macs: u64,
+    macs: f64,
+    depthwise_macs: f64,
+    pointwise_macs: f64,
+    spatial_macs: f64,
     parameters: u64,
-    weight_elements: u64,
-    activation_elements: u64,
-    pooling_elements: u64,
-    add_elements: u64,
-    peak_activation_elements: u64,
+    weight_elements: f64,
+    activation_elements: f64,
+    pooling_elements: f64,
+    add_elements: f64,
+    peak_activation_elements: f64,
     kernel_launches: u64,
     convolution_layers: u64,
     pooling_layers: u64,
@@ -75,13 +84,23 @@ struct Totals {
 }
 
 impl Totals {
-    fn count(&mut self, layer: &Layer) {
-        let activation_elements = layer.activation_elements();
-        let macs = layer.macs();
+    fn count(&mut self, layer: &Layer, counted: Counted) {
+        let (macs, weight_elements, activation_elements) = match counted {
+            Counted::Plainly => (
+                layer.macs() as f64,
+                layer.weight_elements() as f64,
+                layer.activation_elements() as f64,
+            ),
+            Counted::AtBits => (
+                layer.macs_at_bits(),
+                layer.weight_elements_at_bits(),
+                layer.activation_elements_at_bits(),
+            ),
+        };
         self.kernel_launches += 1;
         self.macs += macs;
         self.parameters += layer.parameters();
-        self.weight_elements += layer.weight_elements();
+        self.weight_elements += weight_elements;
         self.activation_elements += activation_elements;
         self.peak_activation_elements = self.peak_activation_elements.max(activation_elements);
         self.max_channels = self
@@ -101,7 +120,7 @@ impl Totals {
         }
     }
 
-    fn count_convolution(&mut self, layer: &Layer, macs: u64) {
+    fn count_convolution(&mut self, layer: &Layer, macs: f64) {
         self.convolution_layers += 1;
         self.convolution_output_channels += u64::from(layer.output.channels);
         if let kernel @ (1 | 3 | 5 | 7) = layer.kernel() {
@@ -125,37 +144,46 @@ impl Totals {
 impl Network {
     /// The quantities named in [`PHYSICAL_FEATURES`], all finite and at least 0; many are 0 in a given search space.
     pub fn physical_features(&self) -> Vec<f64> {
+        self.features(Counted::Plainly)
+    }
+
+    /// The same with MACs, weights and feature maps counted by the bits of their layers, see [`Layer::macs_at_bits`].
+    pub fn physical_features_at_bits(&self) -> Vec<f64> {
+        self.features(Counted::AtBits)
+    }
+
+    fn features(&self, counted: Counted) -> Vec<f64> {
         let mut totals = Totals::default();
         for layer in self.layers() {
-            totals.count(layer);
+            totals.count(layer, counted);
         }
         let [kernel_1, kernel_3, kernel_5, kernel_7] = totals.convolutions_by_kernel;
+        let count = |count: u64| count as f64;
         [
             totals.macs,
             totals.depthwise_macs,
             totals.pointwise_macs,
             totals.spatial_macs,
-            totals.parameters,
+            count(totals.parameters),
             totals.weight_elements,
             totals.activation_elements,
             totals.pooling_elements,
             totals.add_elements,
             totals.peak_activation_elements,
-            totals.kernel_launches,
+            count(totals.kernel_launches),
             self.critical_path_layers().into(),
-            totals.convolution_layers,
-            totals.pooling_layers,
-            totals.add_layers,
-            kernel_1,
-            kernel_3,
-            kernel_5,
-            kernel_7,
-            totals.depthwise_convolutions,
-            totals.grouped_convolutions,
-            totals.max_channels,
-            totals.convolution_output_channels,
+            count(totals.convolution_layers),
+            count(totals.pooling_layers),
+            count(totals.add_layers),
+            count(kernel_1),
+            count(kernel_3),
+            count(kernel_5),
+            count(kernel_7),
+            count(totals.depthwise_convolutions),
+            count(totals.grouped_convolutions),
+            count(totals.max_channels),
+            count(totals.convolution_output_channels),
         ]
-        .map(|value| value as f64)
         .to_vec()
     }
 }

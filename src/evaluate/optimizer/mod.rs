@@ -369,7 +369,7 @@ impl Case<'_> {
             limit_ms: limit.ms,
             limit_quantile: limit.quantile,
             architecture: self.predictor.space.print(&answer.design.architecture),
-            quantization: answer.design.policy.to_string(),
+            quantization: answer.design.quantization(self.predictor.space),
             feasible_probability: answer.feasible_probability,
             accuracy_origin: answer.accuracy.origin,
             true_latency_ms: self.truth.latencies[pick],

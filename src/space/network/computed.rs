@@ -43,6 +43,28 @@ impl Network {
     }
 }
 
+impl Network {
+    /// Mean bits of a weight, and of an element that a layer with weights reads, where the policy holds for layers without bits of
+    /// their own.
+    pub fn mean_bits(&self, policy: QuantPolicy) -> (f64, f64) {
+        let (mut weights, mut read) = ([0.0; 2], [0.0; 2]);
+        for layer in self.layers().filter(|layer| layer.factor_elements > 0) {
+            let bits = layer
+                .bits
+                .map_or((policy.weight_bits(), policy.activation_bits()), |bits| {
+                    (bits.weights.into(), bits.activations.into())
+                });
+            let add = |sums: &mut [f64; 2], elements: u64, bits: u32| {
+                sums[0] += elements as f64 * f64::from(bits);
+                sums[1] += elements as f64;
+            };
+            add(&mut weights, layer.factor_elements, bits.0);
+            add(&mut read, layer.input_elements, bits.1);
+        }
+        (weights[0] / weights[1], read[0] / read[1])
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::super::{FbNet, InputSize, NasBench201, Precision, SearchSpace};
@@ -95,6 +117,28 @@ mod tests {
             (size * 1_048_576.0, memory * 1024.0),
             (72.0 + 32.0 + 16.0 + 96.0, 1_280.0)
         );
+    }
+
+    /// At 4 and 8 bits a product counts for half, 3,200 of them of a depthwise 5x5 as 1,600.
+    #[test]
+    fn what_has_fewer_bits_counts_for_less() {
+        let bits = LayerBits {
+            weights: 4,
+            activations: 8,
+        };
+        let (mut network, input) = NetworkBuilder::new(8, InputSize { width: 4, height: 4 });
+        let depthwise = Convolution {
+            groups: 8,
+            ..Convolution::new(8, 5)
+        };
+        let map = network.convolve_at(input, depthwise, Some(bits));
+        let network = network.finish(map);
+        let layer = network.layers().next().unwrap();
+        assert_eq!((layer.macs(), layer.macs_at_bits()), (3_200, 1_600.0));
+        // 200 weights of half a byte and 8 biases; 128 elements read and as many written, of a byte each.
+        assert_eq!(layer.weight_elements_at_bits(), 108.0);
+        assert_eq!(layer.activation_elements_at_bits(), 256.0);
+        assert_eq!(network.mean_bits(Precision::Int8.into()), (4.0, 8.0));
     }
 
     #[test]

@@ -141,6 +141,9 @@ impl Shape {
     }
 }
 
+/// Bits that prices are of where layers say theirs: what has fewer counts for less.
+const REFERENCE_BITS: f64 = 8.0;
+
 /// Bits that the numbers of one layer have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LayerBits {
@@ -240,6 +243,29 @@ impl Layer {
     /// Elements of feature maps read and written.
     pub fn activation_elements(&self) -> u64 {
         self.input_elements + self.output.elements()
+    }
+
+    /// [`Layer::macs`], counted by the product of the bits of both factors, as bit-serial and bit-decomposed arithmetic pays for
+    /// them: one at 8 bits each, a quarter at 4 bits each. Where the layer says no bits, as they are.
+    pub fn macs_at_bits(&self) -> f64 {
+        let share =
+            |bits: LayerBits| f64::from(bits.weights) * f64::from(bits.activations) / (REFERENCE_BITS * REFERENCE_BITS);
+        self.macs() as f64 * self.bits.map_or(1.0, share)
+    }
+
+    /// [`Layer::weight_elements`], those multiplied with counted by their bits, one at 8 bits. Where the layer says no bits, as
+    /// they are.
+    pub fn weight_elements_at_bits(&self) -> f64 {
+        let share = self.bits.map_or(1.0, |bits| f64::from(bits.weights) / REFERENCE_BITS);
+        self.factor_elements as f64 * share + self.bias_elements() as f64
+    }
+
+    /// [`Layer::activation_elements`], those read counted by their bits, one at 8 bits. Where the layer says no bits, as they are.
+    pub fn activation_elements_at_bits(&self) -> f64 {
+        let share = self
+            .bits
+            .map_or(1.0, |bits| f64::from(bits.activations) / REFERENCE_BITS);
+        self.input_elements as f64 * share + self.output.elements() as f64
     }
 
     /// Whether this is a convolution in which every channel is filtered on its own.

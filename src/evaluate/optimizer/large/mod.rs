@@ -200,7 +200,7 @@ impl Case<'_> {
         let architecture = &best.design.architecture;
         Ok(DesignScore {
             architecture: self.scored.predictor.space.print(architecture),
-            quantization: best.design.policy.to_string(),
+            quantization: best.design.quantization(self.scored.predictor.space),
             accuracy: best.accuracy.percent.mean,
             latency_ms: best.metrics.latency().mean,
             feasible_probability: best.feasible_probability,
