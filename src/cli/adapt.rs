@@ -8,7 +8,7 @@ use clap::Args;
 use super::{Global, STDOUT, print, unless_meant};
 use crate::advisor::Advisor;
 use crate::device::Device;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::FileKind;
 use crate::predict::{AdaptOptions, probe_table, read_probes};
 use crate::seed::Seed;
@@ -42,6 +42,10 @@ pub(crate) struct AdaptArgs {
     /// with whatever checkpoint (.json), whose probes count as well; or which device of the dataset [default: its only one]
     #[arg(long)]
     device: Option<String>,
+    /// The same hardware at another precision, batch size or number of threads, adapted to before (.json): its prices are nearly those
+    /// of this device, so two or three probes are enough
+    #[arg(long)]
+    like: Option<PathBuf>,
     /// Take values that are hardly possible as they are
     #[arg(long)]
     yes: bool,
@@ -104,9 +108,15 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
         accept_implausible: args.yes,
     };
     let predictor = advisor.predictor();
-    let adapted = match &earlier {
-        Some(earlier) => predictor.adapt_again(earlier, &probes, &options),
-        None => predictor.adapt_with(&device, &probes, &options),
+    let like = match &args.like {
+        Some(path) => Some(advisor.device(&path.to_string_lossy())?),
+        None => None,
+    };
+    let adapted = match (&earlier, &like) {
+        (Some(_), Some(_)) => return Err(two_devices()),
+        (Some(earlier), None) => predictor.adapt_again(earlier, &probes, &options),
+        (None, Some(like)) => predictor.adapt_like(&device, &probes, like, &options),
+        (None, None) => predictor.adapt_with(&device, &probes, &options),
     };
     let model = adapted.map_err(|error| unless_meant(error, "--yes"))?;
     for warning in predictor.review(&device, &probes, seed)? {
@@ -120,6 +130,16 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
     );
     global.write_out(&args.out, &model.to_json()?, &written)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A device that was adapted to before has prices of its own, and cannot be like another one besides.
+fn two_devices() -> Error {
+    Error::Invalid {
+        what: "--device beside --like".into(),
+        expected: "a datasheet, or none".into(),
+        found: "a device that was adapted to before".into(),
+        hint: "Leave one of the two out.".into(),
+    }
 }
 
 impl AdaptArgs {

@@ -14,7 +14,7 @@ use crate::dataset::{Dataset, Task};
 use crate::error::Result;
 use crate::evaluate::devices::what_counts;
 use crate::evaluate::predictor::{
-    ElsewhereProbes, PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor,
+    ElsewhereProbes, LikeProbes, PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor,
 };
 use crate::evaluate::task::learned_task;
 use crate::metric::Metric;
@@ -84,6 +84,12 @@ pub(crate) struct PredictorChoices {
     /// Number of probes of that other search space, drawn at random
     #[arg(long, default_value_t = 10)]
     other_probes: usize,
+    /// Dataset with measurements of the same hardware at another precision, batch size or number of threads, which are adapted to first
+    #[arg(long, conflicts_with = "probes_from")]
+    like: Option<PathBuf>,
+    /// Number of probes of that other setting, drawn at random
+    #[arg(long, default_value_t = 10)]
+    like_probes: usize,
     /// Score energy instead of latency
     #[arg(long)]
     energy: bool,
@@ -127,8 +133,9 @@ impl PredictorChoices {
         let predictor = Checkpoint::resolve(&self.checkpoint)?.predictor(&compute)?;
         let dataset = self.datasets.read_without_accuracies(global)?;
         let task = learned_task(&predictor, &dataset)?;
+        let metric = if self.energy { Metric::Energy } else { Metric::Latency };
         let scoring = PredictorScoring {
-            metric: if self.energy { Metric::Energy } else { Metric::Latency },
+            metric,
             devices: unseen(&predictor, &dataset, &self.devices, self.trust_units, global)?,
             probes: self.probes.clone(),
             repeats: self.repeats,
@@ -136,14 +143,20 @@ impl PredictorChoices {
             choice: self.probe_choice,
             with_predicted: self.with_predicted,
             elsewhere: match &self.probes_from {
-                Some(folder) => {
-                    let metric = if self.energy { Metric::Energy } else { Metric::Latency };
-                    Some(ElsewhereProbes::new(
-                        &Dataset::read(folder)?,
-                        metric,
-                        self.other_probes,
-                    )?)
-                }
+                Some(folder) => Some(ElsewhereProbes::new(
+                    &Dataset::read(folder)?,
+                    metric,
+                    self.other_probes,
+                )?),
+                None => None,
+            },
+            like: match &self.like {
+                Some(folder) => Some(LikeProbes::new(
+                    &Dataset::read(folder)?,
+                    metric,
+                    task.as_ref(),
+                    self.like_probes,
+                )?),
                 None => None,
             },
             seed: Seed(global.seed),

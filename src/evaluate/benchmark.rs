@@ -213,6 +213,7 @@ impl Benchmark {
                     choice,
                     with_predicted,
                     elsewhere: None,
+                    like: None,
                     seed,
                 });
             }

@@ -74,6 +74,35 @@ impl Predictor {
         elsewhere: &Elsewhere,
         options: &AdaptOptions,
     ) -> Result<DeviceModel> {
+        self.adapted_from(device, probes, elsewhere, None, options)
+    }
+
+    /// As [`Predictor::adapt_with`], for a device whose prices are like those of another one: the same hardware at another precision,
+    /// batch size or number of threads, which was adapted to before. Each of them may still differ.
+    ///
+    /// # Errors
+    /// As [`Predictor::adapt_with`], and [`Error::Invalid`] if `like` is a device of another predictor.
+    ///
+    /// [`Error::Invalid`]: crate::error::Error::Invalid
+    pub fn adapt_like(
+        &self,
+        device: &Device,
+        probes: &[Probe],
+        like: &DeviceModel,
+        options: &AdaptOptions,
+    ) -> Result<DeviceModel> {
+        self.check_device(like)?;
+        self.adapted_from(device, probes, &Elsewhere::default(), Some(like), options)
+    }
+
+    fn adapted_from(
+        &self,
+        device: &Device,
+        probes: &[Probe],
+        elsewhere: &Elsewhere,
+        like: Option<&DeviceModel>,
+        options: &AdaptOptions,
+    ) -> Result<DeviceModel> {
         let precision = measured::precision(device, probes)?;
         let probed = Probed::of(probes, self.space)?;
         let known = NewDevice {
@@ -82,6 +111,7 @@ impl Predictor {
             encoded: self.encode(&probed.architectures),
             probed,
             elsewhere,
+            like,
             options,
         };
         Ok(DeviceModel {
@@ -140,6 +170,8 @@ struct NewDevice<'a> {
     /// The architectures that were probed.
     encoded: Encoded,
     elsewhere: &'a Elsewhere,
+    /// A device that it is like.
+    like: Option<&'a DeviceModel>,
     options: &'a AdaptOptions,
 }
 
@@ -147,7 +179,9 @@ impl NewDevice<'_> {
     /// Latency first; what was not measured of another metric follows from it where it can.
     fn metrics(&self) -> Result<DeviceMetrics<MetricModel>> {
         let predictor = self.predictor;
-        let mut metrics = DeviceMetrics::new(self.adapted(Metric::Latency, predictor.metrics.latency(), None)?);
+        let like = |metric| Some(&self.like?.metrics.get(metric)?.posterior);
+        let latency = self.adapted(Metric::Latency, predictor.metrics.latency(), like(Metric::Latency))?;
+        let mut metrics = DeviceMetrics::new(latency);
         let is_timed = self.is_measured(Metric::Latency);
         for (metric, prior) in predictor
             .metrics
@@ -160,7 +194,10 @@ impl NewDevice<'_> {
                 .flatten();
             let model = match from_latency {
                 Some(model) => model,
-                None => self.adapted(metric, prior, is_timed.then_some(&metrics.latency().posterior))?,
+                None => {
+                    let latency = is_timed.then_some(&metrics.latency().posterior);
+                    self.adapted(metric, prior, like(metric).or(latency))?
+                }
             };
             metrics.insert(metric, model);
         }

@@ -17,7 +17,7 @@ use crate::dataset::{Dataset, Selection, Task};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::metric::{Metric, PerMetric};
-use crate::predict::{CLASSES_ELSEWHERE, Elsewhere, MeasuredOnce, Predictor, Probe};
+use crate::predict::{AdaptOptions, CLASSES_ELSEWHERE, DeviceModel, Elsewhere, MeasuredOnce, Predictor, Probe};
 use crate::progress::{Progress, Unit};
 use crate::seed::Seed;
 use crate::space::Architecture;
@@ -76,8 +76,19 @@ pub struct PredictorScoring {
     pub with_predicted: bool,
     /// Measurements of another search space that are probes as well.
     pub elsewhere: Option<ElsewhereProbes>,
+    /// Measurements of the same hardware at another precision, from which its prices are known nearly.
+    pub like: Option<LikeProbes>,
     /// Where the random numbers come from.
     pub seed: Seed,
+}
+
+/// Probes of the same hardware in another setting, in the predictor's own search space.
+#[derive(Debug, Clone)]
+pub struct LikeProbes {
+    /// The first device of every hardware unit, with what was measured on it.
+    measured: BTreeMap<String, (Device, Vec<Probe>)>,
+    /// How many of them are probes, drawn at random.
+    count: usize,
 }
 
 /// Probes of another search space.
@@ -97,6 +108,8 @@ struct Measured {
     basis: DMatrix<f32>,
     /// The same in another search space.
     elsewhere: Vec<MeasuredOnce>,
+    /// The same hardware in another setting, and what was measured on it.
+    like: Option<(Device, Vec<Probe>)>,
 }
 
 /// Adapts and scores.
@@ -182,7 +195,23 @@ impl Measured {
                 Some(elsewhere) => elsewhere.of(&dataset.devices[device])?,
                 None => Vec::new(),
             },
+            like: match &scoring.like {
+                Some(like) => Some(like.of(&dataset.devices[device])?),
+                None => None,
+            },
         })
+    }
+
+    /// The same hardware in another setting, adapted to with some of what was measured on it, drawn at random.
+    fn like(&self, predictor: &Predictor, scoring: &PredictorScoring, seed: Seed) -> Result<Option<DeviceModel>> {
+        let (Some((device, probes)), Some(like)) = (&self.like, &scoring.like) else {
+            return Ok(None);
+        };
+        let mut drawn: Vec<&Probe> = probes.iter().collect();
+        drawn.shuffle(&mut seed.stream("like"));
+        let drawn: Vec<Probe> = drawn.into_iter().take(like.count).cloned().collect();
+        let adapted = predictor.adapt_with(device, &drawn, &AdaptOptions::measured_before(seed))?;
+        Ok(Some(adapted))
     }
 
     /// Probes of the other search space, drawn at random.
@@ -193,6 +222,36 @@ impl Measured {
         rows.truncate(count);
         let drawn: Vec<MeasuredOnce> = rows.iter().map(|&row| self.elsewhere[row].clone()).collect();
         Elsewhere::of(&drawn)
+    }
+}
+
+impl LikeProbes {
+    /// `count` probes of the first device of every hardware unit of a dataset.
+    ///
+    /// # Errors
+    /// For devices that were measured at several precisions.
+    pub fn new(dataset: &Dataset, metric: Metric, task: Option<&Task>, count: usize) -> Result<LikeProbes> {
+        let mut measured = BTreeMap::new();
+        for (position, device) in dataset.devices.iter().enumerate() {
+            let probe = |(architecture, value): (u32, f64)| {
+                let architecture = dataset.architectures[architecture as usize].clone();
+                Probe::new(architecture, device, PerMetric::from([(metric, value)]))
+            };
+            let values = dataset.values(position, metric, dataset.selection(task)?)?;
+            let probes: Vec<Probe> = values.into_iter().map(probe).collect();
+            measured.entry(device.unit.clone()).or_insert((device.clone(), probes));
+        }
+        Ok(LikeProbes { measured, count })
+    }
+
+    /// The device of the same hardware unit, with all that was measured on it.
+    fn of(&self, device: &Device) -> Result<(Device, Vec<Probe>)> {
+        self.measured.get(&device.unit).cloned().ok_or_else(|| Error::Invalid {
+            what: "dataset of the same hardware in another setting".into(),
+            expected: format!("measurements of hardware unit `{}`", device.unit),
+            found: "none".into(),
+            hint: "Leave the device out, or take probes of its own setting alone.".into(),
+        })
     }
 }
 
@@ -257,7 +316,8 @@ fn repeats(
         return Err(nothing_to_score(measured, probes, left));
     }
     // Without probes, and with chosen ones, every repeat is the same.
-    let fixed = (probes == 0 || scoring.choice == ProbeChoice::Chosen) && scoring.elsewhere.is_none();
+    let fixed =
+        (probes == 0 || scoring.choice == ProbeChoice::Chosen) && scoring.elsewhere.is_none() && scoring.like.is_none();
     let repeats = if fixed { 1 } else { scoring.repeats };
     (0..repeats)
         .into_par_iter()

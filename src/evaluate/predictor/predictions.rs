@@ -78,9 +78,14 @@ pub(super) fn predictions(
         Probe::new(measured.architectures[index].clone(), &measured.device, values)
     };
     let probes: Vec<Probe> = probed.iter().map(probe).collect();
-    let elsewhere = measured.drawn_elsewhere(scoring, seed)?;
     let options = AdaptOptions::measured_before(seed);
-    let device = predictor.adapt_from(&measured.device, &probes, &elsewhere, &options)?;
+    let device = match measured.like(predictor, scoring, seed)? {
+        Some(like) => predictor.adapt_like(&measured.device, &probes, &like, &options)?,
+        None => {
+            let elsewhere = measured.drawn_elsewhere(scoring, seed)?;
+            predictor.adapt_from(&measured.device, &probes, &elsewhere, &options)?
+        }
+    };
     let model = device
         .metrics
         .get(scoring.metric)
@@ -128,6 +133,7 @@ mod tests {
             values: (1..=24).rev().map(f64::from).collect(),
             basis: DMatrix::zeros(0, 24),
             elsewhere: Vec::new(),
+            like: None,
         };
         let probed = [0, 1, 2, 3];
         assert_eq!(
