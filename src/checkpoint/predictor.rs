@@ -17,7 +17,7 @@ use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::predict::accuracy::{AccuracyModel, AccuracyScale};
 use crate::predict::net::{Ensemble, Tower, TowerConfig};
-use crate::predict::{DeviceMetrics, KnownPower, MetricPrior, Predictor};
+use crate::predict::{DeviceMetrics, KnownPower, LayerSums, MetricPrior, Predictor};
 use crate::space::{Architecture, Domain};
 use crate::training::{fits, load_module, module_bytes};
 
@@ -47,6 +47,8 @@ struct SavedAccuracy {
 struct SavedPredictor {
     encoder: Encoder,
     ensemble: SavedEnsemble,
+    #[serde(default)]
+    layer_sums: LayerSums,
     metrics: DeviceMetrics<MetricPrior>,
     powers: Vec<KnownPower>,
     accuracy: Option<SavedAccuracy>,
@@ -73,6 +75,7 @@ impl Checkpoint {
             space: self.space,
             id: self.id().into(),
             ensemble: self.ensemble("latency", saved.ensemble, compute)?,
+            layer_sums: saved.layer_sums,
             encoder: saved.encoder,
             metrics: saved.metrics,
             powers: saved.powers,
@@ -187,6 +190,7 @@ pub(super) fn files(predictor: &Predictor, folder: &Path) -> Result<Files> {
     let saved = SavedPredictor {
         encoder: predictor.encoder.clone(),
         ensemble: save(&mut files, "latency", &predictor.ensemble)?,
+        layer_sums: predictor.layer_sums.clone(),
         metrics: predictor.metrics.clone(),
         powers: predictor.powers.clone(),
         accuracy,

@@ -20,6 +20,7 @@ mod elsewhere;
 mod example;
 mod explained;
 pub mod fit;
+mod layer_sums;
 mod measured;
 mod metric_prior;
 pub mod net;
@@ -58,6 +59,7 @@ pub use device_metrics::DeviceMetrics;
 pub use device_model::{Estimate, LogPrediction, MetricModel, Posterior};
 pub use elsewhere::{CLASSES_ELSEWHERE, Elsewhere, MeasuredOnce};
 pub use explained::{DeadWork, Explained, ExplainedKind, ExplainedMetric, PriceOrigin};
+pub use layer_sums::LayerSums;
 pub use measured::Probe;
 pub use metric_prior::MetricPrior;
 pub use net::Ensemble;
@@ -154,6 +156,8 @@ pub struct Predictor {
     pub encoder: Encoder,
     /// Towers with one output per known device and metric.
     pub ensemble: Ensemble,
+    /// What stands in the place of some outputs: sums over layers.
+    pub layer_sums: LayerSums,
     /// What was learned of each metric that the dataset has.
     pub metrics: DeviceMetrics<MetricPrior>,
     /// Power of the devices whose latency and energy are both known.
@@ -192,7 +196,10 @@ impl Predictor {
     /// Runs the towers, by far the longest part of a prediction.
     pub fn encode(&self, architectures: &[Architecture]) -> Encoded {
         let (features, counts) = self.encoder.encode_and_count(self.space, architectures);
-        let outputs = self.ensemble.predict(&features, &self.compute);
+        let mut outputs = self.ensemble.predict(&features, &self.compute);
+        let lowered_by = (self.space, &self.encoder);
+        self.layer_sums
+            .replace(lowered_by, architectures, &counts, &mut outputs);
         Encoded {
             features,
             outputs,
@@ -263,6 +270,7 @@ impl Predictor {
             id: self.id.clone(),
             encoder: self.encoder.clone(),
             ensemble: self.ensemble.clone(),
+            layer_sums: self.layer_sums.clone(),
             metrics: self.metrics.clone(),
             powers: self.powers.clone(),
             accuracy,

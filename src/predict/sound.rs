@@ -162,6 +162,9 @@ impl Predictor {
             .map_err(|(what, expected, found)| Flaw { what, expected, found })?;
         let (features, outputs) = (self.encoder.width(), self.ensemble.config.outputs);
         count("inputs of the towers", self.ensemble.config.inputs, features)?;
+        if !self.layer_sums.is_sound(outputs) {
+            return flaw("sums over layers", "finite prices of the towers' outputs", "others");
+        }
         let rank = self.metrics.latency().prior.rank();
         for (metric, learned) in self.metrics.iter() {
             // Weights over one basis mean the same for all metrics.

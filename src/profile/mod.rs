@@ -19,11 +19,12 @@
 //! Saturation is linear in such counts: a convolution whose arithmetic is slower by `(1 + C / inputs) (1 + C / outputs)` costs its MACs
 //! times a price, plus that price times `C` for every MAC over a channel (the product of both terms is left out).
 //!
-//! Where layers have bits of their own, MACs are counted by the product of the bits of both factors and elements by their bits, so that
-//! prices are those at eight bits.
-//!
 //! Three [`SHARES`] say how much of what cannot affect the output a runtime still runs: networks whose output is constant, layers
 //! that zeros lead to, layers that nothing reads.
+//!
+//! Where layers have bits of their own, prices are those at eight bits. MACs are counted by the product of the bits of both factors,
+//! elements by their bits; what that saves counts as work that nothing reads, so that the share of it says how little a device
+//! gains from fewer bits: bit-serial and bit-decomposed arithmetic runs none of it, a machine of eight bits all.
 
 mod estimate;
 mod latency;

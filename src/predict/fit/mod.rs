@@ -17,10 +17,11 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
+use super::layer_sums::Summed;
 use super::power::KnownPower;
 use super::prior::{KnownDevice, Reference};
 use super::train::{self, Run, Split};
-use super::{AccuracyModel, Encoded, Ensemble, Predictor};
+use super::{AccuracyModel, Encoded, Ensemble, LayerSums, Predictor};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Task};
 use crate::encode::Encoder;
@@ -70,19 +71,34 @@ pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run
     let shown = if training.is_empty() { &drawn } else { &training };
     let encoder = encoder(dataset, task.as_ref(), shown);
 
-    let (features, counts) = encoder.encode_and_count(dataset.space, &split.architectures(dataset, &used));
+    let architectures = split.architectures(dataset, &used);
+    let (features, counts) = encoder.encode_and_count(dataset.space, &architectures);
     let values = Values::new(&columns, &used, &split, &counts);
     let (known, elsewhere) = known_devices(dataset, others, &chosen, &columns, &values)?;
     let table = table(features, &values, &known);
-    let ensemble = train::fit("latency", &table, &split.columns(&used), &options.towers, run)?;
-    let predicted = ensemble.predict(&table.inputs, run.device);
+    let own = split.columns(&used);
+    let ensemble = train::fit("latency", &table, &own, &options.towers, run)?;
+    let mut predicted = ensemble.predict(&table.inputs, run.device);
+    let layer_sums = LayerSums::fit(
+        &Summed {
+            lowered_by: (dataset.space, &encoder),
+            architectures: &architectures,
+            counts: &counts,
+            logs: &values.logs,
+            towers: &predicted,
+            split: &own,
+        },
+        known.iter().map(|one| &one.1),
+    );
+    let lowered_by = (dataset.space, &encoder);
+    layer_sums.replace(lowered_by, &architectures, &counts, &mut predicted);
     let accuracy = match (&task, accuracies.is_empty()) {
         (Some(task), false) => Some(fit_accuracy(dataset, task, &accuracies, &encoder, options, run)?),
         _ => None,
     };
-    let reference = reference(dataset, &drawn, &encoder, &ensemble, run);
+    let reference = reference(dataset, &drawn, &encoder, (&ensemble, &layer_sums), run);
     let powers = known_powers(&known, &values.logs);
-    let mut known = with_residuals(known, &table, &predicted, &split.columns(&used));
+    let mut known = with_residuals(known, &table, &predicted, &own);
     known.extend(elsewhere.into_iter().map(|one| with_level(one, &reference)));
     let rows = Rows {
         encoded: &Encoded {
@@ -99,9 +115,10 @@ pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run
         space: dataset.space,
         id: String::new(),
         powers,
-        metrics: rows.metric_priors(&split.columns(&used).validation),
+        metrics: rows.metric_priors(&own.validation),
         encoder,
         ensemble,
+        layer_sums,
         accuracy,
         compute: run.device.clone(),
         table: OnceLock::new(),
@@ -281,15 +298,17 @@ fn reference(
     dataset: &Dataset,
     architectures: &[Architecture],
     encoder: &Encoder,
-    ensemble: &Ensemble,
+    (ensemble, layer_sums): (&Ensemble, &LayerSums),
     run: &Run,
 ) -> Reference {
     let (features, counts) = encoder.encode_and_count(dataset.space, architectures);
     let (input, classes) = (encoder.input_size(), encoder.classes);
+    let mut outputs = ensemble.predict(&features, run.device);
+    layer_sums.replace((dataset.space, encoder), architectures, &counts, &mut outputs);
     let networks = architectures.par_iter();
     Reference {
         encoded: Encoded {
-            outputs: ensemble.predict(&features, run.device),
+            outputs,
             features,
             counts,
         },

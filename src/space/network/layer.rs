@@ -245,8 +245,9 @@ impl Layer {
         self.input_elements + self.output.elements()
     }
 
-    /// [`Layer::macs`], counted by the product of the bits of both factors, as bit-serial and bit-decomposed arithmetic pays for
-    /// them: one at 8 bits each, a quarter at 4 bits each. Where the layer says no bits, as they are.
+    /// [`Layer::macs`], counted by the product of the bits of both factors, rounded up to powers of two as arithmetic that is put
+    /// together from small multipliers needs them (Sharma et al., *Bit Fusion*, ISCA 2018): one at 8 bits each, a quarter at 4 bits
+    /// each. Where the layer says no bits, as they are.
     pub fn macs_at_bits(&self) -> f64 {
         let share =
             |bits: LayerBits| f64::from(bits.weights) * f64::from(bits.activations) / (REFERENCE_BITS * REFERENCE_BITS);
