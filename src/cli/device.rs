@@ -31,6 +31,13 @@ pub(crate) fn resolve(name: &str, advisor: &Advisor, global: &Global) -> Result<
             device.id
         ));
     }
+    if let Some(measured) = advisor.predictor().measured_at(&device.id) {
+        global.say(format!(
+            "note: {} was measured at {measured}; what is said of {} is predicted from that and from its specifications, with wide \
+             intervals",
+            device.id, device.precision
+        ));
+    }
     Ok(device)
 }
 

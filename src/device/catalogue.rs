@@ -5,6 +5,7 @@ use std::path::Path;
 use super::file::UnitFile;
 use super::{CLASSES, Device};
 use crate::error::{Error, Result};
+use crate::space::Precision;
 
 /// Path and text of every catalogue file, in order of path.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/catalogue.rs"));
@@ -101,6 +102,16 @@ pub(super) fn named(name: &str) -> Result<Option<Device>> {
         }
     }
     Ok(None)
+}
+
+/// Peak throughput of a hardware unit at a precision, in GFLOP/s (GOP/s of integers); `None` where the catalogue does not say it.
+///
+/// # Errors
+/// As [`all`].
+pub fn peak(unit: &str, precision: Precision) -> Result<Option<f64>> {
+    let files = files()?;
+    let file = files.iter().find(|file| file.unit() == Some(unit));
+    Ok(file.and_then(|file| file.peak_at(precision)))
 }
 
 /// Where the values of a hardware unit come from: datasheets, pages, papers.

@@ -128,6 +128,14 @@ impl UnitFile {
         &self.unit.source
     }
 
+    /// The peak at a precision, where the file gives peaks for several.
+    pub(super) fn peak_at(&self, precision: Precision) -> Option<f64> {
+        match &self.unit.peak_gflops {
+            Some(Peak::PerPrecision(peaks)) => peaks.get(&precision).copied(),
+            Some(Peak::One(_)) | None => None,
+        }
+    }
+
     /// Ids and aliases of all settings.
     #[cfg(test)]
     pub(super) fn names(&self) -> Vec<String> {

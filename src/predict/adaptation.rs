@@ -1,12 +1,12 @@
 //! From a datasheet and probes to a device: every metric by itself, or from another one.
 
-use super::adapt::{self, Beliefs};
+use super::adapt::{self, Beliefs, Like};
 use super::measured::{self, Probed};
 use super::power::energy_from_latency;
 use super::prior::setting;
 use super::{
     AdaptOptions, DeviceMetrics, DeviceModel, DeviceSimilarity, Elsewhere, Encoded, Knowledge, MeasuredOnce,
-    MetricModel, MetricPrior, Posterior, Predictor, Prior, Probe, plausible,
+    MetricModel, MetricPrior, Predictor, Prior, Probe, plausible,
 };
 use crate::device::Device;
 use crate::error::Result;
@@ -179,7 +179,7 @@ impl NewDevice<'_> {
     /// Latency first; what was not measured of another metric follows from it where it can.
     fn metrics(&self) -> Result<DeviceMetrics<MetricModel>> {
         let predictor = self.predictor;
-        let like = |metric| Some(&self.like?.metrics.get(metric)?.posterior);
+        let like = |metric| Some(Like::OtherSetting(&self.like?.metrics.get(metric)?.posterior));
         let latency = self.adapted(Metric::Latency, predictor.metrics.latency(), like(Metric::Latency))?;
         let mut metrics = DeviceMetrics::new(latency);
         let is_timed = self.is_measured(Metric::Latency);
@@ -195,7 +195,7 @@ impl NewDevice<'_> {
             let model = match from_latency {
                 Some(model) => model,
                 None => {
-                    let latency = is_timed.then_some(&metrics.latency().posterior);
+                    let latency = is_timed.then(|| Like::OtherMetric(&metrics.latency().posterior));
                     self.adapted(metric, prior, like(metric).or(latency))?
                 }
             };
@@ -209,7 +209,7 @@ impl NewDevice<'_> {
     }
 
     /// One metric, which may be like another one.
-    fn adapted(&self, metric: Metric, prior: &MetricPrior, like: Option<&Posterior>) -> Result<MetricModel> {
+    fn adapted(&self, metric: Metric, prior: &MetricPrior, like: Option<Like<'_>>) -> Result<MetricModel> {
         if !self.options.accept_implausible {
             plausible::check(self.predictor, self.device, &self.probed, &self.encoded, metric)?;
         }

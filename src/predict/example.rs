@@ -8,7 +8,7 @@ use super::{DeviceSimilarity, Encoded, Posterior};
 use crate::device::Device;
 use crate::encode::Encoder;
 use crate::metric::Metric;
-use crate::profile::{Member, Observed, Population, Setting};
+use crate::profile::{Coordinates, Covariance, Member, Observed, Population, Setting};
 use crate::seed::Seed;
 use crate::space::{Architecture, InputSize, NasBench201, Precision, SearchSpace};
 use crate::stats;
@@ -26,6 +26,26 @@ const DEVICES: [[f64; 4]; 7] = [
 
 /// Devices that are not known.
 const STRANGERS: [[f64; 4]; 3] = [[2.0, 6.0, 1.0, 4.0], [0.5, 0.1, 3.0, 1.0], [12.0, 0.2, 0.2, 60.0]];
+
+/// A known device with the same price for all kinds of work.
+pub(super) fn known_device(unit: &str, precision: Precision) -> KnownDevice {
+    KnownDevice {
+        id: unit.into(),
+        unit: unit.into(),
+        precision,
+        output: Some(0),
+        level: 0.0,
+        profile: Coordinates::repeat(-15.0),
+        covariance: Covariance::identity() * 0.01,
+        offset: 0.0,
+        scale: 0.2,
+        residual_share: 1.0,
+        noise: 0.0,
+        elsewhere: false,
+        measured_at: None,
+        datasheet: Device::named(unit),
+    }
+}
 
 /// Architectures, what is known of devices there, and the prior that follows.
 pub(super) struct World {
@@ -139,6 +159,7 @@ fn known(logs: &DMatrix<f64>, counts: &DMatrix<f32>) -> Vec<(Metric, KnownDevice
         residual_share: 0.0,
         noise: estimated.noise[0],
         elsewhere: false,
+        measured_at: None,
         datasheet: Device::named(&format!("device-{device}")),
     };
     population

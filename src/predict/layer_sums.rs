@@ -271,3 +271,70 @@ impl Device {
         (sum.max(LEAST * by_profile).ln() - priced - self.offset) / self.scale
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::example::known_device;
+    use crate::seed::Seed;
+    use crate::space::{Precision, by_id};
+
+    /// Any function of what a layer's group is, and of its MACs: no price of a kind of work explains it.
+    fn takes(layer: &Layer) -> f64 {
+        let group = Group::of(layer);
+        let odd = f64::from((group.read.0 * 7 + u32::from(group.bits.0) * 13 + group.kernel * 5) % 11);
+        0.01 * (1.0 + odd) + 1e-9 * layer.macs() as f64 * (1.0 + f64::from(group.bits.1))
+    }
+
+    fn known() -> KnownDevice {
+        known_device("simulator", Precision::Int8)
+    }
+
+    /// Sums over layers are learned from a thousand networks as exactly as they are sums; where the towers are as good they stay.
+    #[test]
+    fn sums_over_layers_are_learned_exactly() {
+        let space = by_id("proxylessnas_mixed").unwrap();
+        let mut rng = Seed(0).stream("sums");
+        let architectures: Vec<Architecture> = (0..1_200).map(|_| space.sample(&mut rng)).collect();
+        let encoder = Encoder::fit(space, &architectures[..50], space.default_input(), 1000);
+        let (_, counts) = encoder.encode_and_count(space, &architectures);
+        let logs = DMatrix::from_fn(1, architectures.len(), |_, place| {
+            let network = space.lower(&architectures[place], encoder.input_size(), encoder.classes);
+            network.layers().map(takes).sum::<f64>().ln()
+        });
+        let split = Split {
+            training: (0..1_000).collect(),
+            validation: (1_000..1_200).collect(),
+        };
+        let fitted = |towers: &DMatrix<f32>| {
+            let summed = Summed {
+                lowered_by: (space, &encoder),
+                architectures: &architectures,
+                counts: &counts,
+                logs: &logs,
+                towers,
+                split: &split,
+            };
+            LayerSums::fit(&summed, std::iter::once(&known()))
+        };
+        let mut outputs = DMatrix::zeros(1, architectures.len());
+        let sums = fitted(&outputs);
+        assert!(sums.is_sound(1) && !sums.is_sound(0));
+        sums.replace((space, &encoder), &architectures, &counts, &mut outputs);
+        let priced = Priced::new(&known().profile, &known().setting());
+        let errors = split.validation.iter().map(|&place| {
+            let counts: Vec<f64> = counts.column(place).iter().map(|&count| count.into()).collect();
+            let predicted = priced.log(&counts) + known().scale * f64::from(outputs[(0, place)]);
+            (predicted - logs[(0, place)]).abs()
+        });
+        let worst = errors.fold(0.0, f64::max);
+        assert!(worst < 0.01, "{worst}");
+        // Towers that predict all of it need no sums.
+        let mut exact = outputs.clone();
+        for place in 0..architectures.len() {
+            let counts: Vec<f64> = counts.column(place).iter().map(|&count| count.into()).collect();
+            exact[(0, place)] = ((logs[(0, place)] - priced.log(&counts)) / known().scale) as f32;
+        }
+        assert!(fitted(&exact).devices.is_empty());
+    }
+}

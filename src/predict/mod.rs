@@ -352,6 +352,11 @@ impl Predictor {
         known.map(|device| device.datasheet.clone()).collect()
     }
 
+    /// The precision that a known device was measured at, where its values are predicted at another one.
+    pub fn measured_at(&self, id: &str) -> Option<Precision> {
+        self.known_device(id)?.measured_at
+    }
+
     fn known_device(&self, id: &str) -> Option<&KnownDevice> {
         let known = &self.metrics.latency().prior.known;
         known.iter().find(|device| device.id == id)

@@ -49,6 +49,9 @@ pub struct KnownDevice {
     /// Whether all its values are of other search spaces than this one, so that only its profile is known.
     #[serde(default)]
     pub elsewhere: bool,
+    /// The precision that it was measured at, where its prices at `precision` are predicted from that and from specifications.
+    #[serde(default)]
+    pub measured_at: Option<Precision>,
     /// The datasheet.
     pub datasheet: Device,
 }

@@ -41,6 +41,8 @@ const PROBES_FOR_FEATURES: usize = 20;
 /// Share around the function that another one is like, where there is one, and by how much its log prices differ.
 const AROUND_LIKE: f64 = 0.5;
 const LIKE_DEVIATION: f64 = 0.3;
+/// Standard deviation of the level between settings of the same hardware: a precision of half or twice as many bits.
+const SETTING_DEVIATION: f64 = 0.5;
 /// Least standard deviation of the level where something was measured: a datasheet is no measurement.
 const LEVEL_DEVIATION: f64 = 1.0;
 
@@ -127,11 +129,20 @@ impl Component {
     }
 }
 
+/// A function that the one looked for is like.
+#[derive(Clone, Copy)]
+pub enum Like<'a> {
+    /// Of another metric of the same device: a multiple of it may be the one looked for.
+    OtherMetric(&'a Posterior),
+    /// Of the same metric in another setting of the same hardware: nearly as high as well.
+    OtherSetting(&'a Posterior),
+}
+
 /// What components are made from.
 pub(super) struct Mixture<'a> {
     pub(super) prior: &'a Prior,
     pub(super) similarity: &'a DeviceSimilarity,
-    pub(super) like: Option<&'a Posterior>,
+    pub(super) like: Option<Like<'a>>,
     pub(super) setting: Setting,
     /// The basis at architectures of the space, `[COUNTS + rank, reference]`.
     pub(super) reference: &'a DMatrix<f64>,
@@ -259,20 +270,28 @@ impl Mixture<'_> {
         components
     }
 
-    /// Around a function that this one may be a multiple of.
-    fn around(&self, like: &Posterior) -> Component {
-        let (profile, _) = like.profile();
-        let covariance = like.covariance() + Covariance::identity() * (LIKE_DEVIATION * LIKE_DEVIATION);
+    /// Around a function that this one is like.
+    fn around(&self, like: Like<'_>) -> Component {
+        let (Like::OtherMetric(function) | Like::OtherSetting(function)) = like;
+        let (profile, _) = function.profile();
+        let covariance = function.covariance() + Covariance::identity() * (LIKE_DEVIATION * LIKE_DEVIATION);
+        let root = match like {
+            Like::OtherMetric(_) => self.root(covariance),
+            Like::OtherSetting(_) => root_with_level(covariance, SETTING_DEVIATION),
+        };
         let component = Component {
             log_weight: AROUND_LIKE.ln(),
             mean: profile,
-            root: self.root(covariance),
-            centre: like.residual(),
+            root,
+            centre: function.residual(),
             widths: self.widths(1.0, 0.0, self.offset(false)),
-            noise: f64::from(like.noise_variance).sqrt().max(LEAST_NOISE),
+            noise: f64::from(function.noise_variance).sqrt().max(LEAST_NOISE),
             source: Source::Normal,
         };
-        self.levelled(component)
+        match like {
+            Like::OtherMetric(_) => self.levelled(component),
+            Like::OtherSetting(_) => component,
+        }
     }
 
     /// Moves a component to the level that the datasheet says.
@@ -295,9 +314,7 @@ impl Mixture<'_> {
         } else {
             level
         };
-        let direction = level_direction() * level;
-        let padded = covariance + direction * direction.transpose() + Covariance::identity() * 1e-8;
-        Cholesky::new(padded).map_or_else(Covariance::identity, |factor| factor.l())
+        root_with_level(covariance, level)
     }
 
     /// Standard deviation of the constant; `elsewhere` says that a known device was seen in other search spaces alone.
@@ -318,6 +335,13 @@ impl Mixture<'_> {
         };
         DVector::from_iterator(self.prior.rank(), self.prior.coordinates.iter().map(width))
     }
+}
+
+/// Root of a covariance with that of a level of this standard deviation.
+fn root_with_level(covariance: Covariance, level: f64) -> Covariance {
+    let direction = level_direction() * level;
+    let padded = covariance + direction * direction.transpose() + Covariance::identity() * 1e-8;
+    Cholesky::new(padded).map_or_else(Covariance::identity, |factor| factor.l())
 }
 
 /// Which of the runtimes runs of the dead work what a profile says.

@@ -19,7 +19,7 @@ use crate::profile::{COORDINATES, COUNTS, KINDS, Priced, Setting};
 use crate::seed::Seed;
 use components::{Component, Mixture};
 
-pub use components::OFFSET_ELSEWHERE;
+pub use components::{Like, OFFSET_ELSEWHERE};
 use solve::{Mode, Problem};
 
 /// Steps of the search at most: from every component, from the best ones further, and under each setting in the second look.
@@ -173,8 +173,8 @@ pub struct Beliefs<'a> {
     pub prior: &'a Prior,
     /// Which known devices it is like.
     pub similarity: &'a DeviceSimilarity,
-    /// A function on the same basis that this one may be a multiple of: that of a device's latency, for its energy.
-    pub like: Option<&'a Posterior>,
+    /// A function on the same basis that this one is like.
+    pub like: Option<Like<'a>>,
     /// What is measured with.
     pub setting: Setting,
     /// The basis at architectures drawn from the space: `[COUNTS + rank, reference]`.

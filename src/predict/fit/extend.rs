@@ -210,6 +210,7 @@ impl<'a> OwnDevice<'a> {
             residual_share: 0.0,
             noise: held_out.error(metric, learned).map_or(noise, |error| error.max(noise)),
             elsewhere: false,
+            measured_at: None,
             datasheet,
         };
         let mut learned = learned.clone();

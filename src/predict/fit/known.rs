@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::chosen::Chosen;
 use super::columns::Column;
+use super::eight_bits::at_eight_bits;
 use super::{MIN_VALUES, Parts, best_share, spread};
 use crate::dataset::{Dataset, Selection};
 use crate::device::Device;
@@ -86,6 +87,7 @@ impl Values {
             residual_share: 0.0,
             noise: 0.0,
             elsewhere: false,
+            measured_at: None,
             datasheet: candidate.device.clone(),
         };
         let residuals = self.residuals(row, &device);
@@ -160,7 +162,11 @@ impl Measured<'_> {
             for (candidate, estimated) in profiles(candidates) {
                 match candidate.column {
                     Some(row) => own.push((metric, self.values.known_device(row, &candidate, estimated))),
-                    None => elsewhere.push((metric, known_elsewhere(&candidate, &estimated))),
+                    None => {
+                        let known = known_elsewhere(&candidate, &estimated);
+                        let has_bits = self.dataset.space.has_bits();
+                        elsewhere.push((metric, if has_bits { at_eight_bits(known)? } else { known }));
+                    }
                 }
             }
         }
@@ -281,6 +287,7 @@ fn known_elsewhere(candidate: &Candidate, estimated: &Estimated) -> KnownDevice 
         residual_share: 0.0,
         noise: noise.hypot(ELSEWHERE),
         elsewhere: true,
+        measured_at: None,
         datasheet: candidate.device.clone(),
     }
 }

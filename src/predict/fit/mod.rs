@@ -5,6 +5,7 @@ mod accuracy;
 mod calibration;
 mod chosen;
 mod columns;
+mod eight_bits;
 mod extend;
 mod known;
 mod options;

@@ -249,8 +249,8 @@ impl Layer {
     /// together from small multipliers needs them (Sharma et al., *Bit Fusion*, ISCA 2018): one at 8 bits each, a quarter at 4 bits
     /// each. Where the layer says no bits, as they are.
     pub fn macs_at_bits(&self) -> f64 {
-        let share =
-            |bits: LayerBits| f64::from(bits.weights) * f64::from(bits.activations) / (REFERENCE_BITS * REFERENCE_BITS);
+        let fused = |bits: u8| f64::from(bits.next_power_of_two()) / REFERENCE_BITS;
+        let share = |bits: LayerBits| fused(bits.weights) * fused(bits.activations);
         self.macs() as f64 * self.bits.map_or(1.0, share)
     }
 
