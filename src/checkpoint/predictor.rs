@@ -17,8 +17,9 @@ use crate::encode::Encoder;
 use crate::error::{Error, Result};
 use crate::predict::accuracy::{AccuracyModel, AccuracyScale};
 use crate::predict::net::{Ensemble, Tower, TowerConfig};
+use crate::predict::teacher::{Teacher, TeacherTask, TeacherTowers};
 use crate::predict::{DeviceMetrics, KnownPower, LayerSums, MetricPrior, Predictor};
-use crate::space::{Architecture, Domain};
+use crate::space::{Architecture, Domain, SearchSpace, by_id};
 use crate::training::{fits, load_module, module_bytes};
 
 const PREDICTOR: &str = "predictor.json";
@@ -27,6 +28,10 @@ const ACCURACIES: &str = "accuracies.csv";
 const ACCURACY_COLUMNS: &str = "genes,accuracy_percent";
 /// Most towers of an ensemble.
 const MAX_MEMBERS: usize = 64;
+/// Most teachers of an accuracy.
+const MAX_TEACHERS: usize = 16;
+/// An accuracy of a teacher that was not measured.
+const NOT_MEASURED: &str = "-";
 
 #[derive(Serialize, Deserialize)]
 struct SavedEnsemble {
@@ -41,6 +46,21 @@ struct SavedAccuracy {
     origin: Origin,
     #[serde(default)]
     domain: Domain,
+    #[serde(default)]
+    teachers: Vec<SavedTeacher>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedTeacher {
+    space: String,
+    tasks: Vec<TeacherTask>,
+    towers: Option<SavedTeacherTowers>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SavedTeacherTowers {
+    encoder: Encoder,
+    ensemble: SavedEnsemble,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -65,6 +85,7 @@ impl Checkpoint {
             Some(saved) => Some(AccuracyModel {
                 ensemble: self.ensemble("accuracy", saved.ensemble, compute)?,
                 measured: self.accuracies()?,
+                teachers: self.teachers(saved.teachers, compute)?,
                 scale: saved.scale,
                 origin: saved.origin,
                 domain: saved.domain,
@@ -127,11 +148,49 @@ impl Checkpoint {
         })
     }
 
+    fn teachers(&self, saved: Vec<SavedTeacher>, compute: &ComputeDevice) -> Result<Vec<Teacher>> {
+        if saved.len() > MAX_TEACHERS {
+            let found = format!("{} teachers of the accuracy", saved.len());
+            return Err(broken(&self.place(PREDICTOR), format!("at most {MAX_TEACHERS}"), found));
+        }
+        let read = |(index, saved): (usize, SavedTeacher)| {
+            let space = by_id(&saved.space)?;
+            let towers = match saved.towers {
+                Some(towers) => Some(TeacherTowers {
+                    encoder: towers.encoder,
+                    ensemble: self.ensemble(&teacher_name(index), towers.ensemble, compute)?,
+                }),
+                None => None,
+            };
+            Ok(Teacher {
+                space,
+                measured: self.accuracy_table(&teacher_file(index), space, saved.tasks.len())?,
+                tasks: saved.tasks,
+                towers,
+            })
+        };
+        saved.into_iter().enumerate().map(read).collect()
+    }
+
     fn accuracies(&self) -> Result<HashMap<Architecture, f32>> {
-        let text = String::from_utf8_lossy(self.file(ACCURACIES)?);
+        let table = self.accuracy_table(ACCURACIES, self.space, 1)?;
+        let known = table
+            .into_iter()
+            .map(|(architecture, accuracies)| (architecture, accuracies[0]));
+        Ok(known.filter(|(_, accuracy)| !accuracy.is_nan()).collect())
+    }
+
+    /// Accuracies at so many tasks, NaN where not measured.
+    fn accuracy_table(
+        &self,
+        name: &str,
+        space: &dyn SearchSpace,
+        tasks: usize,
+    ) -> Result<HashMap<Architecture, Vec<f32>>> {
+        let text = String::from_utf8_lossy(self.file(name)?);
         let mut measured = HashMap::new();
         let broken = |number: usize, expected: &str, line: &str| Error::Malformed {
-            path: self.place(ACCURACIES),
+            path: self.place(name),
             line: Some(number as u64 + 1),
             column: None,
             expected: expected.into(),
@@ -144,19 +203,21 @@ impl Checkpoint {
             other => return Err(broken(0, ACCURACY_COLUMNS, other.map_or("", |(_, line)| line))),
         }
         for (number, line) in lines {
-            let parsed = line.split_once(',').and_then(|(genes, accuracy)| {
+            let parsed = line.split_once(',').and_then(|(genes, accuracies)| {
                 let genes: Option<Vec<u8>> = genes.split(' ').map(|gene| gene.parse().ok()).collect();
                 let architecture = Architecture(genes?);
-                let accuracy = accuracy
-                    .parse::<f32>()
-                    .ok()
-                    .filter(|accuracy| (0.0..=100.0).contains(accuracy))?;
-                self.space.contains(&architecture).then_some((architecture, accuracy))
+                let accuracies: Vec<f32> = accuracies.split(' ').map(parse_accuracy).collect::<Option<_>>()?;
+                let fits = accuracies.len() == tasks && space.contains(&architecture);
+                fits.then_some((architecture, accuracies))
             });
-            let Some((architecture, accuracy)) = parsed else {
-                return Err(broken(number, "genes separated by blanks, a comma, an accuracy", line));
+            let Some((architecture, accuracies)) = parsed else {
+                let expected = match tasks {
+                    1 => "genes separated by blanks, a comma, an accuracy".into(),
+                    several => format!("genes separated by blanks, a comma, {several} accuracies"),
+                };
+                return Err(broken(number, &expected, line));
             };
-            measured.insert(architecture, accuracy);
+            measured.insert(architecture, accuracies);
         }
         Ok(measured)
     }
@@ -176,13 +237,35 @@ pub(super) fn files(predictor: &Predictor, folder: &Path) -> Result<Files> {
     };
     let accuracy = match &predictor.accuracy {
         Some(model) => {
-            files.insert(ACCURACIES.into(), accuracies_csv(&model.measured).into_bytes());
+            let accuracies = model.measured.iter().map(|(one, &accuracy)| (one, vec![accuracy]));
+            files.insert(ACCURACIES.into(), accuracies_csv(accuracies).into_bytes());
+            let mut teachers = Vec::new();
+            for (index, teacher) in model.teachers.iter().enumerate() {
+                let known = teacher
+                    .measured
+                    .iter()
+                    .map(|(one, accuracies)| (one, accuracies.clone()));
+                files.insert(teacher_file(index), accuracies_csv(known).into_bytes());
+                let towers = match &teacher.towers {
+                    Some(towers) => Some(SavedTeacherTowers {
+                        encoder: towers.encoder.clone(),
+                        ensemble: save(&mut files, &teacher_name(index), &towers.ensemble)?,
+                    }),
+                    None => None,
+                };
+                teachers.push(SavedTeacher {
+                    space: teacher.space.id().into(),
+                    tasks: teacher.tasks.clone(),
+                    towers,
+                });
+            }
             let ensemble = save(&mut files, "accuracy", &model.ensemble)?;
             Some(SavedAccuracy {
                 scale: model.scale.clone(),
                 ensemble,
                 origin: model.origin,
                 domain: model.domain.clone(),
+                teachers,
             })
         }
         None => None,
@@ -205,14 +288,41 @@ fn member_file(name: &str, index: usize) -> String {
     format!("{name}-{index}.bpk")
 }
 
-/// One line per architecture, sorted: its genes, separated by blanks, and its accuracy in percent.
-fn accuracies_csv(measured: &HashMap<Architecture, f32>) -> String {
-    let sorted: BTreeMap<&Architecture, f32> = measured.iter().map(|(key, &value)| (key, value)).collect();
+fn teacher_name(index: usize) -> String {
+    format!("teacher-{index}")
+}
+
+fn teacher_file(index: usize) -> String {
+    format!("{}.csv", teacher_name(index))
+}
+
+/// NaN for one that was not measured.
+fn parse_accuracy(text: &str) -> Option<f32> {
+    if text == NOT_MEASURED {
+        return Some(f32::NAN);
+    }
+    text.parse::<f32>()
+        .ok()
+        .filter(|accuracy| (0.0..=100.0).contains(accuracy))
+}
+
+fn print_accuracy(accuracy: &f32) -> String {
+    if accuracy.is_nan() {
+        NOT_MEASURED.into()
+    } else {
+        accuracy.to_string()
+    }
+}
+
+/// One line per architecture, sorted: its genes, separated by blanks, and its accuracies in percent.
+fn accuracies_csv<'a>(measured: impl Iterator<Item = (&'a Architecture, Vec<f32>)>) -> String {
+    let sorted: BTreeMap<&Architecture, Vec<f32>> = measured.collect();
     let mut text = format!("{ACCURACY_COLUMNS}\n");
-    for (architecture, accuracy) in sorted {
+    for (architecture, accuracies) in sorted {
         let genes: Vec<String> = architecture.0.iter().map(u8::to_string).collect();
+        let printed: Vec<String> = accuracies.iter().map(print_accuracy).collect();
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{},{accuracy}", genes.join(" "));
+        let _ = writeln!(text, "{},{}", genes.join(" "), printed.join(" "));
     }
     text
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::device::unseen;
+use super::evaluate_accuracy::{self, AccuracyArgs};
 use super::evaluate_optimizer::{self, OptimizerArgs};
 use super::table::new_table;
 use super::{DatasetArgs, Global, print, print_json};
@@ -44,6 +45,14 @@ No table holds all of a large search space. There designs are compared with thos
 the gap is in percentage points of predicted accuracy, over the limits that both keep. Violations and overshoot are then those
 that the oracle sees, if there is one.")]
     Optimizer(OptimizerArgs),
+    /// Learn accuracies from a share of the architectures and score the predictions of the others; no checkpoint is needed
+    #[command(after_help = "\
+Example:
+  edgefit evaluate accuracy --dataset mp-nas-bench --task cifar10-50-epochs --teacher nats-bench
+
+Where architectures come with bits, one is held out with all its bits. The drop is that from the teacher's accuracy at the task of the
+same name, else at its first.")]
+    Accuracy(AccuracyArgs),
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +114,7 @@ pub(crate) fn run(verb: &EvaluateVerb, global: &Global) -> Result<ExitCode> {
     match verb {
         EvaluateVerb::Predictor(args) => predictor(args, global),
         EvaluateVerb::Optimizer(args) => evaluate_optimizer::run(args, global),
+        EvaluateVerb::Accuracy(args) => evaluate_accuracy::run(args, global),
     }
 }
 

@@ -10,6 +10,7 @@ mod design;
 mod device;
 mod devices;
 mod evaluate;
+mod evaluate_accuracy;
 mod evaluate_optimizer;
 mod explain;
 mod export;

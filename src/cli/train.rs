@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::files::{LockedFolder, read_configuration};
 use crate::optimize::{self, OptimizerConfig};
 use crate::predict::Predictor;
-use crate::predict::fit::{FitOptions, extend, fit_with};
+use crate::predict::fit::{FitOptions, Others, extend, fit_with};
 use crate::seed::Seed;
 use crate::training::{Run, Session, Start};
 
@@ -55,8 +55,9 @@ pub(crate) struct OptimizerArgs {
 }
 
 /// Options of a training, which an extension does without.
-const TRAINING: [&str; 7] = [
+const TRAINING: [&str; 8] = [
     "profiles_from",
+    "teacher",
     "task",
     "samples_per_device",
     "accuracy_samples",
@@ -75,6 +76,10 @@ pub(crate) struct PredictorArgs {
     /// Further datasets, of other search spaces: devices that were measured there too get profiles that hold in all spaces
     #[arg(long)]
     profiles_from: Vec<PathBuf>,
+    /// Datasets with accuracies of the same architectures under other conditions, such as at full precision or at other tasks, from
+    /// which the accuracy is learned as a drop
+    #[arg(long)]
+    teacher: Vec<PathBuf>,
     /// Task whose accuracy is learned, and at whose input size latencies are taken [default: the dataset's only one]
     #[arg(long)]
     task: Option<String>,
@@ -117,7 +122,10 @@ struct RunFile {
     /// Datasets of other search spaces that profiles were fitted to as well.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     profiles_from: Vec<String>,
-    /// SHA-256 of what was read from them.
+    /// Datasets with accuracies under other conditions, and the SHA-256 of what was read from each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    teachers: Vec<(String, String)>,
+    /// SHA-256 of what was read from the datasets.
     data: String,
     options: FitOptions,
 }
@@ -145,13 +153,15 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
         return extension(args, from, &options, &compute, global);
     }
     let dataset = args.datasets.read(global)?;
-    let others = args.profiles_from.iter().map(|folder| Dataset::read(folder));
-    let others = others.collect::<Result<Vec<Dataset>>>()?;
+    let others = Others {
+        profiles: read_each(&args.profiles_from)?,
+        teachers: read_each(&args.teacher)?,
+    };
     let out = LockedFolder::open(&args.out)?;
     if !global.force {
         Checkpoint::check_replaceable(&args.out, None)?;
     }
-    let run_file = run_file(args, None, &dataset, &options, global)?;
+    let run_file = run_file(args, None, &dataset, &others.teachers, &options, global)?;
     let session = Session::begin(&args.out, "run.toml", &run_file, start(args.resume, global))?;
     let (predictor, session) = trained(session, &compute, global, |run| {
         fit_with(&dataset, &others, &options, run)
@@ -174,6 +184,10 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+pub(super) fn read_each(folders: &[PathBuf]) -> Result<Vec<Dataset>> {
+    folders.iter().map(|folder| Dataset::read(folder)).collect()
+}
+
 /// Adds the devices of a dataset to a checkpoint.
 fn extension(
     args: &PredictorArgs,
@@ -193,7 +207,7 @@ fn extension(
     if !global.force {
         Checkpoint::check_replaceable(&args.out, Some(checkpoint.id()))?;
     }
-    let run_file = run_file(args, Some(checkpoint.id()), &dataset, options, global)?;
+    let run_file = run_file(args, Some(checkpoint.id()), &dataset, &[], options, global)?;
     let extended =
         extend(&before, &dataset, options, Seed(global.seed)).map_err(|error| unless_meant(error, "--trust-units"))?;
     let keeps_optimizer = optimizer.is_some();
@@ -308,6 +322,7 @@ fn run_file(
     args: &PredictorArgs,
     from: Option<&str>,
     dataset: &Dataset,
+    teachers: &[Dataset],
     options: &FitOptions,
     global: &Global,
 ) -> Result<String> {
@@ -322,6 +337,12 @@ fn run_file(
         backend: backend(global),
         datasets: args.datasets.folders.iter().map(name).collect(),
         profiles_from: args.profiles_from.iter().map(name).collect(),
+        teachers: args
+            .teacher
+            .iter()
+            .map(name)
+            .zip(teachers.iter().map(Dataset::digest))
+            .collect(),
         data: dataset.digest(),
         options: options.clone(),
     };

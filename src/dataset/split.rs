@@ -26,7 +26,8 @@ pub struct Split {
     pub held_out: Vec<u32>,
 }
 
-/// Splits `among`, positions in `architectures`, at random. Architectures that share an isomorphism key stay together;
+/// Splits `among`, positions in `architectures`, at random. Architectures that share an isomorphism key stay together, where genes
+/// say bits whatever these are;
 /// the training part is the largest that can be reached by going through them once without exceeding `train`.
 pub fn by_isomorphism(
     space: &dyn SearchSpace,
@@ -58,12 +59,20 @@ pub fn by_isomorphism(
     split
 }
 
+/// What architectures share that compute the same function, at whatever bits.
+pub fn function_key(space: &dyn SearchSpace, architecture: &Architecture) -> String {
+    match space.base() {
+        Some(base) => base.isomorphism_key(&space.without_bits(architecture)),
+        None => space.isomorphism_key(architecture),
+    }
+}
+
 /// Groups of architectures with the same isomorphism key, in order of first appearance.
 fn isomorphic_groups(space: &dyn SearchSpace, architectures: &[Architecture], among: &[u32]) -> Vec<Vec<u32>> {
     let mut groups: Vec<Vec<u32>> = Vec::new();
     let mut group_of: HashMap<String, usize> = HashMap::new();
     for &position in among {
-        let key = space.isomorphism_key(&architectures[position as usize]);
+        let key = function_key(space, &architectures[position as usize]);
         let group = *group_of.entry(key).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1

@@ -1,6 +1,7 @@
 //! How good is a checkpoint, on devices that it has never seen? Probes and scored rows both come from the dataset handed in,
-//! never from training.
+//! never from training. [`accuracy`] asks the same of architectures.
 
+pub mod accuracy;
 pub mod benchmark;
 pub mod comparison;
 pub mod devices;

@@ -1,5 +1,6 @@
 //! Accuracy of an architecture at one task: a tower where nothing was measured, the measurement where something was.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use nalgebra::DMatrix;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::calibrate::Calibration;
 use super::device_model::Estimate;
 use super::net::Ensemble;
+use super::teacher::{self, Teacher};
 use crate::compute::ComputeDevice;
 use crate::dataset::{Origin, PROXY_SCORE};
 use crate::space::{Architecture, Domain, SearchSpace};
@@ -126,12 +128,14 @@ pub(super) fn chance_percent(measured: &[f64], classes: u32) -> f64 {
 }
 
 /// Predicts the accuracy at one task.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AccuracyModel {
     /// How outputs are read.
     pub scale: AccuracyScale,
     /// The towers, one output.
     pub ensemble: Ensemble,
+    /// What is known under other conditions; the towers read it beside the features.
+    pub teachers: Vec<Teacher>,
     /// What was measured (or simulated) in training, in percent.
     pub measured: HashMap<Architecture, f32>,
     /// Where those values come from.
@@ -163,6 +167,20 @@ pub(super) fn agreement<'a>(members: impl ExactSizeIterator<Item = &'a f32> + Cl
     (mean, (squares / (count - 1.0).max(1.0)).sqrt())
 }
 
+/// What the towers read of architectures: their features, and what the teachers say of them.
+pub(super) fn inputs<'a>(
+    features: &'a DMatrix<f32>,
+    space: &dyn SearchSpace,
+    architectures: &[Architecture],
+    teachers: &[Teacher],
+    device: &ComputeDevice,
+) -> Cow<'a, DMatrix<f32>> {
+    if teachers.is_empty() {
+        return Cow::Borrowed(features);
+    }
+    Cow::Owned(teacher::below(features, teachers, space, architectures, device))
+}
+
 impl AccuracyModel {
     /// What it predicts.
     pub fn kind(&self) -> ScoreKind {
@@ -177,7 +195,8 @@ impl AccuracyModel {
         features: &DMatrix<f32>,
         device: &ComputeDevice,
     ) -> Vec<Accuracy> {
-        let outputs = self.ensemble.predict_each(features, device);
+        let inputs = inputs(features, space, architectures, &self.teachers, device);
+        let outputs = self.ensemble.predict_each(&inputs, device);
         let kind = self.kind();
         architectures
             .iter()

@@ -34,6 +34,7 @@ mod review;
 mod shortcoming;
 pub mod similarity;
 pub(crate) mod sound;
+pub mod teacher;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod train;

@@ -9,10 +9,11 @@ use super::calibrate::Calibration;
 use super::datasheet::TypicalNetwork;
 use super::device_model::{MetricModel, Posterior};
 use super::prior::{Coordinate, KnownDevice, Prior};
+use super::teacher::{self, Teacher};
 use super::{DeviceModel, MetricPrior, Predictor};
 use crate::metric::Metric;
 use crate::profile::{COORDINATES, COUNTS, KINDS};
-use crate::space::Architecture;
+use crate::space::{Architecture, SearchSpace};
 
 /// Most coordinates of a basis, rows of a root of a covariance, and synthetic devices: far more than training makes, and few
 /// enough that a product of two of them is no overflow.
@@ -191,7 +192,12 @@ impl Predictor {
             return flaw("domain of the accuracy", "choices of the space's genes", "others");
         }
         let config = &accuracy.ensemble.config;
-        count("inputs of the accuracy towers", config.inputs, features)?;
+        accuracy
+            .teachers
+            .iter()
+            .try_for_each(|teacher| teacher.check(self.space))?;
+        let inputs = features + teacher::tasks(&accuracy.teachers);
+        count("inputs of the accuracy towers", config.inputs, inputs)?;
         count("outputs of the accuracy towers", config.outputs, 1)?;
         let scale = &accuracy.scale;
         bounded("mean accuracy", &[scale.mean])?;
@@ -216,6 +222,43 @@ impl Predictor {
             .flat_map(|percent| [percent.low, percent.mean, percent.high])
             .collect();
         bounded("predicted accuracies", &percent)
+    }
+}
+
+impl Teacher {
+    fn check(&self, space: &dyn SearchSpace) -> Checked {
+        let base = space.base().map(SearchSpace::id);
+        if self.space.id() != space.id() && Some(self.space.id()) != base {
+            let expected = format!("{} or its base", space.id());
+            return flaw("search space of a teacher", expected, self.space.id());
+        }
+        if self.tasks.is_empty() {
+            return flaw("tasks of a teacher", "at least one", 0);
+        }
+        for task in &self.tasks {
+            bounded("mean accuracy of a teacher", &[task.mean])?;
+            spread("deviation of the accuracy of a teacher", task.deviation, true)?;
+        }
+        let Some(towers) = &self.towers else {
+            return if self.is_exhaustive() {
+                Ok(())
+            } else {
+                flaw("towers of a teacher", "some, or a table of the whole space", "neither")
+            };
+        };
+        let encoder = towers.encoder.check(self.space);
+        encoder.map_err(|(what, expected, found)| Flaw {
+            what: format!("{what} of a teacher"),
+            expected,
+            found,
+        })?;
+        let config = &towers.ensemble.config;
+        count(
+            "inputs of the towers of a teacher",
+            config.inputs,
+            towers.encoder.width(),
+        )?;
+        count("outputs of the towers of a teacher", config.outputs, self.tasks.len())
     }
 }
 

@@ -15,7 +15,7 @@ pub use interval::{Interval, bootstrap_mean, coverage_percent};
 pub use normal::{normal_cdf, normal_quantile};
 pub use quantile::{quantile, quantile_of_sorted};
 pub use rank::{average_ranks, correlation_of_ranks, kendall, spearman};
-pub use regression::{mape_percent, within_percent};
+pub use regression::{mape_percent, mean_absolute_error, r_squared, within_percent};
 
 /// Share of values that every interval of this crate holds, unless another is asked for.
 pub const INTERVAL_SHARE: f64 = 0.9;

@@ -6,7 +6,7 @@ mod tests;
 use std::fmt::Display;
 
 use super::devices::{DEVICES_FILE, unknown_device};
-use super::{Dataset, Measurement, Origin};
+use super::{AccuracyRow, Dataset, Measurement, Origin};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::space::{InputSize, Precision};
@@ -286,23 +286,34 @@ impl Dataset {
     /// # Errors
     /// [`Error::Invalid`] when there are accuracies at several precisions and none at the one chosen, with a list of them.
     pub fn accuracies_of(&self, task: &Task, precision: Option<Precision>) -> Result<Vec<(u32, f64)>> {
-        let rows = || self.accuracies.iter().filter(|row| row.task == task.index);
-        let precisions = distinct(rows().map(|row| row.precision));
-        let precision = match (precision, precisions.as_slice()) {
-            (Some(chosen), known) if known.contains(&chosen) => chosen,
-            (_, []) => return Ok(Vec::new()),
-            (_, &[only]) => only,
-            (_, several) => {
-                return Err(Error::Invalid {
-                    what: format!("accuracies at task {}", task.name),
-                    expected: "one precision".into(),
-                    found: list(several),
-                    hint: "Choose the precision.".into(),
-                });
-            }
-        };
-        let chosen = rows().filter(|row| row.precision == precision);
+        let precision = self.precision_of_accuracies(task, precision)?;
+        let chosen = self.rows_at(task).filter(|row| Some(row.precision) == precision);
         Ok(chosen.map(|row| (row.architecture, row.accuracy_percent)).collect())
+    }
+
+    /// The precision of the accuracies at one task: the one chosen where there are several, else the only one; `None` without
+    /// accuracies.
+    ///
+    /// # Errors
+    /// As [`Dataset::accuracies_of`].
+    pub fn precision_of_accuracies(&self, task: &Task, chosen: Option<Precision>) -> Result<Option<Precision>> {
+        let precisions = distinct(self.rows_at(task).map(|row| row.precision));
+        match (chosen, precisions.as_slice()) {
+            (Some(chosen), known) if known.contains(&chosen) => Ok(Some(chosen)),
+            (_, []) => Ok(None),
+            (_, &[only]) => Ok(Some(only)),
+            (_, several) => Err(Error::Invalid {
+                what: format!("accuracies at task {}", task.name),
+                expected: "one precision".into(),
+                found: list(several),
+                hint: "Choose the precision.".into(),
+            }),
+        }
+    }
+
+    fn rows_at(&self, task: &Task) -> impl Iterator<Item = &AccuracyRow> {
+        let index = task.index;
+        self.accuracies.iter().filter(move |row| row.task == index)
     }
 }
 

@@ -8,8 +8,9 @@ use super::{FitOptions, Parts};
 use crate::dataset::{Dataset, Origin, Task};
 use crate::encode::Encoder;
 use crate::error::Result;
-use crate::predict::accuracy::{AccuracyModel, AccuracyScale, agreement, chance_percent, to_scale};
+use crate::predict::accuracy::{AccuracyModel, AccuracyScale, agreement, chance_percent, inputs, to_scale};
 use crate::predict::calibrate::Calibration;
+use crate::predict::teacher::Teacher;
 use crate::predict::train::{self, Run, Table};
 use crate::space::Domain;
 use crate::stats;
@@ -34,6 +35,7 @@ pub(super) fn fit_accuracy(
     task: &Task,
     values: &[(u32, f64)],
     encoder: &Encoder,
+    teachers: Vec<Teacher>,
     options: &FitOptions,
     run: &Run,
 ) -> Result<AccuracyModel> {
@@ -50,8 +52,9 @@ pub(super) fn fit_accuracy(
         mean_and_deviation(&split.training.iter().map(|&column| scaled[column]).collect::<Vec<_>>());
     let architectures = parts.architectures(dataset, &used);
     let targets = scaled.iter().map(|value| ((value - mean) / deviation) as f32);
+    let features = encoder.encode(dataset.space, &architectures);
     let table = Table {
-        inputs: encoder.encode(dataset.space, &architectures),
+        inputs: inputs(&features, dataset.space, &architectures, &teachers, run.device).into_owned(),
         targets: DMatrix::from_iterator(1, used.len(), targets),
     };
     let ensemble = train::fit("accuracy", &table, &split, &options.accuracy, run)?;
@@ -74,6 +77,7 @@ pub(super) fn fit_accuracy(
     Ok(AccuracyModel {
         scale,
         ensemble,
+        teachers,
         measured: measured.filter(|_| !options.forget_accuracies).collect(),
         origin: origin(dataset, task),
         domain,
@@ -122,7 +126,7 @@ fn rank_correlation(checked: &[Checked]) -> f64 {
 }
 
 /// The deviation is above 0 even of equal values.
-fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
+pub(super) fn mean_and_deviation(values: &[f64]) -> (f64, f64) {
     let mean = stats::mean(values).unwrap_or_default();
     let away: Vec<f64> = values.iter().map(|value| value - mean).collect();
     (mean, root_mean_square(&away).max(1e-6))

@@ -9,6 +9,7 @@ mod eight_bits;
 mod extend;
 mod known;
 mod options;
+mod teacher;
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -36,6 +37,7 @@ use calibration::Rows;
 use chosen::Chosen;
 use columns::{Column, columns};
 use known::{Values, known_devices, table, with_level, with_residuals};
+use teacher::fit_teachers;
 
 pub use extend::extend;
 pub use options::FitOptions;
@@ -52,17 +54,25 @@ const MIN_VALUES: usize = 30;
 /// [`Error::Unknown`] for devices and tasks that the dataset lacks,
 /// and what [`train::fit`] returns.
 pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predictor> {
-    fit_with(dataset, &[], options, run)
+    fit_with(dataset, &Others::default(), options, run)
 }
 
-/// As [`fit`], with profiles that also hold in datasets of other search spaces. Devices that were measured there alone are known by
-/// their profiles.
+/// What is learned from beside the dataset itself.
+#[derive(Default)]
+pub struct Others {
+    /// Datasets of other search spaces in which profiles hold too. Devices that were measured there alone are known by their profiles.
+    pub profiles: Vec<Dataset>,
+    /// Datasets with accuracies under other conditions that the accuracy starts from, see [`super::teacher`].
+    pub teachers: Vec<Dataset>,
+}
+
+/// As [`fit`], with other datasets.
 ///
 /// # Errors
-/// As [`fit`].
-pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run: &Run) -> Result<Predictor> {
+/// As [`fit`], and for teachers of other architectures or without an accuracy to learn.
+pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &Run) -> Result<Predictor> {
     let task = dataset.resolve_task(options.task.as_deref())?;
-    let chosen = Chosen::of(dataset, others, &options.devices)?;
+    let chosen = Chosen::of(dataset, &others.profiles, &options.devices)?;
     let columns = columns(dataset, &chosen.own, task.as_ref(), options, run.seed)?;
     let used = used(&columns);
     let accuracies = accuracy_values(dataset, task.as_ref(), options, run.seed)?;
@@ -75,7 +85,7 @@ pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run
     let architectures = split.architectures(dataset, &used);
     let (features, counts) = encoder.encode_and_count(dataset.space, &architectures);
     let values = Values::new(&columns, &used, &split, &counts);
-    let (known, elsewhere) = known_devices(dataset, others, &chosen, &columns, &values)?;
+    let (known, elsewhere) = known_devices(dataset, &others.profiles, &chosen, &columns, &values)?;
     let table = table(features, &values, &known);
     let own = split.columns(&used);
     let ensemble = train::fit("latency", &table, &own, &options.towers, run)?;
@@ -94,8 +104,20 @@ pub fn fit_with(dataset: &Dataset, others: &[Dataset], options: &FitOptions, run
     let lowered_by = (dataset.space, &encoder);
     layer_sums.replace(lowered_by, &architectures, &counts, &mut predicted);
     let accuracy = match (&task, accuracies.is_empty()) {
-        (Some(task), false) => Some(fit_accuracy(dataset, task, &accuracies, &encoder, options, run)?),
-        _ => None,
+        (Some(task), false) => {
+            let teachers = fit_teachers(dataset, task, &others.teachers, options, run)?;
+            Some(fit_accuracy(
+                dataset,
+                task,
+                &accuracies,
+                &encoder,
+                teachers,
+                options,
+                run,
+            )?)
+        }
+        _ if others.teachers.is_empty() => None,
+        _ => return Err(nothing_to_teach()),
     };
     let reference = reference(dataset, &drawn, &encoder, (&ensemble, &layer_sums), run);
     let powers = known_powers(&known, &values.logs);
@@ -160,15 +182,56 @@ pub fn accuracy_model(
     run: &Run,
 ) -> Result<AccuracyModel> {
     let values = accuracy_values(dataset, Some(task), options, run.seed)?;
-    if values.len() < MIN_VALUES {
-        return Err(Error::Invalid {
-            what: format!("accuracies at {} to learn from", task.name),
-            expected: format!("at least {MIN_VALUES}"),
-            found: values.len().to_string(),
-            hint: "Import more of them.".into(),
-        });
+    check_count(task, &values)?;
+    let teachers = predictor
+        .accuracy
+        .as_ref()
+        .map_or_else(Vec::new, |model| model.teachers.clone());
+    fit_accuracy(dataset, task, &values, &predictor.encoder, teachers, options, run)
+}
+
+/// Learns the accuracy at one task from some of its values in a dataset, without devices; with the features that it is read from.
+///
+/// # Errors
+/// [`Error::Invalid`] for fewer than 30 values, and as [`fit_with`].
+pub fn accuracy_alone(
+    dataset: &Dataset,
+    task: &Task,
+    values: &[(u32, f64)],
+    teachers: &[Dataset],
+    options: &FitOptions,
+    run: &Run,
+) -> Result<(Encoder, AccuracyModel)> {
+    check_count(task, values)?;
+    let shown: Vec<Architecture> = values
+        .iter()
+        .map(|value| dataset.architectures[value.0 as usize].clone())
+        .collect();
+    let encoder = encoder(dataset, Some(task), &shown);
+    let teachers = fit_teachers(dataset, task, teachers, options, run)?;
+    let model = fit_accuracy(dataset, task, values, &encoder, teachers, options, run)?;
+    Ok((encoder, model))
+}
+
+fn check_count(task: &Task, values: &[(u32, f64)]) -> Result<()> {
+    if values.len() >= MIN_VALUES {
+        return Ok(());
     }
-    fit_accuracy(dataset, task, &values, &predictor.encoder, options, run)
+    Err(Error::Invalid {
+        what: format!("accuracies at {} to learn from", task.name),
+        expected: format!("at least {MIN_VALUES}"),
+        found: values.len().to_string(),
+        hint: "Import more of them.".into(),
+    })
+}
+
+fn nothing_to_teach() -> Error {
+    Error::Invalid {
+        what: "datasets of accuracies to start from".into(),
+        expected: "accuracies to learn in the dataset itself".into(),
+        found: "none".into(),
+        hint: "Add a dataset that has them, or leave out what to start from.".into(),
+    }
 }
 
 /// Power of every device with both a latency and an energy of the same architectures.
