@@ -15,7 +15,7 @@ use crate::space::{self, InputSize, SearchSpace};
 pub struct FleetConfig {
     /// The space of the architectures.
     pub space: &'static dyn SearchSpace,
-    /// The devices.
+    /// The devices; none for accuracies alone.
     pub devices: Vec<Device>,
     /// Distinct architectures drawn for measuring.
     pub architectures: usize,
@@ -65,7 +65,7 @@ struct Raw {
     accuracy: Option<AccuracyConfig>,
 }
 
-/// `devices = "all"`, or a list of ids, units with one setting, and device files.
+/// `devices = "all"`, or a list of ids, units with one setting, and device files; an empty one for accuracies alone.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Devices {
@@ -109,10 +109,10 @@ impl FleetConfig {
             .collect();
         Manifest {
             space: self.space.id().into(),
-            description: format!(
-                "A simulated fleet of {} devices. Nothing in it was measured.",
-                self.devices.len()
-            ),
+            description: match self.devices.len() {
+                0 => "Simulated accuracies. Nothing in it was measured.".into(),
+                devices => format!("A simulated fleet of {devices} devices. Nothing in it was measured."),
+            },
             origin: Origin::Simulated,
             input: self
                 .inputs
@@ -124,13 +124,20 @@ impl FleetConfig {
                 name: "edgefit's simulator".into(),
                 url: String::new(),
                 licence: "MIT OR Apache-2.0".into(),
-                measured: format!(
-                    "Simulated from datasheets: a roofline with overheads, log-normal noise of {} on latency and {} on \
-                     energy, seed {}.",
-                    self.latency_noise, self.energy_noise, self.seed.0
-                ),
+                measured: self.provenance(),
             }],
         }
+    }
+
+    fn provenance(&self) -> String {
+        if self.devices.is_empty() {
+            return format!("Simulated accuracies, seed {}.", self.seed.0);
+        }
+        format!(
+            "Simulated from datasheets: a roofline with overheads, log-normal noise of {} on latency and {} on energy, \
+             seed {}.",
+            self.latency_noise, self.energy_noise, self.seed.0
+        )
     }
 }
 
@@ -151,6 +158,13 @@ impl Raw {
         }
         let inputs = inputs(space, self.inputs.as_deref())?;
         let devices = self.devices.resolve(folder)?;
+        if devices.is_empty() && self.accuracy.is_none() {
+            return Err(invalid(
+                "devices",
+                "at least one device, or accuracies without any",
+                "none",
+            ));
+        }
         let rows = devices.len() * inputs.len();
         if rows.saturating_mul(per_device) > MAX_ROWS {
             return Err(invalid(
@@ -190,7 +204,6 @@ impl Devices {
             .enumerate()
             .find(|(position, device)| devices[..*position].iter().any(|other| other.id == device.id));
         match repeated {
-            None if devices.is_empty() => Err(invalid("devices", "at least one device", "none")),
             None => Ok(devices),
             Some((_, device)) => Err(invalid(
                 "devices",
@@ -328,6 +341,9 @@ mod tests {
             let found = refused(&format!("{BASE}{list}{wrong}\n"));
             assert!(found.contains(message), "{found}");
         }
+        assert!(refused(&format!("{BASE}devices = []\n")).contains("at least one device"));
+        let alone = "devices = []\n[accuracy]\ntask = \"simulated\"\narchitectures = 5\nnoise-percent = 0\n";
+        assert!(read(&format!("{BASE}{alone}")).unwrap().devices.is_empty());
         let accuracy = "[accuracy]\ntask = \"cifar100\"\narchitectures = 5\nnoise-percent = 0\n";
         assert!(refused(&format!("{BASE}{list}{accuracy}")).contains("`simulated`"));
     }

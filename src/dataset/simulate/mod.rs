@@ -11,6 +11,7 @@ mod cost;
 mod parameters;
 #[cfg(test)]
 mod reality;
+mod sensitivity;
 
 use std::collections::HashSet;
 
@@ -113,13 +114,18 @@ fn add_accuracies(config: &FleetConfig, dataset: &mut Dataset) {
     };
     let model = accuracy::AccuracyModel::new(config.space, input, config.classes, accuracy.noise_percent);
     let mut rng = config.seed.stream("accuracy");
+    let precision = if config.space.has_bits() {
+        Precision::Int8
+    } else {
+        Precision::Fp32
+    };
     dataset.tasks.push(accuracy.task.clone());
     for architecture in 0..accuracy.architectures {
         let accuracy_percent = model.accuracy_percent(&dataset.architectures[architecture], &mut rng);
         dataset.accuracies.push(AccuracyRow {
             task: 0,
             architecture: architecture as u32,
-            precision: Precision::Fp32,
+            precision,
             accuracy_percent: rounded(accuracy_percent),
             origin: Origin::Simulated,
         });

@@ -268,7 +268,7 @@ fn classes(task: &str) -> u32 {
         "ninapro" => 18,
         "darcy" => 1,
         "imagenet16-120" => 120,
-        "imagenet" => 1000,
+        "imagenet" | "simulated-imagenet" => 1000,
         _ => 10,
     }
 }
