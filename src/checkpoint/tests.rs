@@ -186,3 +186,94 @@ fn sizes_are_bounded_by_the_files() {
     let message = refusal(edit("/ensemble/members", |members| *members = json!(1_u64 << 60)));
     assert!(message.contains("1 to 64"), "{message}");
 }
+
+/// A predictor whose accuracy reads what a teacher says, which was measured of one cell at one of two tasks.
+fn taught() -> crate::predict::Predictor {
+    use crate::predict::net::{Ensemble, TowerConfig};
+    use crate::predict::teacher::{Teacher, TeacherTask, TeacherTowers};
+    use crate::seed::Seed;
+
+    let predictor = learned();
+    let ensemble = |inputs: usize, outputs: usize| {
+        let config = TowerConfig::new(inputs, outputs, 8, 4);
+        let members = vec![config.init(&mut Seed(inputs as u64).stream("tower"), &compute())];
+        Ensemble { config, members }
+    };
+    let features = predictor.encoder.width();
+    let task = |name: &str| TeacherTask {
+        name: name.into(),
+        mean: -2.5,
+        deviation: 0.5,
+    };
+    let mut accuracy = predictor.accuracy.clone().unwrap();
+    accuracy.ensemble = ensemble(features + 2, 1);
+    accuracy.teachers = vec![Teacher {
+        space: predictor.space,
+        tasks: vec![task("cifar10"), task("cifar100")],
+        towers: Some(TeacherTowers {
+            encoder: predictor.encoder.clone(),
+            ensemble: ensemble(features, 2),
+        }),
+        measured: [(crate::space::Architecture(vec![3, 1, 0, 2, 4, 3]), vec![91.5, f32::NAN])].into(),
+    }];
+    predictor.with_accuracy(Some(accuracy))
+}
+
+#[test]
+fn a_saved_teacher_is_the_same() {
+    let files = predictor::files(&taught(), Path::new("taught")).unwrap();
+    assert_eq!(files["teacher-0.csv"], b"genes,accuracy_percent\n3 1 0 2 4 3,91.5 -\n");
+    let manifest = Manifest::of("nasbench201", &files);
+    let read = Checkpoint::new(Path::new("taught"), manifest, files).unwrap();
+    let read = read.predictor(&compute()).unwrap();
+    let architectures =
+        [[3, 1, 0, 2, 4, 3], [2, 1, 0, 2, 4, 3]].map(|genes| crate::space::Architecture(genes.to_vec()));
+    let accuracies = |predictor: &crate::predict::Predictor| {
+        let encoded = predictor.encode(&architectures);
+        predictor.accuracies(&architectures, &encoded)
+    };
+    assert_eq!(accuracies(&read), accuracies(&taught()));
+    // The teacher is what makes the difference.
+    let mut silent = taught();
+    if let Some(accuracy) = &mut silent.accuracy {
+        accuracy.teachers[0].measured.clear();
+    }
+    assert_ne!(accuracies(&silent)[0], accuracies(&read)[0]);
+}
+
+#[test]
+fn teachers_that_do_not_fit_are_refused() {
+    let cases: [(&str, Change, &str); 5] = [
+        (
+            "/accuracy/teachers/0/towers",
+            |towers| *towers = Value::Null,
+            "towers of a teacher",
+        ),
+        ("/accuracy/teachers/0/space", |space| *space = json!("fbnet"), "fbnet"),
+        (
+            "/accuracy/teachers/0/tasks",
+            |tasks| *tasks = json!([]),
+            "teacher-0.csv",
+        ),
+        (
+            "/accuracy/teachers/0/tasks/1/deviation",
+            |deviation| *deviation = json!(0.0),
+            "deviation of the accuracy of a teacher",
+        ),
+        (
+            "/accuracy/teachers",
+            |teachers| *teachers = json!([]),
+            "inputs of the accuracy towers",
+        ),
+    ];
+    for (place, change, told) in cases {
+        let mut files = predictor::files(&taught(), Path::new("tampered")).unwrap();
+        edit(place, change)(&mut files);
+        let manifest = Manifest::of("nasbench201", &files);
+        let refused = Checkpoint::new(Path::new("tampered"), manifest, files)
+            .unwrap()
+            .predictor(&compute());
+        let message = refused.err().unwrap().to_string();
+        assert!(message.contains(told), "{place}: {message}");
+    }
+}

@@ -88,7 +88,7 @@ mod tests {
 
     use super::*;
     use crate::seed::Seed;
-    use crate::space::{Enumerable, NasBench201};
+    use crate::space::{Enumerable, NasBench201, NasBench201Mixed};
 
     fn split(train: Share, seed: u64) -> (Vec<Architecture>, Split) {
         let architectures = NasBench201.architectures();
@@ -131,5 +131,24 @@ mod tests {
     fn the_seed_decides() {
         assert_eq!(split(Share::Count(900), 4), split(Share::Count(900), 4));
         assert_ne!(split(Share::Count(900), 4).1.train, split(Share::Count(900), 5).1.train);
+    }
+
+    #[test]
+    fn cells_stay_together_at_all_their_bits() {
+        let mut rng = Seed(4).stream("designs");
+        let designs: Vec<Architecture> = (0..60).map(|_| NasBench201Mixed.sample(&mut rng)).collect();
+        // Every cell with the bits drawn and with all at 8.
+        let widest = |one: &Architecture| {
+            let genes = one.0.iter().enumerate();
+            NasBench201Mixed.canonical(&Architecture(
+                genes.map(|(place, &gene)| if place < 6 { gene } else { 2 }).collect(),
+            ))
+        };
+        let both: Vec<Architecture> = designs.iter().flat_map(|one| [one.clone(), widest(one)]).collect();
+        let among: Vec<u32> = (0..both.len() as u32).collect();
+        let split = by_isomorphism(&NasBench201Mixed, &both, &among, Share::Fraction(0.5), &mut rng);
+        let held_out: HashSet<u32> = split.held_out.iter().copied().collect();
+        assert!(held_out.len() > 20 && held_out.len() < 100);
+        assert!((0..60).all(|cell| held_out.contains(&(2 * cell)) == held_out.contains(&(2 * cell + 1))));
     }
 }

@@ -141,3 +141,112 @@ pub(super) fn below(
 pub(super) fn tasks(teachers: &[Teacher]) -> usize {
     teachers.iter().map(|teacher| teacher.tasks.len()).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compute::Backend;
+    use crate::predict::net::TowerConfig;
+    use crate::seed::Seed;
+    use crate::space::{Enumerable, InputSize, NasBench201, NasBench201Mixed};
+
+    fn task(mean: f64, deviation: f64) -> TeacherTask {
+        TeacherTask {
+            name: "cifar10".into(),
+            mean,
+            deviation,
+        }
+    }
+
+    /// Two tasks; what is predicted comes from towers without training.
+    fn teacher(measured: &[(&str, [f32; 2])], with_towers: bool) -> Teacher {
+        let device = Backend::Flex.device().unwrap();
+        let encoder = Encoder::fit(
+            &NasBench201,
+            &NasBench201.architectures()[..500],
+            InputSize::square(32),
+            10,
+        );
+        let config = TowerConfig::new(encoder.width(), 2, 8, 4);
+        let ensemble = Ensemble {
+            members: vec![config.init(&mut Seed(1).stream("tower"), &device)],
+            config,
+        };
+        let cell = |text: &str| NasBench201.parse(text).unwrap();
+        Teacher {
+            space: &NasBench201,
+            tasks: vec![task(-2.0, 0.5), task(-4.0, 1.0)],
+            towers: with_towers.then_some(TeacherTowers { encoder, ensemble }),
+            measured: measured
+                .iter()
+                .map(|(text, percent)| (cell(text), percent.to_vec()))
+                .collect(),
+        }
+    }
+
+    const CELL: &str = "|nor_conv_3x3~0|+|none~0|nor_conv_1x1~1|+|skip_connect~0|none~1|nor_conv_3x3~2|";
+    const OTHER: &str = "|nor_conv_3x3~0|+|skip_connect~0|none~1|+|none~0|nor_conv_1x1~1|avg_pool_3x3~2|";
+
+    #[test]
+    fn what_was_measured_of_a_cell_holds_at_all_its_bits_and_the_rest_is_predicted() {
+        let device = Backend::Flex.device().unwrap();
+        let teacher = teacher(&[(CELL, [90.0, f32::NAN])], true);
+        let space = &NasBench201Mixed;
+        let designs = ["@8,0,4,0,0,2", "@2,0,2,0,0,2"].map(|bits| space.parse(&format!("{CELL}{bits}")).unwrap());
+        let other = space.parse(&format!("{OTHER}@8,0,0,0,8,0")).unwrap();
+        let architectures = [designs[0].clone(), designs[1].clone(), other];
+        let values = teacher.values(space, &architectures, &device);
+        assert_eq!(values.shape(), (2, 3));
+        // -ln(100.5 - 90) = -2.3513753, which is 0.3513753 / 0.5 below the mean.
+        for column in [0, 1] {
+            assert!((values[(0, column)] + 0.7027506).abs() < 1e-5, "{values}");
+        }
+        let cells: Vec<Architecture> = [CELL, OTHER]
+            .iter()
+            .map(|text| NasBench201.parse(text).unwrap())
+            .collect();
+        let towers = teacher.towers.as_ref().unwrap();
+        let predicted = towers
+            .ensemble
+            .predict(&towers.encoder.encode(&NasBench201, &cells), &device);
+        assert_eq!(values[(1, 0)], predicted[(1, 0)]);
+        assert_eq!((values[(0, 2)], values[(1, 2)]), (predicted[(0, 1)], predicted[(1, 1)]));
+        assert_eq!(teacher.percent(space, &designs[0], 0), Some(90.0));
+        assert_eq!(teacher.percent(space, &designs[0], 1), None);
+    }
+
+    #[test]
+    fn values_stand_below_the_features() {
+        let device = Backend::Flex.device().unwrap();
+        let teachers = [
+            teacher(&[(CELL, [90.0, 50.0])], false),
+            teacher(&[(CELL, [99.5, 0.0])], false),
+        ];
+        let cell = [NasBench201.parse(CELL).unwrap()];
+        let features = DMatrix::from_element(3, 1, 7.0);
+        let whole = below(&features, &teachers, &NasBench201, &cell, &device);
+        assert_eq!((whole.nrows(), tasks(&teachers)), (7, 4));
+        assert_eq!(
+            (whole[(2, 0)], whole[(3, 0)]),
+            (7.0, teachers[0].tasks[0].standardised(90.0))
+        );
+        // -ln(1) is four deviations above -2.
+        assert!((whole[(5, 0)] - 4.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn a_table_of_the_whole_space_is_exhaustive() {
+        let mut whole = teacher(&[], false);
+        whole.measured = NasBench201
+            .architectures()
+            .into_iter()
+            .map(|one| (one, vec![50.0, 60.0]))
+            .collect();
+        assert!(whole.is_exhaustive());
+        let mut gap = whole.clone();
+        gap.measured.insert(NasBench201.at(5), vec![50.0, f32::NAN]);
+        assert!(!gap.is_exhaustive());
+        whole.measured.remove(&NasBench201.at(7));
+        assert!(!whole.is_exhaustive());
+    }
+}
