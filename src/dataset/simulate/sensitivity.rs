@@ -154,8 +154,8 @@ mod tests {
     fn depthwise_weights_are_more_sensitive_than_pointwise_ones() {
         let layers = mobilenet_v2(|_| (8, 8));
         let lowered = |position: usize| drop_of(&mobilenet_v2(|other| if other == position { (4, 8) } else { (8, 8) }));
-        for position in 1..layers.len() {
-            if layers[position].is_depthwise {
+        for (position, layer) in layers.iter().enumerate().skip(1) {
+            if layer.is_depthwise {
                 assert!(lowered(position) > 2.0 * lowered(position - 1), "{position}");
             }
         }
