@@ -226,40 +226,12 @@ impl Checkpoint {
 /// The files of a predictor. `folder` is named in errors.
 pub(super) fn files(predictor: &Predictor, folder: &Path) -> Result<Files> {
     let mut files = Files::new();
-    let save = |files: &mut Files, name: &str, ensemble: &Ensemble| -> Result<SavedEnsemble> {
-        for (index, member) in ensemble.members.iter().enumerate() {
-            files.insert(member_file(name, index), module_bytes(member, folder)?);
-        }
-        Ok(SavedEnsemble {
-            config: ensemble.config.clone(),
-            members: ensemble.members.len(),
-        })
-    };
     let accuracy = match &predictor.accuracy {
         Some(model) => {
             let accuracies = model.measured.iter().map(|(one, &accuracy)| (one, vec![accuracy]));
             files.insert(ACCURACIES.into(), accuracies_csv(accuracies).into_bytes());
-            let mut teachers = Vec::new();
-            for (index, teacher) in model.teachers.iter().enumerate() {
-                let known = teacher
-                    .measured
-                    .iter()
-                    .map(|(one, accuracies)| (one, accuracies.clone()));
-                files.insert(teacher_file(index), accuracies_csv(known).into_bytes());
-                let towers = match &teacher.towers {
-                    Some(towers) => Some(SavedTeacherTowers {
-                        encoder: towers.encoder.clone(),
-                        ensemble: save(&mut files, &teacher_name(index), &towers.ensemble)?,
-                    }),
-                    None => None,
-                };
-                teachers.push(SavedTeacher {
-                    space: teacher.space.id().into(),
-                    tasks: teacher.tasks.clone(),
-                    towers,
-                });
-            }
-            let ensemble = save(&mut files, "accuracy", &model.ensemble)?;
+            let teachers = save_teachers(&mut files, &model.teachers, folder)?;
+            let ensemble = save_ensemble(&mut files, "accuracy", &model.ensemble, folder)?;
             Some(SavedAccuracy {
                 scale: model.scale.clone(),
                 ensemble,
@@ -272,7 +244,7 @@ pub(super) fn files(predictor: &Predictor, folder: &Path) -> Result<Files> {
     };
     let saved = SavedPredictor {
         encoder: predictor.encoder.clone(),
-        ensemble: save(&mut files, "latency", &predictor.ensemble)?,
+        ensemble: save_ensemble(&mut files, "latency", &predictor.ensemble, folder)?,
         layer_sums: predictor.layer_sums.clone(),
         metrics: predictor.metrics.clone(),
         powers: predictor.powers.clone(),
@@ -282,6 +254,37 @@ pub(super) fn files(predictor: &Predictor, folder: &Path) -> Result<Files> {
         .map_err(|error| broken(folder, "numbers that JSON can hold".into(), error.to_string()))?;
     files.insert(PREDICTOR.into(), text);
     Ok(files)
+}
+
+fn save_ensemble(files: &mut Files, name: &str, ensemble: &Ensemble, folder: &Path) -> Result<SavedEnsemble> {
+    for (index, member) in ensemble.members.iter().enumerate() {
+        files.insert(member_file(name, index), module_bytes(member, folder)?);
+    }
+    Ok(SavedEnsemble {
+        config: ensemble.config.clone(),
+        members: ensemble.members.len(),
+    })
+}
+
+fn save_teachers(files: &mut Files, teachers: &[Teacher], folder: &Path) -> Result<Vec<SavedTeacher>> {
+    let save = |(index, teacher): (usize, &Teacher)| {
+        let known = teacher.measured.iter();
+        let table = accuracies_csv(known.map(|(one, accuracies)| (one, accuracies.clone())));
+        files.insert(teacher_file(index), table.into_bytes());
+        let towers = match &teacher.towers {
+            Some(towers) => Some(SavedTeacherTowers {
+                encoder: towers.encoder.clone(),
+                ensemble: save_ensemble(files, &teacher_name(index), &towers.ensemble, folder)?,
+            }),
+            None => None,
+        };
+        Ok(SavedTeacher {
+            space: teacher.space.id().into(),
+            tasks: teacher.tasks.clone(),
+            towers,
+        })
+    };
+    teachers.iter().enumerate().map(save).collect()
 }
 
 fn member_file(name: &str, index: usize) -> String {

@@ -76,6 +76,8 @@ pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &
     let columns = columns(dataset, &chosen.own, task.as_ref(), options, run.seed)?;
     let used = used(&columns);
     let accuracies = accuracy_values(dataset, task.as_ref(), options, run.seed)?;
+    let learned = task.as_ref().filter(|_| !accuracies.is_empty());
+    let teachers = fit_teachers(dataset, learned, &others.teachers, options, run)?;
     let split = Parts::of(dataset, &used, options.towers.validation, &mut run.seed.stream("split"));
     let drawn = drawn(dataset, run.seed);
     let training = split.architectures(dataset, &split.training);
@@ -103,22 +105,8 @@ pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &
     );
     let lowered_by = (dataset.space, &encoder);
     layer_sums.replace(lowered_by, &architectures, &counts, &mut predicted);
-    let accuracy = match (&task, accuracies.is_empty()) {
-        (Some(task), false) => {
-            let teachers = fit_teachers(dataset, task, &others.teachers, options, run)?;
-            Some(fit_accuracy(
-                dataset,
-                task,
-                &accuracies,
-                &encoder,
-                teachers,
-                options,
-                run,
-            )?)
-        }
-        _ if others.teachers.is_empty() => None,
-        _ => return Err(nothing_to_teach()),
-    };
+    let learn = |task| fit_accuracy(dataset, task, &accuracies, &encoder, teachers, options, run);
+    let accuracy = learned.map(learn).transpose()?;
     let reference = reference(dataset, &drawn, &encoder, (&ensemble, &layer_sums), run);
     let powers = known_powers(&known, &values.logs);
     let mut known = with_residuals(known, &table, &predicted, &own);
@@ -208,7 +196,7 @@ pub fn accuracy_alone(
         .map(|value| dataset.architectures[value.0 as usize].clone())
         .collect();
     let encoder = encoder(dataset, Some(task), &shown);
-    let teachers = fit_teachers(dataset, task, teachers, options, run)?;
+    let teachers = fit_teachers(dataset, Some(task), teachers, options, run)?;
     let model = fit_accuracy(dataset, task, values, &encoder, teachers, options, run)?;
     Ok((encoder, model))
 }
@@ -223,15 +211,6 @@ fn check_count(task: &Task, values: &[(u32, f64)]) -> Result<()> {
         found: values.len().to_string(),
         hint: "Import more of them.".into(),
     })
-}
-
-fn nothing_to_teach() -> Error {
-    Error::Invalid {
-        what: "datasets of accuracies to start from".into(),
-        expected: "accuracies to learn in the dataset itself".into(),
-        found: "none".into(),
-        hint: "Add a dataset that has them, or leave out what to start from.".into(),
-    }
 }
 
 /// Power of every device with both a latency and an energy of the same architectures.

@@ -18,18 +18,23 @@ use crate::space::{Precision, SearchSpace};
 type Taught = (Task, Vec<(u32, f64)>);
 
 /// One teacher from every dataset: all its accuracies at full precision, or at the only precision there is, but for those at the task
-/// that is learned itself.
+/// that is learned itself. `learned` is the task of the accuracies that they are for, `None` without accuracies.
 ///
 /// # Errors
-/// [`Error::Invalid`] for a dataset of another search space than the one learned in or its base, or without such accuracies; what
+/// [`Error::Invalid`] for a dataset of another search space than the one learned in or its base, or without such accuracies, and where
+/// there is nothing to learn; what
 /// [`train::fit`] returns.
 pub(super) fn fit_teachers(
     dataset: &Dataset,
-    learned: &Task,
+    learned: Option<&Task>,
     datasets: &[Dataset],
     options: &FitOptions,
     run: &Run,
 ) -> Result<Vec<Teacher>> {
+    if datasets.is_empty() {
+        return Ok(Vec::new());
+    }
+    let learned = learned.ok_or_else(nothing_to_teach)?;
     let precision = dataset.precision_of_accuracies(learned, options.precision)?;
     let mut teachers = Vec::new();
     for (index, teaching) in datasets.iter().enumerate() {
@@ -55,6 +60,15 @@ pub(super) fn fit_teachers(
         )?);
     }
     Ok(teachers)
+}
+
+fn nothing_to_teach() -> Error {
+    Error::Invalid {
+        what: "datasets of accuracies to start from".into(),
+        expected: "accuracies to learn in the dataset itself".into(),
+        found: "none".into(),
+        hint: "Add a dataset that has them, or leave out what to start from.".into(),
+    }
 }
 
 fn check_space(space: &dyn SearchSpace, teaching: &Dataset) -> Result<()> {
@@ -91,14 +105,7 @@ fn fit_teacher(teaching: &Dataset, taught: &[Taught], name: &str, options: &FitO
         .flat_map(|(_, values)| values.iter().map(|one| one.0))
         .collect();
     let used: Vec<u32> = used.into_iter().collect();
-    let mut percent = DMatrix::from_element(taught.len(), used.len(), f32::NAN);
-    for (row, (_, values)) in taught.iter().enumerate() {
-        for (position, value) in values {
-            if let Ok(column) = used.binary_search(position) {
-                percent[(row, column)] = *value as f32;
-            }
-        }
-    }
+    let percent = percent(taught, &used);
     let parts = Parts::of(
         teaching,
         &used,
@@ -137,6 +144,19 @@ fn fit_teacher(teaching: &Dataset, taught: &[Taught], name: &str, options: &FitO
         teacher.towers = Some(TeacherTowers { encoder, ensemble });
     }
     Ok(teacher)
+}
+
+/// Accuracies by task and architecture, NaN where not measured.
+fn percent(taught: &[Taught], used: &[u32]) -> DMatrix<f32> {
+    let mut percent = DMatrix::from_element(taught.len(), used.len(), f32::NAN);
+    for (row, (_, values)) in taught.iter().enumerate() {
+        for (position, value) in values {
+            if let Ok(column) = used.binary_search(position) {
+                percent[(row, column)] = *value as f32;
+            }
+        }
+    }
+    percent
 }
 
 fn tasks(taught: &[Taught], percent: &DMatrix<f32>, training: &[usize]) -> Vec<TeacherTask> {
