@@ -24,6 +24,8 @@ use crate::space::{Design, Precision};
 const SHIPPED: &str = "mobilenet_v3";
 const THREADS: usize = 1;
 const LIMITS: usize = 3;
+/// A network that was measured twice may take this much more or less the second time on a machine that stays as it is.
+const STEADY: f64 = 0.1;
 
 pub(super) fn run(global: &Global) -> Result<()> {
     let started = Instant::now();
@@ -47,8 +49,8 @@ pub(super) fn run(global: &Global) -> Result<()> {
         folder: folder.path(),
         global,
     };
-    let device = bench.adapted()?;
-    bench.designs(&device)
+    let (device, again) = bench.adapted()?;
+    bench.designs(&device, again.as_ref())
 }
 
 /// This machine, and what measures on it.
@@ -62,15 +64,15 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
-    /// Measures the most telling networks, and adapts to them.
-    fn adapted(&self) -> Result<DeviceModel> {
+    /// Measures the most telling networks, and adapts to them. Gives one of them besides, that of the median latency.
+    fn adapted(&self) -> Result<(DeviceModel, Option<Measured>)> {
         let chosen = self.advisor.choose_probes(PROBES)?.architectures;
         let designs: Vec<Design> = chosen
             .into_iter()
             .map(|one| Design::uniform(one, self.precision))
             .collect();
         let started = Instant::now();
-        let measured = self.measured(&designs)?;
+        let mut measured = self.measured("probes", &designs)?;
         let seconds = started.elapsed().as_secs_f64();
         let probes: Vec<Probe> = measured
             .iter()
@@ -96,11 +98,14 @@ impl Bench<'_> {
             latencies.clone().fold(f64::INFINITY, f64::min),
             latencies.fold(0.0, f64::max),
         ))?;
-        Ok(device)
+        measured.sort_by(|a, b| a.latency.median_ms.total_cmp(&b.latency.median_ms));
+        let median = measured.len() / 2;
+        Ok((device, measured.into_iter().nth(median)))
     }
 
-    /// The designs for three limits, predicted and then measured.
-    fn designs(&self, device: &DeviceModel) -> Result<()> {
+    /// The designs for three limits, predicted and then measured, and one of the probes with them, which tells whether the machine
+    /// is still the same.
+    fn designs(&self, device: &DeviceModel, before: Option<&Measured>) -> Result<()> {
         let limits = self.advisor.typical_limits(device, LIMITS + 2)?;
         let limits = &limits[1..=LIMITS];
         // The first query also fills caches; it is not timed.
@@ -111,8 +116,10 @@ impl Bench<'_> {
             .map(|&limit| self.advisor.design(device, &within(limit)?))
             .collect::<Result<Vec<Proposals>>>()?;
         let milliseconds = 1e3 * started.elapsed().as_secs_f64() / LIMITS as f64;
-        let designs: Vec<Design> = proposals.iter().map(|one| one.best().design.clone()).collect();
-        let measured = self.measured(&designs)?;
+        let again = before.map(|one| &one.design);
+        let designs = proposals.iter().map(|one| &one.best().design).chain(again);
+        let measured = self.measured("designs", &designs.cloned().collect::<Vec<Design>>())?;
+        let latency_ms = |design: &Design| Some(measured.iter().find(|one| one.design == *design)?.latency.median_ms);
         let mut table = new_table([
             "limit ms",
             "architecture",
@@ -123,9 +130,8 @@ impl Bench<'_> {
         ]);
         for (&limit, proposals) in limits.iter().zip(&proposals) {
             let design = &proposals.best().design;
-            let found = measured.iter().find(|one| one.design == *design);
             let mut cells = cells(limit, proposals, self.advisor.predictor());
-            cells.push(found.map_or_else(|| "-".into(), |one| format!("{:.2}", one.latency.median_ms).into()));
+            cells.push(latency_ms(design).map_or_else(|| "-".into(), |ms| format!("{ms:.2}").into()));
             table.add_row(cells);
         }
         let predictor = self.advisor.predictor();
@@ -135,13 +141,18 @@ impl Bench<'_> {
             .map_or("", |model| model.scale.task.as_str());
         print(&format!(
             "4. Designs for three limits, in {milliseconds:.1} ms each (accuracies on {task}; intervals hold 90 %), and what \
-             they take when they\n   are measured:\n{table}\nNext: edgefit tune --checkpoint {SHIPPED} --max-latency-ms {:.1} \
+             they take when they\n   are measured:\n{table}\n{}\nNext: edgefit tune --checkpoint {SHIPPED} --max-latency-ms {:.1} \
              --out tuned\n      edgefit export --weights writes a design with the weights of the once-for-all supernet",
+            before.map_or_else(String::new, |one| measured_again(
+                one.latency.median_ms,
+                latency_ms(&one.design)
+            )),
             limits[LIMITS / 2]
         ))
     }
 
-    fn measured(&self, designs: &[Design]) -> Result<Vec<Measured>> {
+    /// Measures designs, each group in a folder of its own: a design that is in two is measured twice.
+    fn measured(&self, group: &str, designs: &[Design]) -> Result<Vec<Measured>> {
         let encoder = &self.advisor.predictor().encoder;
         let space = self.advisor.space();
         let export = |design: &Design| {
@@ -149,7 +160,7 @@ impl Bench<'_> {
             onnx(&network, design.policy, &Weights::seeded(self.global.seed))
         };
         let request = Request {
-            folder: self.folder,
+            folder: &self.folder.join(group),
             space,
             designs,
             input: encoder.input_size(),
@@ -170,5 +181,36 @@ impl Bench<'_> {
             self.global.say(format!("warning: {warning}"));
         }
         Ok(measured)
+    }
+}
+
+/// What a network that was measured before says of the machine since then.
+fn measured_again(before_ms: f64, now_ms: Option<f64>) -> String {
+    let Some(now_ms) = now_ms else { return String::new() };
+    let change = now_ms / before_ms - 1.0;
+    let consequence = if change.abs() <= STEADY {
+        "the machine is as it was"
+    } else {
+        "the machine has changed since, and with it what these take"
+    };
+    format!(
+        "A probe of {before_ms:.2} ms, measured again beside them, took {now_ms:.2} ms ({:+.0} %): {consequence}.",
+        100.0 * change
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_changed_is_told_of() {
+        assert_eq!(
+            measured_again(20.0, Some(25.0)),
+            "A probe of 20.00 ms, measured again beside them, took 25.00 ms (+25 %): the machine has changed since, and with it what \
+             these take."
+        );
+        assert!(measured_again(20.0, Some(18.5)).ends_with("(-8 %): the machine is as it was."));
+        assert_eq!(measured_again(20.0, None), "");
     }
 }
