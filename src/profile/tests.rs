@@ -5,7 +5,7 @@ use rand::Rng;
 
 use super::*;
 use crate::seed::Seed;
-use crate::space::{Convolution, InputSize, NasBench201, NetworkBuilder, SearchSpace};
+use crate::space::{Convolution, InputSize, NasBench201, NetworkBuilder, SearchSpace, all};
 
 const ONE_INPUT: Setting = Setting { batch: 1.0 };
 
@@ -86,6 +86,18 @@ fn dead_work_is_told_apart() {
     // What is live is what the network without dead layers does.
     let live = cell([0, 0, 0, 1, 0, 0]);
     assert_eq!(work.counts[..KINDS], live.counts[..KINDS]);
+}
+
+/// Where a space has no dead layers, one network says all.
+#[test]
+fn work_without_dead_layers_is_that_of_the_live_network() {
+    let mut rng = Seed(3).stream("architectures");
+    for space in all().into_iter().filter(|space| !space.names_dead_layers()) {
+        let (architecture, input) = (space.sample(&mut rng), space.default_input());
+        let live = space.lower(&architecture, input, 10);
+        let written = space.lower_as_written(&architecture, input, 10);
+        assert_eq!(Work::of(&live), Work::as_written(&written, &live), "{}", space.id());
+    }
 }
 
 #[test]

@@ -323,6 +323,10 @@ proptest! {
             prop_assert!(features.iter().all(|value| value.is_finite() && *value >= 0.0));
             let written = space.lower_as_written(&architecture, input, classes);
             prop_assert!(written.macs() >= network.macs() && written.kernel_launches() >= network.kernel_launches());
+            if !space.names_dead_layers() {
+                prop_assert_eq!(&written, &network);
+                prop_assert!(!space.has_dead_layers(&architecture));
+            }
             if !space.has_dead_layers(&architecture) {
                 // Zeros that nothing reads are no layers.
                 prop_assert_eq!(&written.without_dead_nodes(), &network);

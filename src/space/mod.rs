@@ -130,6 +130,12 @@ pub trait SearchSpace: Send + Sync {
         self.lower(architecture, input, classes)
     }
 
+    /// Whether architectures of the space can name layers that cannot affect the output. Where they cannot,
+    /// [`SearchSpace::lower_as_written`] gives nothing that [`SearchSpace::lower`] does not.
+    fn names_dead_layers(&self) -> bool {
+        false
+    }
+
     /// Whether the architecture names layers that cannot affect the output, so that [`SearchSpace::lower_as_written`] gives more
     /// than [`SearchSpace::lower`].
     fn has_dead_layers(&self, _architecture: &Architecture) -> bool {

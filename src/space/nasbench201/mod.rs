@@ -104,6 +104,10 @@ impl SearchSpace for NasBench201 {
         names::of_layers(&architecture.0)
     }
 
+    fn names_dead_layers(&self) -> bool {
+        true
+    }
+
     fn has_dead_layers(&self, architecture: &Architecture) -> bool {
         let live = lowering::live_edges(&architecture.0);
         (architecture.0.iter().zip(live)).any(|(&gene, live)| !live && gene != NONE)
