@@ -210,7 +210,7 @@ mod tests {
             "A probe of 20.00 ms, measured again beside them, took 25.00 ms (+25 %): the machine has changed since, and with it what \
              these take."
         );
-        assert!(measured_again(20.0, Some(18.5)).ends_with("(-8 %): the machine is as it was."));
+        assert!(measured_again(20.0, Some(19.0)).ends_with("(-5 %): the machine is as it was."));
         assert_eq!(measured_again(20.0, None), "");
     }
 }
