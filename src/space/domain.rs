@@ -40,6 +40,47 @@ impl Domain {
         }
     }
 
+    /// The designs of a space whose genes say bits that have eight bits everywhere.
+    pub fn at_eight_bits(space: &dyn SearchSpace) -> Domain {
+        Domain::admitting(space, |gene, choice| {
+            space.bits_of_choice(gene, choice).is_none_or(|said| said.bits == 8)
+        })
+    }
+
+    /// The designs of a space whose genes say bits that differ from this one in bits alone.
+    pub fn of_other_bits(space: &dyn SearchSpace, design: &Architecture) -> Domain {
+        Domain::admitting(space, |gene, choice| {
+            let chosen = design.0[gene];
+            let besides = |choice| space.bits_of_choice(gene, choice).map(|said| said.besides);
+            match besides(choice) {
+                Some(besides_bits) => besides(chosen) == Some(besides_bits),
+                None => choice == chosen,
+            }
+        })
+    }
+
+    /// The choices of every gene that are admitted.
+    fn admitting(space: &dyn SearchSpace, admits: impl Fn(usize, u8) -> bool) -> Domain {
+        let of_gene = |(gene, &count): (usize, &u8)| (0..count).filter(|&choice| admits(gene, choice)).collect();
+        Domain {
+            choices: space.choices().iter().enumerate().map(of_gene).collect(),
+        }
+    }
+
+    /// The choices that are in both. A gene of which no choice is in both keeps its own.
+    pub fn within(&self, other: &Domain) -> Domain {
+        if self.choices.is_empty() || other.choices.is_empty() {
+            return if self.choices.is_empty() { other } else { self }.clone();
+        }
+        let both = |(own, other): (&Vec<u8>, &Vec<u8>)| {
+            let both: Vec<u8> = own.iter().copied().filter(|choice| other.contains(choice)).collect();
+            if both.is_empty() { own.clone() } else { both }
+        };
+        Domain {
+            choices: self.choices.iter().zip(&other.choices).map(both).collect(),
+        }
+    }
+
     /// Whether all active genes of an architecture are choices that occur.
     pub fn holds(&self, space: &dyn SearchSpace, architecture: &Architecture) -> bool {
         if self.choices.is_empty() {
@@ -82,6 +123,35 @@ mod tests {
         let (kernels, expansions) = (["3"; 20].join(","), ["4"; 20].join(","));
         let text = format!(r#"{{"ks":[{kernels}],"e":[{expansions}],"d":[{blocks}],"r":{resolution}}}"#);
         by_id("mobilenet_v3").unwrap().parse(&text).unwrap()
+    }
+
+    #[test]
+    fn bits_and_architectures_are_held_apart() {
+        let space = by_id("proxylessnas_mixed").unwrap();
+        let mut rng = crate::seed::Seed(0).stream("designs");
+        let (one, other) = (space.sample(&mut rng), space.sample(&mut rng));
+        let kernels = |design: &Architecture| -> Vec<(u32, u32)> {
+            let network = space.lower(design, space.default_input(), 10);
+            network
+                .layers()
+                .map(|layer| (layer.kernel(), layer.output.channels))
+                .collect()
+        };
+        let bits = |design: &Architecture| -> Vec<u8> {
+            let network = space.lower(design, space.default_input(), 10);
+            let said = network.layers().filter_map(|layer| layer.bits);
+            said.flat_map(|bits| [bits.weights, bits.activations]).collect()
+        };
+        let eight = Domain::at_eight_bits(space).nearest(&one);
+        assert_eq!(kernels(&eight), kernels(&one));
+        assert!(bits(&eight).iter().all(|&bits| bits == 8) && bits(&one).contains(&4));
+        let requantized = Domain::of_other_bits(space, &one).nearest(&other);
+        assert_eq!(kernels(&requantized), kernels(&one));
+        assert_ne!(bits(&requantized), bits(&one));
+        // Both together leave one design.
+        let both = Domain::at_eight_bits(space).within(&Domain::of_other_bits(space, &one));
+        assert_eq!(both.nearest(&other), eight);
+        assert_eq!(Domain::whole().within(&both), both);
     }
 
     #[test]

@@ -97,6 +97,15 @@ impl std::str::FromStr for InputSize {
     }
 }
 
+/// What a choice says of bits, and what it says besides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BitsOfChoice {
+    /// The bits.
+    pub bits: u8,
+    /// What choices have in common that differ in bits alone.
+    pub besides: u8,
+}
+
 /// A family of architectures that share their genes.
 pub trait SearchSpace: Send + Sync {
     /// The name used on the command line and in datasets, such as `nasbench201`.
@@ -154,10 +163,15 @@ pub trait SearchSpace: Send + Sync {
         EPSILON
     }
 
+    /// What a choice of a gene says of bits; `None` for genes that say nothing of them.
+    fn bits_of_choice(&self, _gene: usize, _choice: u8) -> Option<BitsOfChoice> {
+        None
+    }
+
     /// Whether genes say bits too, so that an architecture of the space is one together with its quantization policy. Layers without
     /// bits of their own then have [`Precision::Int8`].
     fn has_bits(&self) -> bool {
-        false
+        (0..self.choices().len()).any(|gene| self.bits_of_choice(gene, 0).is_some())
     }
 
     /// The space of the same architectures without their quantization policies, where genes say bits and there is one.

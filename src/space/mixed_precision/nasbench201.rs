@@ -16,7 +16,7 @@ use super::super::nasbench201::{
 };
 use super::super::neighbourhood::Neighbourhood;
 use super::super::network::LayerBits;
-use super::super::{Architecture, InputSize, LayerNames, NasBench201, Network, SearchSpace, variation};
+use super::super::{Architecture, BitsOfChoice, InputSize, LayerNames, NasBench201, Network, SearchSpace, variation};
 use crate::error::{Error, Result};
 
 /// Bits of a weight; a gene is a position in this list.
@@ -107,8 +107,11 @@ impl SearchSpace for NasBench201Mixed {
         format!("{cell}{SEPARATOR}{bits}")
     }
 
-    fn has_bits(&self) -> bool {
-        true
+    fn bits_of_choice(&self, gene: usize, choice: u8) -> Option<BitsOfChoice> {
+        (gene >= COUNT).then(|| BitsOfChoice {
+            bits: WEIGHT_BITS[usize::from(choice)],
+            besides: 0,
+        })
     }
 
     fn base(&self) -> Option<&'static dyn SearchSpace> {

@@ -17,11 +17,14 @@ use crate::metric::Metric;
 use crate::optimize::{Optimizer, PredictorEvaluator, Proposals, Request, Start, nothing_proposed, searched};
 use crate::predict::{AdaptOptions, DeviceModel, Predictor};
 use crate::progress::{Progress, Unit};
-use crate::search::{Evaluator, Limits, Nsga2, Problem, Searcher};
+use crate::search::{Constraint, Evaluator, Limits, Nsga2, Problem, Searcher};
 use crate::seed::Seed;
-use crate::space::Architecture;
+use crate::space::{Architecture, Domain};
 
 pub use results::{Batch, DesignScore, LargeSpaceReport, LargeSpaceRow, LargeSpaceSummary, Method, OracleScore};
+
+/// How much looser limits on latency are while the architecture is chosen before its bits.
+const LOOSER: [f64; 4] = [1.0, 1.4, 2.0, 2.8];
 
 /// What is scored, on every device alike.
 struct Scored<'a> {
@@ -147,6 +150,7 @@ impl Case<'_> {
     fn rows(&self, repeat: usize, seconds: &mut [f64; Method::ALL.len()]) -> Result<Vec<LargeSpaceRow>> {
         // What is computed once and kept is computed before anything is timed.
         self.answer(Method::Optimizer, &self.requests[0])?;
+        let has_bits = self.scored.predictor.space.has_bits();
         let mut rows = Vec::new();
         for (limit, request) in self.limits.iter().zip(self.requests) {
             let mut timed = |method: Method| {
@@ -164,6 +168,8 @@ impl Case<'_> {
                 policy: timed(Method::Policy)?,
                 random_refined: timed(Method::RandomRefined)?,
                 nsga2: timed(Method::Nsga2)?,
+                eight_bits: has_bits.then(|| timed(Method::EightBits)).transpose()?,
+                sequential: has_bits.then(|| timed(Method::Sequential)).transpose()?,
             });
         }
         Ok(rows)
@@ -178,21 +184,45 @@ impl Case<'_> {
             ..request.clone()
         };
         let from = |start, request: &Request| optimizer.propose_from(start, predictor, &self.model, request, self.seed);
+        let eight_bits = Domain::at_eight_bits(predictor.space);
         match method {
             Method::Optimizer => optimizer.propose(predictor, &self.model, request, self.seed),
             Method::Policy => from(Start::Policy, &unrefined),
             Method::RandomRefined => from(Start::Random, request),
-            Method::Nsga2 => {
-                let evaluator = PredictorEvaluator::for_request(predictor, &self.model, request)?;
-                let problem = Problem {
-                    domain: predictor.domain().clone(),
-                    ..Problem::most_accurate(request.limits.clone())
-                };
-                let searcher = Nsga2::usual(self.seed);
-                let outcome = searcher.search(predictor.space, &evaluator, &problem, self.scored.scoring.budget)?;
-                searched(evaluator, predictor.space, &outcome, request).ok_or_else(nothing_proposed)
+            Method::Nsga2 => self.searched(request, &Domain::whole(), self.scored.scoring.budget),
+            Method::EightBits => self.searched(request, &eight_bits, self.scored.scoring.budget),
+            Method::Sequential => self.one_after_the_other(request, &eight_bits),
+        }
+    }
+
+    /// What NSGA-II finds within a part of the space.
+    fn searched(&self, request: &Request, part: &Domain, budget: usize) -> Result<Proposals> {
+        let predictor = self.scored.predictor;
+        let evaluator = PredictorEvaluator::for_request(predictor, &self.model, request)?;
+        let problem = Problem {
+            domain: predictor.domain().within(part),
+            ..Problem::most_accurate(request.limits.clone())
+        };
+        let outcome = Nsga2::usual(self.seed).search(predictor.space, &evaluator, &problem, budget)?;
+        searched(evaluator, predictor.space, &outcome, request).ok_or_else(nothing_proposed)
+    }
+
+    /// The best architecture at eight bits within a limit on latency that is looser than what is asked for, then its bits. How much
+    /// looser it has to be nobody knows before, so that several are tried, with a share of the evaluations each.
+    fn one_after_the_other(&self, request: &Request, eight_bits: &Domain) -> Result<Proposals> {
+        let budget = self.scored.scoring.budget / (2 * LOOSER.len());
+        let mut found: Option<Proposals> = None;
+        for looser in LOOSER {
+            let at_eight_bits = self.searched(&loosened(request, looser)?, eight_bits, budget)?;
+            let architecture = &at_eight_bits.best().design.architecture;
+            let other_bits = Domain::of_other_bits(self.scored.predictor.space, architecture);
+            let proposals = self.searched(request, &other_bits, budget)?;
+            let rank = |one: &Proposals| (one.feasible(), one.best().accuracy.percent.mean);
+            if found.as_ref().is_none_or(|before| rank(before) < rank(&proposals)) {
+                found = Some(proposals);
             }
         }
+        found.ok_or_else(nothing_proposed)
     }
 
     fn score(&self, limit: &Limit, proposals: &Proposals) -> Result<DesignScore> {
@@ -227,6 +257,18 @@ impl Case<'_> {
             limit.ms,
         )))
     }
+}
+
+/// The request with so many times its limits on latency.
+fn loosened(request: &Request, times: f64) -> Result<Request> {
+    let constraints = request.limits.constraints().iter().map(|one| {
+        let looser = if one.metric() == Metric::Latency { times } else { 1.0 };
+        Constraint::new(one.metric(), looser * one.limit())
+    });
+    Ok(Request {
+        limits: Limits::new(constraints.collect::<Result<Vec<_>>>()?, request.limits.confidence())?,
+        ..request.clone()
+    })
 }
 
 /// A device as the oracle knows it.

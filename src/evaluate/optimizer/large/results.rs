@@ -20,11 +20,22 @@ pub enum Method {
     RandomRefined,
     /// NSGA-II with the same predictor, the reference.
     Nsga2,
+    /// NSGA-II among designs of eight bits everywhere, where genes say bits.
+    EightBits,
+    /// One after the other, where genes say bits: the best architectures at eight bits, then their bits.
+    Sequential,
 }
 
 impl Method {
     /// Every way.
-    pub const ALL: [Method; 4] = [Method::Optimizer, Method::Policy, Method::RandomRefined, Method::Nsga2];
+    pub const ALL: [Method; 6] = [
+        Method::Optimizer,
+        Method::Policy,
+        Method::RandomRefined,
+        Method::Nsga2,
+        Method::EightBits,
+        Method::Sequential,
+    ];
 
     /// Its name in tables.
     pub fn label(self) -> &'static str {
@@ -33,6 +44,8 @@ impl Method {
             Method::Policy => "policy alone",
             Method::RandomRefined => "random start, refined",
             Method::Nsga2 => "NSGA-II",
+            Method::EightBits => "NSGA-II, 8 bits everywhere",
+            Method::Sequential => "architecture, then bits",
         }
     }
 }
@@ -100,22 +113,30 @@ pub struct LargeSpaceRow {
     pub random_refined: DesignScore,
     /// What NSGA-II found.
     pub nsga2: DesignScore,
+    /// What it found among designs of eight bits everywhere, where genes say bits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eight_bits: Option<DesignScore>,
+    /// The best architecture first, then its bits, where genes say bits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequential: Option<DesignScore>,
 }
 
 impl LargeSpaceRow {
-    fn of(&self, method: Method) -> &DesignScore {
+    fn of(&self, method: Method) -> Option<&DesignScore> {
         match method {
-            Method::Optimizer => &self.design,
-            Method::Policy => &self.policy,
-            Method::RandomRefined => &self.random_refined,
-            Method::Nsga2 => &self.nsga2,
+            Method::Optimizer => Some(&self.design),
+            Method::Policy => Some(&self.policy),
+            Method::RandomRefined => Some(&self.random_refined),
+            Method::Nsga2 => Some(&self.nsga2),
+            Method::EightBits => self.eight_bits.as_ref(),
+            Method::Sequential => self.sequential.as_ref(),
         }
     }
 
     /// Percentage points of predicted accuracy that a method stays behind NSGA-II, negative where it is ahead; `None` unless both
     /// found a design that keeps the limit.
     fn gap(&self, method: Method) -> Option<f64> {
-        let one = self.of(method);
+        let one = self.of(method)?;
         (one.feasible && self.nsga2.feasible).then_some(self.nsga2.accuracy - one.accuracy)
     }
 }
@@ -192,6 +213,12 @@ pub struct LargeSpaceReport {
     pub random_refined: LargeSpaceSummary,
     /// Figures of NSGA-II.
     pub nsga2: LargeSpaceSummary,
+    /// Figures of NSGA-II among designs of eight bits everywhere, where genes say bits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eight_bits: Option<LargeSpaceSummary>,
+    /// Figures of choosing the architecture first and then its bits, where genes say bits.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sequential: Option<LargeSpaceSummary>,
     /// Many designs of the optimizer at once.
     pub batch: Batch,
     /// How many times as long NSGA-II takes for a design as the optimizer does for one.
@@ -217,7 +244,12 @@ impl LargeSpaceReport {
             let groups = |of: &OfRow| groups(&rows, &devices, of);
             LargeSpaceSummary::new(method, &groups, microseconds[index], scoring)
         });
-        let [summary, policy, random_refined, nsga2] = summaries;
+        let [summary, policy, random_refined, nsga2, eight_bits, sequential] = summaries;
+        let has = |method: Method| rows.iter().any(|row| row.of(method).is_some());
+        let (eight_bits, sequential) = (
+            has(Method::EightBits).then_some(eight_bits),
+            has(Method::Sequential).then_some(sequential),
+        );
         LargeSpaceReport {
             checkpoint: checkpoint.into(),
             oracle: oracle.map(|oracle| oracle.id.clone()),
@@ -234,14 +266,24 @@ impl LargeSpaceReport {
             policy,
             random_refined,
             nsga2,
+            eight_bits,
+            sequential,
             batch,
         }
     }
 
     /// Every way to answer with its figures, in order.
-    pub fn methods(&self) -> [(Method, &LargeSpaceSummary); 4] {
-        let summaries = [&self.summary, &self.policy, &self.random_refined, &self.nsga2];
-        std::array::from_fn(|index| (Method::ALL[index], summaries[index]))
+    pub fn methods(&self) -> Vec<(Method, &LargeSpaceSummary)> {
+        let summary = |method: Method| match method {
+            Method::Optimizer => Some(&self.summary),
+            Method::Policy => Some(&self.policy),
+            Method::RandomRefined => Some(&self.random_refined),
+            Method::Nsga2 => Some(&self.nsga2),
+            Method::EightBits => self.eight_bits.as_ref(),
+            Method::Sequential => self.sequential.as_ref(),
+        };
+        let methods = Method::ALL.into_iter();
+        methods.filter_map(|method| Some((method, summary(method)?))).collect()
     }
 }
 
@@ -291,14 +333,15 @@ impl LargeSpaceSummary {
         let share = |of: &dyn Fn(&LargeSpaceRow) -> bool| {
             mean_of_means(&groups(&|row| Some(f64::from(u8::from(of(row)))))).unwrap_or(f64::NAN)
         };
+        let keeps = |row: &LargeSpaceRow| row.of(method).is_some_and(|one| one.feasible);
         LargeSpaceSummary {
             mean_gap: gap.mean,
             mean_gap_low: gap.low,
             mean_gap_high: gap.high,
             median_gap: stats::quantile(&gaps.concat(), 0.5).unwrap_or(f64::NAN),
             gap_by_limit: (0..scoring.limits).map(at_limit).collect(),
-            missed: share(&|row| row.nsga2.feasible && !row.of(method).feasible),
-            found_more: share(&|row| !row.nsga2.feasible && row.of(method).feasible),
+            missed: share(&|row| row.nsga2.feasible && !keeps(row)),
+            found_more: share(&|row| !row.nsga2.feasible && keeps(row)),
             microseconds_per_design,
             oracle: OracleSummary::new(method, groups),
         }
@@ -307,7 +350,7 @@ impl LargeSpaceSummary {
 
 impl OracleSummary {
     fn new(method: Method, groups: &Groups) -> Option<OracleSummary> {
-        let seen = |row: &LargeSpaceRow| row.of(method).oracle.filter(|_| row.of(method).feasible);
+        let seen = |row: &LargeSpaceRow| -> Option<OracleScore> { row.of(method).filter(|one| one.feasible)?.oracle };
         let mean = |of: &dyn Fn(OracleScore) -> Option<f64>| mean_of_means(&groups(&|row| seen(row).and_then(of)));
         Some(OracleSummary {
             mean_accuracy: mean(&|one| Some(one.accuracy))?,

@@ -48,6 +48,8 @@ fn row(device: &str, limit: usize, optimizer: DesignScore, nsga2: DesignScore) -
         random_refined: design(60.0, true, 9.0),
         design: optimizer,
         nsga2,
+        eight_bits: None,
+        sequential: None,
     }
 }
 
@@ -64,7 +66,7 @@ fn report(rows: Vec<LargeSpaceRow>) -> LargeSpaceReport {
         microseconds_per_design: 500.0,
     };
     // Four rows: 4 ms in all make 1,000 us for a design of the optimizer, 400 ms 100,000 us for one of NSGA-II.
-    let seconds = [0.004, 0.001, 0.003, 0.4];
+    let seconds = [0.004, 0.001, 0.003, 0.4, 0.0, 0.0];
     LargeSpaceReport::new(
         "id",
         None,
@@ -126,4 +128,19 @@ fn a_limit_that_only_the_optimizer_keeps_is_found_more() {
     ]);
     assert_eq!((report.summary.found_more, report.summary.missed), (0.5, 0.0));
     assert_eq!(report.summary.mean_gap, 0.0);
+}
+
+#[test]
+fn designs_of_eight_bits_are_compared_where_genes_say_bits() {
+    let plain = report(vec![row("a", 0, design(74.5, true, 9.0), design(75.0, true, 9.0))]);
+    assert_eq!(plain.methods().len(), 4);
+    let with_bits = LargeSpaceRow {
+        eight_bits: Some(design(73.0, true, 9.0)),
+        sequential: Some(design(74.0, true, 9.0)),
+        ..row("a", 0, design(74.5, true, 9.0), design(75.0, true, 9.0))
+    };
+    let report = report(vec![with_bits]);
+    let gaps: Vec<f64> = report.methods().iter().map(|(_, summary)| summary.mean_gap).collect();
+    assert_eq!(report.methods().len(), 6);
+    assert_eq!(gaps[4..], [2.0, 1.0]);
 }

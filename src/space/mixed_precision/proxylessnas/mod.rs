@@ -20,7 +20,7 @@ use super::super::once_for_all::Site;
 use super::super::once_for_all::lowering::{self, Bottleneck};
 use super::super::once_for_all::names::{self, Module};
 use super::super::once_for_all::skeleton::{self, ELASTIC_STAGES, Width};
-use super::super::{Architecture, InputSize, LayerNames, Network, SearchSpace, variation};
+use super::super::{Architecture, BitsOfChoice, InputSize, LayerNames, Network, SearchSpace, variation};
 use crate::error::Result;
 
 /// Blocks behind the first one, if every stage has as many as it can.
@@ -127,8 +127,19 @@ impl SearchSpace for ProxylessNasMixed {
         parse::print(self, architecture)
     }
 
-    fn has_bits(&self) -> bool {
-        true
+    fn bits_of_choice(&self, gene: usize, choice: u8) -> Option<BitsOfChoice> {
+        let choice = usize::from(choice);
+        match gene.checked_sub(ELASTIC_STAGES)? % BLOCK_GENES {
+            0 => Some(BitsOfChoice {
+                bits: FILTERS[choice].1,
+                besides: FILTERS[choice].0 as u8,
+            }),
+            1 => None,
+            _ => Some(BitsOfChoice {
+                bits: BITS[choice],
+                besides: 0,
+            }),
+        }
     }
 
     fn lower(&self, architecture: &Architecture, input: InputSize, classes: u32) -> Network {
