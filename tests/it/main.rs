@@ -41,6 +41,7 @@ mod sources_360;
 mod sources_blocks;
 mod sources_mobile;
 mod sources_ofa;
+mod sources_policies;
 mod supernet;
 mod trained;
 mod transfer;

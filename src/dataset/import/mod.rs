@@ -4,15 +4,18 @@ mod accel_nasbench;
 mod archive;
 mod csv;
 mod dynast;
+mod esp32_int8;
 mod help;
 mod hw_nas_bench;
 mod hw_nas_bench_360;
 mod latencies;
+mod mp_nas_bench;
 mod nas_bench_macro;
 mod nats_bench;
 mod ofa_lut;
 mod oneproxy;
 mod pickle;
+mod scale;
 mod wide;
 mod zero_cost_proxies;
 
@@ -21,6 +24,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+use super::table::Row;
 use super::{Dataset, Manifest};
 use crate::device::{Device, catalogue};
 use crate::error::{Error, Result};
@@ -54,13 +58,15 @@ pub struct Imported {
 }
 
 /// Every importer.
-pub fn all() -> [&'static dyn Importer; 11] {
+pub fn all() -> [&'static dyn Importer; 13] {
     [
         &accel_nasbench::AccelNasBench,
         &dynast::DynasT,
+        &esp32_int8::Esp32Int8,
         &help::Help,
         &hw_nas_bench::HwNasBench,
         &hw_nas_bench_360::HwNasBench360,
+        &mp_nas_bench::MpNasBench,
         &nas_bench_macro::NasBenchMacroFile,
         &nats_bench::NatsBench,
         &ofa_lut::OfaLut,
@@ -107,6 +113,16 @@ fn only_spaces(importer: &dyn Importer, held: &[&str], space: &dyn SearchSpace) 
         expected: held.join(" or "),
         found: format!("`{}`", space.id()),
         hint: format!("Import it as {}.", held.join(" or ")),
+    })
+}
+
+/// The index by which publications name one of `networks` networks, in a column.
+fn published_index(row: &Row<'_>, column: usize, networks: usize) -> Result<usize> {
+    let text = row.required(column)?;
+    let index = text.parse().ok().filter(|&index: &usize| index < networks);
+    index.ok_or_else(|| {
+        let expected = format!("an index from 0 to {}", networks - 1);
+        row.malformed(column, expected, format!("`{text}`"), "Get the file again.")
     })
 }
 

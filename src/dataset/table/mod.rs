@@ -41,6 +41,8 @@ pub(crate) struct Table<'a> {
     reader: csv::Reader<Bounded<'a>>,
     /// Where the row being read begins.
     row: Rc<Cell<u64>>,
+    /// Whether a header names the columns; otherwise every row has one cell for each of `names`, in their order.
+    has_header: bool,
 }
 
 /// A file of which no more than [`MAX_ROW_BYTES`] and a buffer are read without a row coming to its end.
@@ -89,6 +91,20 @@ impl<'a> Table<'a> {
             places,
             reader,
             row,
+            has_header: true,
+        })
+    }
+
+    /// Opens a file without a header: every row has exactly these columns, in this order.
+    pub(crate) fn without_header(path: &Path, names: &'a [&'a str], progress: &'a dyn Progress) -> Result<Table<'a>> {
+        let (reader, row) = reader(path, false, progress)?;
+        Ok(Table {
+            path: path.to_path_buf(),
+            names,
+            places: (0..names.len()).map(Some).collect(),
+            reader,
+            row,
+            has_header: false,
         })
     }
 
@@ -107,6 +123,9 @@ impl<'a> Table<'a> {
                 return Ok(());
             }
             check_cells(&self.path, line, &record)?;
+            if !self.has_header && record.len() != self.names.len() {
+                return Err(other_columns(&self.path, line, self.names, record.len()));
+            }
             visit(&Row {
                 table: &head,
                 record: &record,
@@ -122,15 +141,31 @@ pub(crate) fn header(path: &Path) -> Result<Vec<String>> {
 
 type Opened<'a> = (Vec<String>, csv::Reader<Bounded<'a>>, Rc<Cell<u64>>);
 
-/// The header of a file, and the rest of it.
-fn opened<'a>(path: &Path, progress: &'a dyn Progress) -> Result<Opened<'a>> {
+/// A reader of a file's rows, and where the one being read begins. Without a header rows may differ in length: who reads them
+/// knows how many cells they have.
+fn reader<'a>(
+    path: &Path,
+    has_header: bool,
+    progress: &'a dyn Progress,
+) -> Result<(csv::Reader<Bounded<'a>>, Rc<Cell<u64>>)> {
     let file = open_regular(path).map_err(Error::io("read", path))?;
     let row = Rc::new(Cell::new(0));
-    let mut reader = csv::ReaderBuilder::new().buffer_capacity(1 << 18).from_reader(Bounded {
+    let mut builder = csv::ReaderBuilder::new();
+    builder
+        .buffer_capacity(1 << 18)
+        .has_headers(has_header)
+        .flexible(!has_header);
+    let reader = builder.from_reader(Bounded {
         file: Counted::new(file, progress),
         read: 0,
         row: row.clone(),
     });
+    Ok((reader, row))
+}
+
+/// The header of a file, and the rest of it.
+fn opened<'a>(path: &Path, progress: &'a dyn Progress) -> Result<Opened<'a>> {
+    let (mut reader, row) = reader(path, true, progress)?;
     let header = reader.byte_headers().map_err(|error| csv_error(path, 1, error))?;
     check_cells(path, 1, header)?;
     let names = header
@@ -150,6 +185,18 @@ fn check_cells(path: &Path, line: u64, record: &ByteRecord) -> Result<()> {
             MAX_CELL_BYTES as u64,
             cell.len().to_string(),
         )),
+    }
+}
+
+/// A row of a table without a header has another number of cells than the table has columns.
+fn other_columns(path: &Path, line: u64, names: &[&str], found: usize) -> Error {
+    Error::Malformed {
+        path: path.to_path_buf(),
+        line: Some(line),
+        column: None,
+        expected: format!("{} values: {}", names.len(), names.join(", ")),
+        found: found.to_string(),
+        hint: "Check that this is the right file, and that it is whole.".into(),
     }
 }
 

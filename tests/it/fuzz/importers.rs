@@ -19,6 +19,7 @@ use crate::sources_360;
 use crate::sources_blocks::write_note10;
 use crate::sources_mobile::{self, accel_nasbench, gzip, write_archive, write_json_files};
 use crate::sources_ofa::{logged, write_log};
+use crate::sources_policies::write_esp32_sound;
 use crate::trained::write_few_rows;
 
 fn dataset() -> (TempDir, PathBuf) {
@@ -303,5 +304,16 @@ fn mobile_blocks() {
             _ if path.ends_with(sources_mobile::MACRO) => import("nas-bench-macro", path, "nasbench_macro"),
             _ => import("zero-cost-proxies", path, "fbnet"),
         }
+    });
+}
+
+#[test]
+fn policies() {
+    let folder = tempdir().unwrap();
+    write_esp32_sound(folder.path());
+    let seeds = Seed::all(folder.path(), &["esp32/result.csv"]);
+    let words = ["cifar10", "15625", "0.5", "1e999", "-1", "777", "\"", "nan"];
+    fuzz("policies", 200, &seeds, &words, |path| {
+        import("esp32-int8", path, "nasbench201")
     });
 }
