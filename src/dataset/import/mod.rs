@@ -2,6 +2,7 @@
 
 mod accel_nasbench;
 mod archive;
+mod bitfusion_lut;
 mod csv;
 mod dynast;
 mod esp32_int8;
@@ -58,9 +59,10 @@ pub struct Imported {
 }
 
 /// Every importer.
-pub fn all() -> [&'static dyn Importer; 13] {
+pub fn all() -> [&'static dyn Importer; 14] {
     [
         &accel_nasbench::AccelNasBench,
+        &bitfusion_lut::BitFusionLut,
         &dynast::DynasT,
         &esp32_int8::Esp32Int8,
         &help::Help,

@@ -11,7 +11,7 @@ use crate::dataset::table::{Columns, Row, Table};
 use crate::dataset::{AccuracyRow, Manifest, Origin, Source};
 use crate::error::{Error, Result};
 use crate::progress::{Progress, Unit};
-use crate::space::{Architecture, NasBench201, Precision, SearchSpace};
+use crate::space::{Architecture, NasBench201, NasBench201Mixed, Precision, SearchSpace};
 
 const NAMES: &[&str] = &["nb201_idx", "weight_bits_per_edge", "test_acc"];
 const INDEX: usize = 0;
@@ -133,10 +133,10 @@ impl Experiment {
                 noticed.failed += 1;
                 return Ok(());
             }
-            let design = format!("{}@{bits}", NasBench201.print(cell));
-            let architecture = builder
-                .architecture(&design)
+            let design = NasBench201Mixed
+                .design(cell, bits)
                 .map_err(|error| row.malformed(BITS, "bits of the edges with weights", error, "Get the file again."))?;
+            let architecture = builder.parsed_architecture(design);
             builder.accuracy(AccuracyRow {
                 task,
                 architecture,
@@ -152,17 +152,22 @@ impl Experiment {
     }
 }
 
-/// The bits of a cell's edges, as a list with commas, where they are the same in all cells.
-fn policy(row: &Row<'_>) -> Result<Option<String>> {
+/// The bits of a cell's edges, in the order of its string, where they are the same in all cells.
+fn policy(row: &Row<'_>) -> Result<Option<[u8; EDGES]>> {
     let text = row.required(BITS)?;
-    let bits: Vec<&str> = text.split_ascii_whitespace().collect();
+    let malformed = |expected: String, found: &str| row.malformed(BITS, expected, found, "Get the file again.");
+    let mut bits = Vec::new();
+    for number in text.split_ascii_whitespace() {
+        let parsed = number.parse();
+        bits.push(parsed.map_err(|_| malformed("numbers of bits".into(), &format!("`{number}`")))?);
+    }
     if bits.len() != EDGES && bits.len() != EDGES * CELLS {
         let expected = format!("bits of {EDGES} edges, or of those of {CELLS} cells");
-        return Err(row.malformed(BITS, expected, format!("{} numbers", bits.len()), "Get the file again."));
+        return Err(malformed(expected, &format!("{} numbers", bits.len())));
     }
-    let (first, others) = bits.split_at(EDGES);
-    let uniform = others.chunks(EDGES).all(|cell| cell == first);
-    Ok(uniform.then(|| first.join(",")))
+    let (cells, _) = bits.as_chunks::<EDGES>();
+    let same = |cell: &&[u8; EDGES]| cells.iter().all(|other| &other == cell);
+    Ok(cells.first().filter(same).copied())
 }
 
 impl Noticed {
@@ -186,12 +191,12 @@ impl Noticed {
     }
 }
 
-/// Networks that stand in several tables get the mean of their accuracies.
+/// Networks that stand in several rows, or differ in edges that do nothing, get the mean of their accuracies.
 fn average_repeats(builder: &mut Builder) -> Option<String> {
     let averaged = average(builder.accuracies_mut());
     (averaged.joined > 0).then(|| {
         format!(
-            "{} networks stand in several rows ({} rows more), {} of them with different accuracies, up to {:.1} % apart: averaged",
+            "{} networks stand in several rows, or differ only in what has no effect ({} rows more), {} of them with different accuracies, up to {:.1} % apart: averaged",
             averaged.repeated,
             averaged.joined,
             averaged.differing,

@@ -19,7 +19,7 @@ use crate::sources_360;
 use crate::sources_blocks::write_note10;
 use crate::sources_mobile::{self, accel_nasbench, gzip, write_archive, write_json_files};
 use crate::sources_ofa::{logged, write_log};
-use crate::sources_policies::write_esp32_sound;
+use crate::sources_policies::{TABLE, bitfusion_table, write_bitfusion, write_esp32_sound, write_mp};
 use crate::trained::write_few_rows;
 
 fn dataset() -> (TempDir, PathBuf) {
@@ -311,9 +311,25 @@ fn mobile_blocks() {
 fn policies() {
     let folder = tempdir().unwrap();
     write_esp32_sound(folder.path());
-    let seeds = Seed::all(folder.path(), &["esp32/result.csv"]);
-    let words = ["cifar10", "15625", "0.5", "1e999", "-1", "777", "\"", "nan"];
+    write_mp(folder.path());
+    write_bitfusion(folder.path(), &bitfusion_table().to_string());
+    let names = [
+        "esp32/result.csv",
+        "mp/50ep_cell_uniform.csv",
+        "mp/150ep_full_graph.csv",
+        TABLE,
+    ];
+    let seeds = Seed::all(folder.path(), &names);
+    let words = [
+        "cifar10", "15625", "0.5", "1e999", "-1", "777", "\"", "nan", "8 8", "-W4A6", "latency", "head",
+    ];
     fuzz("policies", 200, &seeds, &words, |path| {
-        import("esp32-int8", path, "nasbench201")
+        if path.ends_with(TABLE) {
+            import("bitfusion-lut", path, "proxylessnas_mixed")
+        } else if path.starts_with(folder.path().join("mp")) {
+            import("mp-nas-bench", path, "nasbench201_mixed")
+        } else {
+            import("esp32-int8", path, "nasbench201")
+        }
     });
 }
