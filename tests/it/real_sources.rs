@@ -264,12 +264,8 @@ fn trainings_with_bits_of_edges() {
     }
     let text = fs::read_to_string(folder.path().join("made/accuracy.csv")).unwrap();
     let of = |task: &str| text.lines().filter(|line| line.starts_with(task)).count();
-    println!(
-        "{} {} {}",
-        of("cifar10-50-epochs"),
-        of("cifar10-150-epochs"),
-        run.stderr
-    );
+    // As many differ in cell or bits once edges that do nothing are gone, counted by a program of its own.
+    assert_eq!((of("cifar10-50-epochs"), of("cifar10-150-epochs")), (7_295, 2_272));
     assert!(
         text.lines()
             .any(|line| line.ends_with("@4,0,2,4,8,0\",int8,82.998046875,measured"))
