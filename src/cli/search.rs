@@ -13,9 +13,9 @@ use super::predict::Format;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{PredictorEvaluator, Request, searched};
-use crate::predict::Predictor;
 use crate::search::{Problem, StopReason, by_id};
 use crate::seed::Seed;
+use crate::space::Domain;
 
 #[derive(Debug, Args)]
 pub(crate) struct SearchArgs {
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
     let budget = args
         .budget
         .unwrap_or(if args.searcher == "exhaustive" { whole } else { 2000 });
-    let problem = problem(&request, predictor);
+    let problem = problem(&request, predictor.domain_on(&device));
     let started = Instant::now();
     let outcome = searcher.search(predictor.space, &evaluator, &problem, budget)?;
     global.say(format!(
@@ -86,12 +86,12 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
     )
 }
 
-fn problem(request: &Request, predictor: &Predictor) -> Problem {
+fn problem(request: &Request, domain: Domain) -> Problem {
     Problem {
         objective: request.objective,
         limits: request.limits.clone(),
         front: vec![Metric::Accuracy, Metric::Latency],
         degenerate: request.degenerate,
-        domain: predictor.domain().clone(),
+        domain,
     }
 }

@@ -114,6 +114,16 @@ pub fn peak(unit: &str, precision: Precision) -> Result<Option<f64>> {
     Ok(file.and_then(|file| file.peak_at(precision)))
 }
 
+/// Number formats that a hardware unit has arithmetic for; none where the catalogue does not say.
+///
+/// # Errors
+/// As [`all`].
+pub fn precisions(unit: &str) -> Result<Vec<Precision>> {
+    let files = files()?;
+    let file = files.iter().find(|file| file.unit() == Some(unit));
+    Ok(file.map(UnitFile::precisions).unwrap_or_default())
+}
+
 /// Where the values of a hardware unit come from: datasheets, pages, papers.
 ///
 /// # Errors
@@ -192,6 +202,30 @@ mod tests {
         {
             assert_eq!(find(id).unwrap().id, id);
         }
+    }
+
+    #[test]
+    fn devices_say_what_they_have_arithmetic_for() {
+        let bitfusion = find("bitfusion").unwrap();
+        assert_eq!(bitfusion.precisions, [Precision::Int8, Precision::Int4]);
+        assert!(bitfusion.computes_below_eight_bits());
+        let edgetpu = find("edgetpu").unwrap();
+        assert!(!edgetpu.computes_below_eight_bits(), "{:?}", edgetpu.precisions);
+        // Whoever says nothing may have all; the catalogue knows by the name of the unit.
+        let named = |unit: &str| super::super::Device {
+            unit: unit.into(),
+            ..super::super::Device::named("mine")
+        };
+        assert!(named("edgetpu").computes_below_eight_bits());
+        assert!(!named("edgetpu").with_precisions().unwrap().computes_below_eight_bits());
+        assert!(
+            named("nobody knows")
+                .with_precisions()
+                .unwrap()
+                .computes_below_eight_bits()
+        );
+        assert_eq!(peak("bitfusion", Precision::Int4).unwrap(), Some(2048.0));
+        assert_eq!(peak("bitfusion", Precision::Fp32).unwrap(), None);
     }
 
     #[test]

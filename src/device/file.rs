@@ -128,6 +128,14 @@ impl UnitFile {
         &self.unit.source
     }
 
+    /// The precisions that the file gives peaks for, if for several.
+    pub(super) fn precisions(&self) -> Vec<Precision> {
+        match &self.unit.peak_gflops {
+            Some(Peak::PerPrecision(peaks)) => peaks.keys().copied().collect(),
+            Some(Peak::One(_)) | None => Vec::new(),
+        }
+    }
+
     /// The peak at a precision, where the file gives peaks for several.
     pub(super) fn peak_at(&self, precision: Precision) -> Option<f64> {
         match &self.unit.peak_gflops {
@@ -194,6 +202,7 @@ impl UnitFile {
             tdp_w: raw.tdp_w,
             year: raw.year,
             precision: setting.precision,
+            precisions: self.precisions(),
             batch_size: setting.batch_size,
             runtime: setting.runtime,
         })

@@ -9,6 +9,7 @@ mod plausible;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::Result;
 use crate::space::Precision;
 
 pub use file::{read_toml, read_toml_at};
@@ -67,6 +68,9 @@ pub struct Device {
     /// Number format of weights and activations.
     #[serde(default)]
     pub precision: Option<Precision>,
+    /// Number formats that it has arithmetic for, as far as its datasheet says.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub precisions: Vec<Precision>,
     /// Inputs run at once. Latencies are per batch.
     #[serde(default)]
     pub batch_size: Option<f64>,
@@ -119,6 +123,22 @@ impl Device {
     /// The precision that networks run at on it: the stated one, else fp32.
     pub fn runs_at(&self) -> Precision {
         self.precision.unwrap_or(Precision::Fp32)
+    }
+
+    /// Whether it has arithmetic for fewer than eight bits; taken to be so where its datasheet says nothing.
+    pub fn computes_below_eight_bits(&self) -> bool {
+        self.precisions.is_empty() || self.precisions.iter().any(|precision| precision.bits() < 8)
+    }
+
+    /// The device with the number formats of its hardware unit in the catalogue, where it has none itself.
+    ///
+    /// # Errors
+    /// As [`catalogue::all`].
+    pub fn with_precisions(mut self) -> Result<Device> {
+        if self.precisions.is_empty() {
+            self.precisions = catalogue::precisions(&self.unit)?;
+        }
+        Ok(self)
     }
 
     /// Whether nothing but names is known.

@@ -9,7 +9,7 @@ use super::verify::{Judged, PredictorEvaluator, Proposals};
 use crate::error::Result;
 use crate::predict::{Accuracy, DeviceMetrics, DeviceModel, Predictor, Table};
 use crate::search::{Evaluation, Limits, Outcome};
-use crate::space::{Architecture, SearchSpace};
+use crate::space::{Architecture, Domain, SearchSpace};
 
 /// Genes that matter in which proposals differ from each other, as long as there are enough such designs.
 pub(super) const GENES_APART: usize = 2;
@@ -21,6 +21,8 @@ pub(super) struct Candidates<'a> {
     evaluator: PredictorEvaluator<'a>,
     space: &'static dyn SearchSpace,
     request: &'a Request,
+    /// Where designs for the device are looked for.
+    domain: Domain,
     seen: HashSet<Architecture>,
     found: Vec<Candidate>,
 }
@@ -39,6 +41,7 @@ impl<'a> Candidates<'a> {
         request: &'a Request,
     ) -> Self {
         Candidates {
+            domain: evaluator.predictor().domain_on(evaluator.device()),
             evaluator,
             space,
             request,
@@ -49,9 +52,8 @@ impl<'a> Candidates<'a> {
 
     /// Those designs that may be proposed and were not asked for before, in the form that searches look at.
     pub(super) fn fresh(&mut self, designs: Vec<Architecture>) -> Vec<Architecture> {
-        let predictor = self.evaluator.predictor();
-        let designs = designs.into_iter().map(|design| predictor.searched_form(&design));
-        let mut designs: Vec<Architecture> = designs.collect();
+        let searched_form = |design| self.space.searched_form(self.domain.nearest(&design));
+        let mut designs: Vec<Architecture> = designs.into_iter().map(searched_form).collect();
         designs.retain(|design| self.request.admits(self.space, design) && self.seen.insert(design.clone()));
         designs
     }

@@ -126,6 +126,11 @@ impl<'a> PredictorEvaluator<'a> {
         self.predictor
     }
 
+    /// The device.
+    pub(super) fn device(&self) -> &'a DeviceModel {
+        self.device
+    }
+
     /// What is known of a metric of the device.
     pub(super) fn model(&self, metric: Metric) -> Option<&'a MetricModel> {
         self.device.metrics.get(metric)

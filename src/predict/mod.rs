@@ -238,6 +238,15 @@ impl Predictor {
         }
     }
 
+    /// Where designs for a device are looked for: its datasheet may say that it has no arithmetic for fewer than eight bits.
+    pub fn domain_on(&self, device: &DeviceModel) -> Domain {
+        if self.space.has_bits() && !device.datasheet.computes_below_eight_bits() {
+            self.domain().within(&Domain::at_eight_bits(self.space))
+        } else {
+            self.domain().clone()
+        }
+    }
+
     /// The form in which an architecture is looked at for designs: within the domain, in the form of its space.
     pub(crate) fn searched_form(&self, architecture: &Architecture) -> Architecture {
         self.space.searched_form(self.domain().nearest(architecture))

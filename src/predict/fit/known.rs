@@ -161,9 +161,12 @@ impl Measured<'_> {
             }
             for (candidate, estimated) in profiles(candidates) {
                 match candidate.column {
-                    Some(row) => own.push((metric, self.values.known_device(row, &candidate, estimated))),
+                    Some(row) => {
+                        let known = self.values.known_device(row, &candidate, estimated);
+                        own.push((metric, self.at_bits(known)?));
+                    }
                     None => {
-                        let known = known_elsewhere(&candidate, &estimated);
+                        let known = self.at_bits(known_elsewhere(&candidate, &estimated))?;
                         let has_bits = self.dataset.space.has_bits();
                         elsewhere.push((metric, if has_bits { at_eight_bits(known)? } else { known }));
                     }
@@ -171,6 +174,14 @@ impl Measured<'_> {
             }
         }
         Ok((own, elsewhere))
+    }
+
+    /// The device with what its hardware has arithmetic for, where layers say bits.
+    fn at_bits(&self, mut known: KnownDevice) -> Result<KnownDevice> {
+        if self.dataset.space.has_bits() {
+            known.datasheet = known.datasheet.with_precisions()?;
+        }
+        Ok(known)
     }
 
     /// The columns first, in order.

@@ -163,6 +163,7 @@ impl MachineSheet {
             tdp_w: value(&self.tdp_w),
             year: value(&self.year),
             precision: Some(precision),
+            precisions: self.peak_gflops.keys().copied().collect(),
             batch_size: Some(1.0),
             runtime: None,
         }

@@ -200,7 +200,7 @@ impl Case<'_> {
         let predictor = self.scored.predictor;
         let evaluator = PredictorEvaluator::for_request(predictor, &self.model, request)?;
         let problem = Problem {
-            domain: predictor.domain().within(part),
+            domain: predictor.domain_on(&self.model).within(part),
             ..Problem::most_accurate(request.limits.clone())
         };
         let outcome = Nsga2::usual(self.seed).search(predictor.space, &evaluator, &problem, budget)?;
