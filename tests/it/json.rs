@@ -176,6 +176,40 @@ fn evaluations() {
     documented(&folder, "edgefit proxy compare", &comparison);
 }
 
+/// Accuracies of cells at two precisions, those at int8 a point lower for every 1x1 convolution.
+#[test]
+fn accuracies() {
+    let folder = TempDir::new().unwrap();
+    let quantized = folder.path().join("quantized");
+    std::fs::create_dir(&quantized).unwrap();
+    std::fs::write(
+        quantized.join("dataset.toml"),
+        "space = \"nasbench201\"\ndescription = \"A test.\"\n",
+    )
+    .unwrap();
+    let mut rows = "task,architecture,precision,accuracy_percent\n".to_string();
+    for (position, cell) in architectures()[7000..7120].iter().enumerate() {
+        let at_full_precision = 60.0 + (position * 37 % 120) as f64 / 10.0;
+        let at_eight_bits = at_full_precision - cell.matches("1x1").count() as f64;
+        rows += &format!("cifar10,{cell},fp32,{at_full_precision}\ncifar10,{cell},int8,{at_eight_bits}\n");
+    }
+    std::fs::write(quantized.join("accuracy.csv"), rows).unwrap();
+    let short = "[accuracy]\nmembers = 1\nhidden = 16\nepochs = 3\n";
+    std::fs::write(folder.path().join("short.toml"), short).unwrap();
+    let asked = "evaluate accuracy --dataset {quantized} --config {short.toml} --precision int8 --json";
+    let scores = documented(
+        &folder,
+        "edgefit evaluate accuracy",
+        &format!("{asked} --teacher {{quantized}}"),
+    );
+    assert_eq!(
+        (&scores["precision"], &scores["drop"]["from"]),
+        (&"int8".into(), &"cifar10".into())
+    );
+    let alone = documented(&folder, "edgefit evaluate accuracy", asked);
+    assert_eq!(alone["drop"], Value::Null);
+}
+
 #[test]
 fn datasets_and_proxies() {
     let folder = trained();
