@@ -249,7 +249,11 @@ fn teachers_that_do_not_fit_are_refused() {
             |towers| *towers = Value::Null,
             "towers of a teacher",
         ),
-        ("/accuracy/teachers/0/space", |space| *space = json!("fbnet"), "fbnet"),
+        (
+            "/accuracy/teachers/0/space",
+            |space| *space = json!("fbnet"),
+            "teacher-0.csv",
+        ),
         (
             "/accuracy/teachers/0/tasks",
             |tasks| *tasks = json!([]),

@@ -209,8 +209,9 @@ mod tests {
         let predicted = towers
             .ensemble
             .predict(&towers.encoder.encode(&NasBench201, &cells), &device);
-        assert_eq!(values[(1, 0)], predicted[(1, 0)]);
-        assert_eq!((values[(0, 2)], values[(1, 2)]), (predicted[(0, 1)], predicted[(1, 1)]));
+        let close = |a: f32, b: f32| (a - b).abs() <= 1e-4 * (1.0 + b.abs());
+        assert!(close(values[(1, 0)], predicted[(1, 0)]));
+        assert!(close(values[(0, 2)], predicted[(0, 1)]) && close(values[(1, 2)], predicted[(1, 1)]));
         assert_eq!(teacher.percent(space, &designs[0], 0), Some(90.0));
         assert_eq!(teacher.percent(space, &designs[0], 1), None);
     }

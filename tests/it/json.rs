@@ -184,7 +184,7 @@ fn accuracies() {
     std::fs::create_dir(&quantized).unwrap();
     std::fs::write(
         quantized.join("dataset.toml"),
-        "space = \"nasbench201\"\ndescription = \"A test.\"\n",
+        "space = \"nasbench201\"\ndescription = \"A test.\"\norigin = \"measured\"\n",
     )
     .unwrap();
     let mut rows = "task,architecture,precision,accuracy_percent\n".to_string();
