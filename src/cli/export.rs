@@ -8,10 +8,10 @@ use clap::{ArgGroup, Args};
 use super::Global;
 use super::device::read_text;
 use crate::error::{Error, Result};
-use crate::export::{Images, Weights, name_list, onnx_for_batch, opset};
+use crate::export::{FloatLayers, Images, Weights, name_list, onnx_keeping_float, opset};
 use crate::files::FileKind;
 use crate::predict::printed_designs;
-use crate::space::{Design, InputSize, Network, Precision, SearchSpace, all, by_id};
+use crate::space::{Design, InputSize, Network, Precision, QuantPolicy, SearchSpace, all, by_id};
 
 /// Characters of a design that a message shows.
 const SHOWN_CHARACTERS: usize = 80;
@@ -44,6 +44,10 @@ pub(crate) struct ExportArgs {
     /// Precision: fp32, fp16, int8 or int4 (weights alone) [default: that of the design, else fp32]
     #[arg(long)]
     precision: Option<Precision>,
+    /// Layers that stay in fp32 where the rest is int8, as runtimes keep those that lose most: depthwise, first, last, or their
+    /// numbers among the convolutions and fully connected layers, from 1, separated by commas
+    #[arg(long, value_name = "LAYERS")]
+    keep_float: Option<FloatLayers>,
     /// Trained weights: safetensors, or a state_dict that PyTorch saved, with the names of the space's reference implementation;
     /// for mobilenet_v3, mobilenet_v3_w1.2 and proxylessnas also those of the once-for-all supernet, of which the design's part
     /// is taken [default: random ones]
@@ -67,16 +71,21 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Result<ExitCode> {
     let input = args.input(space, &design)?;
     let network = space.lower(&design.architecture, input, args.classes);
     let weights = args.weights(space, &design, &network, global)?;
-    let file = onnx_for_batch(&network, design.policy, &weights, args.batch)?;
+    let float_layers = args.keep_float.clone().unwrap_or_default();
+    let file = onnx_keeping_float(&network, design.policy, &weights, args.batch, &float_layers)?;
     if !network.output_depends_on_input() {
         global.say("note: the output of this network does not depend on its input");
     }
     let written = format!(
         "wrote {}: {}",
         args.out.display(),
-        description(&network, &design, input, file.len())
+        description(&network, &design, space, input, file.len())
     );
     global.write_out(&args.out, &file, &written)?;
+    if !float_layers.is_empty() {
+        let (kept, layers) = float_layers.count(&network)?;
+        global.say(format!("note: {kept} of {layers} layers with weights stay in fp32"));
+    }
     say_about(&weights, &design, global);
     Ok(ExitCode::SUCCESS)
 }
@@ -109,12 +118,17 @@ fn say_about(weights: &Weights, design: &Design, global: &Global) {
 }
 
 /// What a file holds.
-fn description(network: &Network, design: &Design, input: InputSize, bytes: usize) -> String {
+fn description(network: &Network, design: &Design, space: &dyn SearchSpace, input: InputSize, bytes: usize) -> String {
     let millions = |count: u64| count as f64 / 1e6;
+    // Bits of layers say nothing in a file of floating-point numbers.
+    let shown = match design.policy {
+        QuantPolicy::Uniform(Precision::Int8) => design.quantization(space),
+        policy => policy.to_string(),
+    };
     format!(
         "{:.2} MiB, {}, opset {}, input {input}, {:.1} M multiply-accumulate operations, {:.2} M parameters",
         bytes as f64 / f64::from(1 << 20),
-        design.policy,
+        shown,
         opset(design.policy),
         millions(network.macs()),
         millions(network.parameters())
@@ -170,12 +184,16 @@ impl ExportArgs {
         if let Some(id) = &self.space {
             return read(by_id(id)?);
         }
-        let notation = |space: &&dyn SearchSpace| match text.rsplit_once('@') {
-            // A precision that does not exist is no reason to look for another space.
-            Some((architecture, _)) => space.parse(architecture).is_ok(),
-            None => space.parse(&text).is_ok(),
-        };
-        let fitting: Vec<&'static dyn SearchSpace> = all().into_iter().filter(notation).collect();
+        let whole = |space: &&dyn SearchSpace| Design::parse(&text, *space, Precision::Fp32.into()).is_ok();
+        // A precision that does not exist is no reason to look for another space.
+        let architecture = text
+            .rsplit_once('@')
+            .map_or(text.as_str(), |(architecture, _)| architecture);
+        let alone = |space: &&dyn SearchSpace| space.parse(architecture).is_ok();
+        let mut fitting: Vec<&'static dyn SearchSpace> = all().into_iter().filter(whole).collect();
+        if fitting.is_empty() {
+            fitting = all().into_iter().filter(alone).collect();
+        }
         match fitting[..] {
             [space] => read(space),
             [space, other, ..] => {

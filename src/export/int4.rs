@@ -3,7 +3,7 @@
 
 use super::graph::{Attribute, Elements, Graph, Opset};
 use super::parameters::Kernel;
-use super::scheme::{Scheme, Single};
+use super::scheme::{Place, Scheme, Single};
 
 /// Largest magnitude of a weight in 4 bits; -8 has no counterpart.
 const LARGEST_WEIGHT: f32 = 7.0;
@@ -18,7 +18,8 @@ impl Scheme for Int4 {
         Opset(21)
     }
 
-    fn constants(&self, graph: &mut Graph, name: &str, kernel: &Kernel, _input: usize) -> (String, Option<String>) {
+    fn constants(&self, graph: &mut Graph, layer: Place<'_>, kernel: &Kernel) -> (String, Option<String>) {
+        let name = layer.name;
         let (scales, rows) = kernel.quantized(LARGEST_WEIGHT, |_| 0.0);
         let weight = format!("{name}.weight");
         let integers = graph.constant(&format!("{weight}.integers"), &kernel.dims, Elements::nibbles(&rows));

@@ -4,7 +4,7 @@ use super::graph::{Attribute, Elements, Graph, INPUT, OUTPUT};
 use super::message::ElementType;
 use super::parameters::Kernel;
 use super::plan::{Operator, Plan, Window};
-use super::scheme::Scheme;
+use super::scheme::{Place, Scheme};
 use crate::space::{Activation, PoolingKind, Shape};
 
 /// The file of a plan for batches of this size, its numbers stored in a scheme.
@@ -133,9 +133,16 @@ impl Lowering<'_> {
         name: &str,
         attributes: &[(&str, Attribute)],
     ) {
-        let label = format!("{}.{}", kind.to_lowercase(), self.values.len());
-        let (weight, bias) = self.scheme.constants(&mut self.graph, &label, kernel, input);
-        let inputs: Vec<&str> = [read, &weight].into_iter().chain(bias.as_deref()).collect();
+        let step = self.values.len();
+        let label = format!("{}.{step}", kind.to_lowercase());
+        let layer = Place {
+            name: &label,
+            step,
+            input,
+        };
+        let read = self.scheme.read(&mut self.graph, layer, read.to_string());
+        let (weight, bias) = self.scheme.constants(&mut self.graph, layer, kernel);
+        let inputs: Vec<&str> = [read.as_str(), &weight].into_iter().chain(bias.as_deref()).collect();
         self.graph.operator(kind, &inputs, name, attributes);
     }
 

@@ -12,7 +12,7 @@
 //! |---|---|---|
 //! | fp32 | as it is | opset 17 |
 //! | fp16 | weights and feature maps are halves, with a `Cast` behind the input and before the output | opset 17 |
-//! | int8 | weights and feature maps are bytes, between `QuantizeLinear` and `DequantizeLinear`; ranges of feature maps are those for random inputs | opset 17 |
+//! | int8 | weights and feature maps are bytes, between `QuantizeLinear` and `DequantizeLinear`; ranges of feature maps are those for random inputs; layers that say their bits have as many levels, and chosen ones stay in fp32 | opset 17 |
 //! | int4 | weights alone have four bits, before `DequantizeLinear`; computed with is fp32 | opset 21 |
 //!
 //! What is gained depends on runtime and network. ONNX Runtime 1.31 with one thread of a processor with AVX-512 VNNI runs FBNets
@@ -20,6 +20,7 @@
 //! three times as slowly: they are conversions more than computation. On processors fp16 and int4 save memory only.
 
 mod calibrate;
+mod float_layers;
 mod graph;
 mod int4;
 mod int8;
@@ -40,12 +41,13 @@ mod wanted;
 mod weights;
 
 use self::int4::Int4;
-use self::int8::Int8;
+use self::int8::{Int8, Numbers};
 use self::plan::Plan;
 use self::scheme::{Half, Scheme, Single};
 use crate::error::{Error, Result};
 use crate::space::{Network, Precision, QuantPolicy};
 
+pub use float_layers::FloatLayers;
 pub use parameters::{Normalization, Parameters};
 pub use recalibrate::Images;
 pub use reference::forward;
@@ -78,6 +80,24 @@ pub fn onnx(network: &Network, policy: QuantPolicy, weights: &Weights) -> Result
 /// # Errors
 /// As [`onnx`].
 pub fn onnx_for_batch(network: &Network, policy: QuantPolicy, weights: &Weights, batch: u32) -> Result<Vec<u8>> {
+    onnx_keeping_float(network, policy, weights, batch, &FloatLayers::default())
+}
+
+/// As [`onnx_for_batch`], with layers that stay in floating point where the network is int8.
+///
+/// # Errors
+/// As [`onnx`]; [`Error::Invalid`] for layers to keep in another precision, and for the number of one that the network does not
+/// have.
+pub fn onnx_keeping_float(
+    network: &Network,
+    policy: QuantPolicy,
+    weights: &Weights,
+    batch: u32,
+    float_layers: &FloatLayers,
+) -> Result<Vec<u8>> {
+    if !float_layers.is_empty() && policy != Precision::Int8.into() {
+        return Err(nothing_to_keep(policy));
+    }
     let network = network.without_dead_nodes();
     let parameters = weights.of(&network)?;
     let plan = Plan::new(&network, &parameters);
@@ -92,7 +112,7 @@ pub fn onnx_for_batch(network: &Network, policy: QuantPolicy, weights: &Weights,
         }
         QuantPolicy::Uniform(Precision::Int8) => {
             let ranges = calibrate::ranges(&network, &parameters, &plan)?;
-            Box::new(Int8::new(&plan, &ranges))
+            Box::new(Int8::new(&plan, &ranges, &Numbers::of(&network, float_layers)?))
         }
         QuantPolicy::Uniform(Precision::Int4) => Box::new(Int4),
         QuantPolicy::Uniform(Precision::Bf16 | Precision::Int16) => return Err(unsupported(policy)),
@@ -111,6 +131,15 @@ pub fn opset(policy: QuantPolicy) -> i64 {
 
 /// The precisions that files can be written in.
 pub const PRECISIONS: [Precision; 4] = [Precision::Fp32, Precision::Fp16, Precision::Int8, Precision::Int4];
+
+fn nothing_to_keep(policy: QuantPolicy) -> Error {
+    Error::Invalid {
+        what: "precision of a network with layers to keep in floating point".into(),
+        expected: Precision::Int8.name().into(),
+        found: policy.to_string(),
+        hint: "Export it as int8, or keep no layers.".into(),
+    }
+}
 
 fn unsupported(policy: QuantPolicy) -> Error {
     Error::Invalid {

@@ -4,6 +4,17 @@ use super::graph::{Attribute, Elements, Graph, Opset};
 use super::message::ElementType;
 use super::parameters::Kernel;
 
+/// Where a layer with weights stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// How its constants are called.
+    pub(super) name: &'a str,
+    /// Its step.
+    pub(super) step: usize,
+    /// The step that it reads.
+    pub(super) input: usize,
+}
+
 /// A way to store numbers.
 pub(super) trait Scheme {
     /// The set of operators that it needs.
@@ -16,9 +27,13 @@ pub(super) trait Scheme {
         ElementType::Float
     }
 
-    /// Adds the constants of the layer `name`, which reads the step `input`; gives the names of its weights and of its bias,
-    /// if it has one.
-    fn constants(&self, graph: &mut Graph, name: &str, kernel: &Kernel, input: usize) -> (String, Option<String>);
+    /// Adds the constants of a layer; gives the names of its weights and of its bias, if it has one.
+    fn constants(&self, graph: &mut Graph, layer: Place<'_>, kernel: &Kernel) -> (String, Option<String>);
+
+    /// Appends what stands between a value and the layer with weights that reads it; gives the name that the layer reads.
+    fn read(&self, _graph: &mut Graph, _layer: Place<'_>, value: String) -> String {
+        value
+    }
 
     /// Appends what stands between the output of a step and those who read it; gives the name that they read. Step 0 is the
     /// graph's input.
@@ -45,10 +60,10 @@ impl Single {
 }
 
 impl Scheme for Single {
-    fn constants(&self, graph: &mut Graph, name: &str, kernel: &Kernel, _input: usize) -> (String, Option<String>) {
+    fn constants(&self, graph: &mut Graph, layer: Place<'_>, kernel: &Kernel) -> (String, Option<String>) {
         let weights = Elements::floats(&kernel.weight);
-        let weight = graph.constant(&format!("{name}.weight"), &kernel.dims, weights);
-        (weight, Single::bias(graph, name, kernel))
+        let weight = graph.constant(&format!("{}.weight", layer.name), &kernel.dims, weights);
+        (weight, Single::bias(graph, layer.name, kernel))
     }
 }
 
@@ -61,7 +76,8 @@ impl Scheme for Half {
         ElementType::Float16
     }
 
-    fn constants(&self, graph: &mut Graph, name: &str, kernel: &Kernel, _input: usize) -> (String, Option<String>) {
+    fn constants(&self, graph: &mut Graph, layer: Place<'_>, kernel: &Kernel) -> (String, Option<String>) {
+        let name = layer.name;
         let bias = (kernel.bias.as_ref())
             .map(|bias| graph.constant(&format!("{name}.bias"), &[bias.len()], Elements::halves(bias)));
         let weight = graph.constant(

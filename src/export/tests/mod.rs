@@ -1,6 +1,7 @@
 //! Files as they are written, taken apart again, and trained weights as they are read.
 
 mod numbers;
+mod policies;
 mod structure;
 mod supernet;
 mod trained;

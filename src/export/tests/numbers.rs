@@ -1,8 +1,9 @@
 //! What weights and biases become in a file.
 
 use super::*;
+use crate::export::FloatLayers;
 use crate::export::graph::Elements;
-use crate::export::int8::{Affine, Int8};
+use crate::export::int8::{Affine, Int8, Numbers};
 use crate::export::lower::file;
 use crate::export::message::ElementType;
 use crate::export::opset;
@@ -105,7 +106,12 @@ fn biases_survive_outputs_without_weights() {
         normalization: None,
     };
     let plan = Plan::new(&network, &[Parameters::default(), parameters]);
-    let graph = graph(&file(&plan, &Int8::new(&plan, &[(-1.0, 1.0), (-1.0, 1.0)]), 1));
+    let numbers = Numbers::of(&network, &FloatLayers::default()).unwrap();
+    let graph = graph(&file(
+        &plan,
+        &Int8::new(&plan, &[(-1.0, 1.0), (-1.0, 1.0)], &numbers),
+        1,
+    ));
     let integers = constant(&graph, "conv.1.bias.integers").raw_data.as_chunks().0;
     let scales = constant(&graph, "conv.1.bias.scale").raw_data.as_chunks().0;
     let biases: Vec<f32> = (integers.iter().zip(scales))
