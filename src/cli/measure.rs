@@ -168,10 +168,13 @@ impl MeasureArgs {
             if chosen.len() < count {
                 global.say(format!("note: only {} architectures are worth measuring", chosen.len()));
             }
-            return Ok(chosen
-                .into_iter()
-                .map(|one| Design::uniform(one, self.measuring.precision))
-                .collect());
+            // Where genes say bits, all else is int8.
+            let precision = if space.has_bits() {
+                Precision::Int8
+            } else {
+                self.measuring.precision
+            };
+            return Ok(chosen.into_iter().map(|one| Design::uniform(one, precision)).collect());
         }
         self.designs
             .iter()

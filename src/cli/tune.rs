@@ -19,11 +19,11 @@ use crate::export::{Weights, onnx};
 use crate::files::write_bytes;
 use crate::measure::{Outcome, Request as MeasureRequest, Unfinished, measure};
 use crate::predict::Estimate;
-use crate::report::{Provenance, TunedRow, TuningReport, kind_of, tuning_page};
+use crate::report::{Context, NO_DROP, Provenance, TunedRow, TuningReport, kind_of, tuning_page};
 use crate::runtime::{self, Runtime};
 use crate::seed::Seed;
-use crate::space::{Design, Precision};
-use crate::tune::{Stage, TuneOptions, Tuning, tune};
+use crate::space::{Design, Precision, SearchSpace};
+use crate::tune::{Stage, TuneOptions, Tuning, better, tune};
 
 /// Inputs that the designs compute at once.
 const BATCH: u32 = 1;
@@ -53,6 +53,10 @@ pub(crate) struct TuneArgs {
     /// Stop measuring when less accuracy than this is expected to be gained, in percentage points, mean over the limits
     #[arg(long, default_value_t = 0.05)]
     worth: f64,
+    /// Precisions to seek designs at, separated by commas: each gets an equal share of the measurements, and for every limit the
+    /// most accurate answer is taken [default: --precision]
+    #[arg(long, value_delimiter = ',')]
+    precisions: Vec<Precision>,
     #[command(flatten)]
     measuring: MeasuringArgs,
     /// Folder for the models, the report, the adapted device and all measurements
@@ -67,32 +71,37 @@ pub(crate) fn run(args: &TuneArgs, global: &Global) -> Result<ExitCode> {
     let options = args.options(global)?;
     args.measuring.protocol.protocol().check()?;
     let advisor = global.advisor(&args.checkpoint)?;
-    let device = args.measuring.device(args.measuring.precision, BATCH)?;
+    let precisions = args.precisions_in(advisor.space())?;
+    let mut devices = BTreeMap::new();
+    for &precision in &precisions {
+        devices.insert(precision, args.measuring.device(precision, BATCH)?);
+    }
     let runtime = runtime::open(&args.measuring.runtime.options()?)?;
     args.check_out()?;
     interrupt::state_is_kept();
     let bench = Bench {
         args,
         advisor: &advisor,
-        devices: BTreeMap::from([(args.measuring.precision, device.clone())]),
+        devices,
         runtime: runtime.as_ref(),
         global,
     };
-    let mut said = HashSet::new();
-    let mut measure = |stage: Stage, designs: &[Design]| bench.measure(stage, designs, &mut said);
-    let tuning = tune(&advisor, &device, &options, &mut measure).map_err(with_options)?;
-    let mut report = TuningReport::new(
-        &tuning,
-        advisor.space(),
-        &runtime.describe(),
-        global.context(&tuning.device),
-    );
-    bench.export(&tuning, &mut report)?;
-    bench.write(&tuning, &report)?;
+    let tunings = bench.tunings(&precisions, &options)?;
+    let ids: Vec<&str> = tunings.iter().map(|tuning| tuning.device.id.as_str()).collect();
+    let context = Context {
+        device: ids.join(", "),
+        ..global.context(&tunings[0].device)
+    };
+    let mut report = TuningReport::new(&tunings, advisor.space(), &runtime.describe(), context);
+    bench.export(&tunings, &mut report)?;
+    bench.write(&tunings, &report)?;
     if args.json {
         print_json(&report)?;
     } else {
         print(&table(&report))?;
+    }
+    if report.has_precisions() {
+        global.say(format!("note: {NO_DROP}"));
     }
     let held = report.designs.iter().filter(|design| design.holds).count();
     if held == 0 {
@@ -129,7 +138,7 @@ impl TuneArgs {
             limits_ms,
             request,
             probes: self.probes,
-            budget: self.budget,
+            budget: self.budget / self.precisions().len(),
             batch: self.batch,
             worth: self.worth,
             accept_implausible: self.measuring.yes,
@@ -137,6 +146,40 @@ impl TuneArgs {
         };
         options.check()?;
         Ok(options)
+    }
+
+    /// The precisions to seek designs at, each once.
+    fn precisions(&self) -> Vec<Precision> {
+        let mut precisions: Vec<Precision> = Vec::new();
+        for &precision in &self.precisions {
+            if !precisions.contains(&precision) {
+                precisions.push(precision);
+            }
+        }
+        if precisions.is_empty() {
+            precisions.push(self.measuring.precision);
+        }
+        precisions
+    }
+
+    /// The precisions that designs of a space can be sought at: where genes say bits, all else is int8.
+    fn precisions_in(&self, space: &dyn SearchSpace) -> Result<Vec<Precision>> {
+        let precisions = self.precisions();
+        if !space.has_bits() {
+            return Ok(precisions);
+        }
+        match self.precisions.iter().find(|&&precision| precision != Precision::Int8) {
+            None => Ok(vec![Precision::Int8]),
+            Some(other) => Err(Error::Invalid {
+                what: "precision of designs whose genes say bits".into(),
+                expected: Precision::Int8.name().into(),
+                found: other.to_string(),
+                hint: format!(
+                    "Leave the precisions out: those of {} are part of a design.",
+                    space.id()
+                ),
+            }),
+        }
     }
 
     /// What an earlier tuning measured is neither mixed with this one unnoticed nor lost.
@@ -164,6 +207,21 @@ struct Bench<'a> {
 }
 
 impl Bench<'_> {
+    /// A tuning for each precision.
+    fn tunings(&self, precisions: &[Precision], options: &TuneOptions) -> Result<Vec<Tuning>> {
+        let mut said = HashSet::new();
+        let mut measure = |stage: Stage, designs: &[Design]| self.measure(stage, designs, &mut said);
+        let mut tunings = Vec::new();
+        for precision in precisions {
+            if precisions.len() > 1 {
+                self.global.say(format!("tuning for {precision}"));
+            }
+            let device = &self.devices[precision];
+            tunings.push(tune(self.advisor, device, options, &mut measure).map_err(with_options)?);
+        }
+        Ok(tunings)
+    }
+
     /// Measures; what may be wrong is said once.
     fn measure(&self, stage: Stage, designs: &[Design], said: &mut HashSet<String>) -> Result<Outcome> {
         let (folder, doing) = match stage {
@@ -206,23 +264,33 @@ impl Bench<'_> {
         onnx(&network, design.policy, &Weights::seeded(self.global.seed))
     }
 
-    /// Writes the model of every design that holds its limit.
-    fn export(&self, tuning: &Tuning, report: &mut TuningReport) -> Result<()> {
-        for (tuned, row) in tuning.tuned.iter().zip(&mut report.designs) {
+    /// Writes the model of every answer that holds its limit.
+    fn export(&self, tunings: &[Tuning], report: &mut TuningReport) -> Result<()> {
+        for (limit, better) in better(tunings).into_iter().enumerate() {
+            let tuned = &tunings[better].tuned[limit];
             let Some(trial) = tuned.trial.filter(|_| tuned.holds) else {
                 continue;
             };
             let name = format!("within-{}-ms.onnx", tuned.limit_ms);
-            let bytes = self.model(&tuning.trials[trial].measured.design)?;
+            let bytes = self.model(&tunings[better].trials[trial].measured.design)?;
             write_bytes(&self.args.out.join(&name), &bytes)?;
-            row.model = Some(name);
+            let mut rows = report.designs.iter_mut();
+            if let Some(row) = rows.find(|row| row.chosen && row.max_latency_ms == tuned.limit_ms) {
+                row.model = Some(name);
+            }
         }
         Ok(())
     }
 
-    fn write(&self, tuning: &Tuning, report: &TuningReport) -> Result<()> {
+    fn write(&self, tunings: &[Tuning], report: &TuningReport) -> Result<()> {
         let out = |name: &str| self.args.out.join(name);
-        tuning.device.write(&out("device.json"))?;
+        for tuning in tunings {
+            let name = match tunings.len() {
+                1 => "device.json".into(),
+                _ => format!("device-{}.json", tuning.device.precision),
+            };
+            tuning.device.write(&out(&name))?;
+        }
         let json =
             serde_json::to_vec_pretty(report).map_err(|error| Error::io("write", out("tuning.json"))(error.into()))?;
         write_bytes(&out("tuning.json"), &json)?;
@@ -236,13 +304,19 @@ impl Bench<'_> {
             )
             .with(
                 "Accuracies",
-                "of trained networks: measured or predicted, as stated; the exported models are not trained",
+                "of trained networks: measured or predicted, as stated, and the same at every precision; the exported models are \
+                 not trained",
             )
             .with_program();
         let page = tuning_page(report, &provenance)?;
         write_bytes(&out("report.html"), page.html().as_bytes())?;
         self.global.say(format!(
-            "wrote models, report.html, tuning.json, device.json and all measurements to {}",
+            "wrote models, report.html, tuning.json, {} and all measurements to {}",
+            if tunings.len() == 1 {
+                "device.json"
+            } else {
+                "a device file for each precision"
+            },
             self.args.out.display()
         ));
         Ok(())
@@ -257,6 +331,7 @@ fn table(report: &TuningReport) -> String {
     let kind = kind_of(report.designs.iter().map(|design| design.accuracy));
     let mut table = new_table([
         "limit ms",
+        "precision",
         "architecture",
         kind.header(),
         "predicted ms",
@@ -267,6 +342,7 @@ fn table(report: &TuningReport) -> String {
     for row in &report.designs {
         table.add_row([
             limit(row).into(),
+            row.quantization.clone().into(),
             architecture(&row.architecture),
             format!("{:.2}", row.accuracy.percent.mean).into(),
             estimate(row.predicted_latency_ms).into(),
@@ -294,5 +370,6 @@ fn table(report: &TuningReport) -> String {
 
 fn limit(row: &TunedRow) -> String {
     let missed = if row.holds { "" } else { ", missed" };
-    format!("{}{missed}", row.max_latency_ms)
+    let other = if row.chosen { "" } else { ", not taken" };
+    format!("{}{missed}{other}", row.max_latency_ms)
 }

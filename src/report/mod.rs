@@ -52,4 +52,4 @@ pub use proxy::{matrix_heatmap, proxy_page};
 pub use scatter::Scatter;
 #[cfg(feature = "cli")]
 pub(crate) use score::kind_of;
-pub use tuning::{RefusedRow, Spent, TrialRow, TunedRow, TuningReport, tuning_page};
+pub use tuning::{NO_DROP, RefusedRow, Spent, TrialRow, TunedRow, TuningReport, tuning_page};

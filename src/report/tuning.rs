@@ -12,7 +12,11 @@ use crate::predict::{Accuracy, Estimate};
 use crate::search::Tradeoff;
 use crate::space::SearchSpace;
 use crate::stats;
-use crate::tune::{Stage, Trial, Tuned, Tuning};
+use crate::tune::{Stage, Trial, Tuned, Tuning, better};
+
+/// What accuracies say where precisions are compared.
+pub const NO_DROP: &str = "Accuracies are those that the checkpoint knows, the same at every precision: what quantization costs in \
+                           accuracy is not counted.";
 
 /// Everything that came of a tuning. Its fields are the keys of the JSON that `edgefit tune` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -22,7 +26,7 @@ pub struct TuningReport {
     pub context: Context,
     /// What ran the models.
     pub runtime: String,
-    /// One row per limit.
+    /// One row for every limit and precision.
     pub designs: Vec<TunedRow>,
     /// Everything that was measured but confirmations, in order.
     pub trials: Vec<TrialRow>,
@@ -41,6 +45,8 @@ pub struct TunedRow {
     pub max_latency_ms: f64,
     /// Whether the design holds it as measured, both times.
     pub holds: bool,
+    /// Whether it is the answer: of those of all precisions, the better one.
+    pub chosen: bool,
     /// The architecture, in the notation of its space.
     pub architecture: String,
     /// The quantization policy.
@@ -67,6 +73,8 @@ pub struct TrialRow {
     pub stage: Stage,
     /// The architecture.
     pub architecture: String,
+    /// The quantization policy.
+    pub quantization: String,
     /// Accuracy in percent, or proxy score.
     #[serde(flatten, serialize_with = "score::number")]
     pub accuracy: Accuracy,
@@ -99,28 +107,39 @@ pub struct Spent {
 }
 
 impl TuningReport {
-    /// The rows of a tuning.
-    pub fn new(tuning: &Tuning, space: &dyn SearchSpace, runtime: &str, context: Context) -> TuningReport {
+    /// The rows of tunings with the same limits, one for each precision.
+    pub fn new(tunings: &[Tuning], space: &dyn SearchSpace, runtime: &str, context: Context) -> TuningReport {
+        let spent = |stage: Stage| tunings.iter().map(|tuning| tuning.spent(stage)).sum();
+        let trials = tunings.iter().flat_map(|tuning| &tuning.trials);
+        let refused = tunings.iter().flat_map(|tuning| &tuning.refused);
         TuningReport {
             context,
             runtime: runtime.into(),
-            designs: (tuning.tuned.iter())
-                .filter_map(|tuned| Some(TunedRow::new(tuned, tuning.trials.get(tuned.trial?)?, space)))
-                .collect(),
-            trials: tuning.trials.iter().map(|trial| TrialRow::new(trial, space)).collect(),
-            refused: (tuning.refused.iter())
+            designs: answers(tunings, space),
+            trials: trials.map(|trial| TrialRow::new(trial, space)).collect(),
+            refused: refused
                 .map(|refused| RefusedRow {
                     architecture: space.print(&refused.design.architecture),
                     reason: refused.reason.clone(),
                 })
                 .collect(),
             spent: Spent {
-                probes: tuning.spent(Stage::Probe),
-                designs: tuning.spent(Stage::Design),
-                confirmations: tuning.spent(Stage::Confirmation),
+                probes: spent(Stage::Probe),
+                designs: spent(Stage::Design),
+                confirmations: spent(Stage::Confirmation),
             },
-            overturned: tuning.overturned,
+            overturned: tunings.iter().map(|tuning| tuning.overturned).sum(),
         }
+    }
+
+    /// The answers: of every limit the better design.
+    pub fn chosen(&self) -> impl Iterator<Item = &TunedRow> {
+        self.designs.iter().filter(|design| design.chosen)
+    }
+
+    /// Whether designs of several precisions were compared.
+    pub fn has_precisions(&self) -> bool {
+        self.designs.iter().any(|design| !design.chosen)
     }
 
     /// Median over the designs proposed, probes apart, of how far the prediction was off, in percent; `None` without any.
@@ -131,6 +150,22 @@ impl TuningReport {
             .collect();
         stats::quantile(&errors, 0.5)
     }
+}
+
+/// The answers of every tuning, limit by limit.
+fn answers(tunings: &[Tuning], space: &dyn SearchSpace) -> Vec<TunedRow> {
+    let of_limit = |(limit, better): (usize, usize)| {
+        let each = tunings.iter().enumerate();
+        each.filter_map(move |(number, tuning)| {
+            let tuned = &tuning.tuned[limit];
+            let trial = tuning.trials.get(tuned.trial?)?;
+            Some(TunedRow {
+                chosen: number == better,
+                ..TunedRow::new(tuned, trial, space)
+            })
+        })
+    };
+    better(tunings).into_iter().enumerate().flat_map(of_limit).collect()
 }
 
 fn measured(latency: &crate::measure::LatencySummary) -> Estimate {
@@ -146,6 +181,7 @@ impl TunedRow {
         TunedRow {
             max_latency_ms: tuned.limit_ms,
             holds: tuned.holds,
+            chosen: true,
             architecture: space.print(&trial.measured.design.architecture),
             quantization: trial.measured.design.quantization(space),
             accuracy: trial.accuracy,
@@ -163,6 +199,7 @@ impl TrialRow {
         TrialRow {
             stage: trial.stage,
             architecture: space.print(&trial.measured.design.architecture),
+            quantization: trial.measured.design.quantization(space),
             accuracy: trial.accuracy,
             predicted_latency_ms: trial.predicted,
             measured_latency_ms: measured(&trial.measured.latency),
@@ -190,7 +227,7 @@ pub fn tuning_page(report: &TuningReport, provenance: &Provenance) -> Result<Pag
 }
 
 fn lead(report: &TuningReport) -> String {
-    let held = report.designs.iter().filter(|design| design.holds).count();
+    let held = report.chosen().filter(|design| design.holds).count();
     let Spent {
         probes,
         designs,
@@ -201,10 +238,15 @@ fn lead(report: &TuningReport) -> String {
     });
     format!(
         "{held} of {} limits are held as measured with {}. {} measurements: {probes} probes, {designs} designs, {confirmations} \
-         confirmations.{error}",
-        report.designs.len(),
+         confirmations.{error}{}",
+        report.chosen().count(),
         report.runtime,
         probes + designs + confirmations,
+        if report.has_precisions() {
+            format!(" Several precisions were compared. {NO_DROP}")
+        } else {
+            String::new()
+        }
     )
 }
 
@@ -218,6 +260,8 @@ fn designs(report: &TuningReport) -> Section {
         vec![
             format!("{}", design.max_latency_ms),
             if design.holds { "yes" } else { "no" }.into(),
+            if design.chosen { "yes" } else { "no" }.into(),
+            design.quantization.clone(),
             format!("{:.2}", design.accuracy.percent.mean),
             design.accuracy.origin.name().into(),
             estimate(design.predicted_latency_ms),
@@ -230,6 +274,8 @@ fn designs(report: &TuningReport) -> Section {
     let header = [
         "limit, ms",
         "held",
+        "taken",
+        "precision",
         kind.axis(),
         &format!("{} is", kind.name()),
         "predicted, ms",
@@ -318,6 +364,7 @@ fn trials(report: &TuningReport) -> Section {
                 Stage::Confirmation => "confirmation",
             }
             .into(),
+            trial.quantization.clone(),
             format!("{:.2}", trial.accuracy.percent.mean),
             estimate(trial.predicted_latency_ms),
             estimate(trial.measured_latency_ms),
@@ -326,9 +373,16 @@ fn trials(report: &TuningReport) -> Section {
     };
     let mut blocks = vec![Block::Table(Table {
         caption: "In the order of measuring.".into(),
-        header: ["for", kind.axis(), "predicted, ms", "measured, ms", "architecture"]
-            .map(String::from)
-            .to_vec(),
+        header: [
+            "for",
+            "precision",
+            kind.axis(),
+            "predicted, ms",
+            "measured, ms",
+            "architecture",
+        ]
+        .map(String::from)
+        .to_vec(),
         rows: report.trials.iter().map(row).collect(),
     })];
     if !report.refused.is_empty() {

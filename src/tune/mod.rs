@@ -123,6 +123,32 @@ impl Tuning {
     }
 }
 
+/// For every limit, which of several tunings with the same limits, one for each precision, has the better answer: the most
+/// accurate that holds, or where none does, the fastest measured. Of equally accurate ones, the first.
+pub fn better(tunings: &[Tuning]) -> Vec<usize> {
+    let limits = tunings.first().map_or(0, |tuning| tuning.tuned.len());
+    let of_limit = |limit: usize| {
+        let worth = |tuning: usize| {
+            let answer = &tunings[tuning].tuned[limit];
+            let trial = answer.trial.map(|trial| &tunings[tuning].trials[trial]);
+            trial.map_or((false, f64::NEG_INFINITY), |trial| {
+                if answer.holds {
+                    (true, trial.accuracy.percent.mean)
+                } else {
+                    (false, -trial.measured.latency.median_ms)
+                }
+            })
+        };
+        // Of equals the last is taken: backwards.
+        let best = (0..tunings.len()).rev().max_by(|&a, &b| {
+            let (a, b) = (worth(a), worth(b));
+            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        });
+        best.unwrap_or_default()
+    };
+    (0..limits).map(of_limit).collect()
+}
+
 impl TuneOptions {
     /// Whether they can be followed.
     ///

@@ -200,3 +200,28 @@ fn what_cannot_be_done_is_refused_before_anything_is_measured() {
     assert!(message.contains("energy"), "{message}");
     assert_eq!(asked.len(), 5);
 }
+
+/// Tunings with one trial each: accuracy in percent, whether it holds the limit, and its latency in ms.
+#[test]
+fn the_better_answer_is_taken_of_several_precisions() {
+    let advisor = Advisor::open("nasbench201").unwrap();
+    let mut asked = Vec::new();
+    let tuning = tune(&advisor, &board(), &options(&[8.0]), &mut truly(&advisor, &mut asked)).unwrap();
+    let with = |accuracy: f64, holds: bool, latency_ms: f64| {
+        let mut tuning = tuning.clone();
+        let trial = tuning.tuned[0].trial.unwrap();
+        tuning.tuned[0].holds = holds;
+        tuning.trials[trial].accuracy.percent.mean = accuracy;
+        tuning.trials[trial].measured.latency.median_ms = latency_ms;
+        tuning
+    };
+    let [accurate, faster, missing] = [with(93.0, true, 7.9), with(92.0, true, 3.0), with(94.0, false, 9.0)];
+    assert_eq!(better(&[faster.clone(), accurate.clone()]), [1]);
+    assert_eq!(better(&[accurate.clone(), faster.clone()]), [0]);
+    assert_eq!(better(&[missing.clone(), faster]), [1]);
+    // Quantization is not counted against accuracy: of equals the first is taken.
+    assert_eq!(better(&[accurate.clone(), with(93.0, true, 2.0)]), [0]);
+    assert_eq!(better(&[missing, with(90.0, false, 8.5)]), [1]);
+    assert_eq!(better(&[accurate]), [0]);
+    assert!(better(&[]).is_empty());
+}

@@ -84,6 +84,58 @@ fn every_limit_gets_a_model_that_holds_it_when_run() {
     assert_eq!(again["designs"], report["designs"]);
 }
 
+/// The tool takes less time for a smaller model, as which the same network comes in bytes.
+#[test]
+fn of_two_precisions_the_more_accurate_answer_is_taken() {
+    let folder = bench(TOOL);
+    let folder = folder.path();
+    let options = "--limits-ms 6,9 --precisions fp32,int8,fp32 --probes 4 --budget 48 --out tuned --json";
+    let run = tune(folder, options).succeeded();
+    assert!(
+        run.stderr
+            .contains("what quantization costs in accuracy is not counted"),
+        "{}",
+        run.stderr
+    );
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let designs = report["designs"].as_array().unwrap();
+    assert_eq!(designs.len(), 4);
+    for (pair, limit) in designs.chunks(2).zip([6.0, 9.0]) {
+        let (float, bytes) = (&pair[0], &pair[1]);
+        assert_eq!(
+            (&float["quantization"], &bytes["quantization"]),
+            (&"fp32".into(), &"int8".into())
+        );
+        assert!(pair.iter().all(|design| design["max_latency_ms"] == limit));
+        let accuracy = |design: &Value| design["accuracy"]["mean"].as_f64().unwrap();
+        assert_eq!(bytes["chosen"], accuracy(bytes) > accuracy(float));
+        assert_ne!(float["chosen"], bytes["chosen"]);
+        let (taken, other) = if bytes["chosen"] == true {
+            (bytes, float)
+        } else {
+            (float, bytes)
+        };
+        assert!(tool_ms(&folder.join("tuned").join(taken["model"].as_str().unwrap())) <= limit);
+        assert!(other["model"].is_null());
+    }
+    // 1 ms beyond the program's own is 200,000 bytes: of weights of 4 bytes for 50,000, of one byte for nearly four times that.
+    assert_eq!(designs[1]["chosen"], true);
+    let measurements = fs::read_to_string(folder.join("tuned/measurements/measurements.csv")).unwrap();
+    let at = |precision: &str| measurements.lines().filter(|line| line.contains(precision)).count();
+    assert!(at(",fp32,") >= 4 && at(",int8,") >= 4 && at(",fp32,") + at(",int8,") <= 48);
+    let page = fs::read_to_string(folder.join("tuned/report.html")).unwrap();
+    assert!(page.contains("Several precisions were compared") && page.contains("2 of 2 limits"));
+    for precision in ["fp32", "int8"] {
+        let design = "design --checkpoint nasbench201 --max-latency-ms 9 --count 1 --format json --device";
+        let run = edgefit(folder, &format!("{design} {{tuned/device-{precision}.json}}")).succeeded();
+        assert!(
+            run.stdout.contains(&format!("\"quantization\": \"{precision}\"")),
+            "{}",
+            run.stdout
+        );
+    }
+}
+
 #[test]
 fn what_no_design_holds_is_said() {
     let folder = bench(TOOL);
