@@ -12,6 +12,8 @@
 //! pair of operators, with 2^b levels over the same range. A layer in floating point reads what the maps around it stand for; maps
 //! that only such layers write and read stay in floating point.
 
+use std::ops::RangeInclusive;
+
 use super::float_layers::FloatLayers;
 use super::graph::{Attribute, Elements, Graph};
 use super::message::ElementType;
@@ -21,6 +23,8 @@ use super::scheme::{Place, Scheme, Single};
 use crate::error::{Error, Result};
 use crate::space::{Activation, LayerBits, Network, Node, PoolingKind};
 
+/// Bits that integers in bytes can have.
+const BITS: RangeInclusive<u8> = 2..=8;
 /// Bits of layers that say none.
 const BYTES: LayerBits = LayerBits {
     weights: 8,
@@ -55,9 +59,7 @@ impl Affine {
             zero_point: (-least / scale).round() as u8,
         }
     }
-}
 
-impl Affine {
     /// That of so many bits for the same values: 2^bits levels instead of 2^8.
     fn with_bits(self, bits: u8) -> Affine {
         let share = f32::from(levels(bits)) / f32::from(levels(8));
@@ -93,16 +95,12 @@ impl Numbers {
         let of_node = |node: Node<'_>| match node.layer.bits {
             _ if kept[node.id] => Ok(Numbers::Single),
             None => Ok(Numbers::Integers(BYTES)),
-            Some(bits)
-                if [bits.weights, bits.activations]
-                    .iter()
-                    .all(|bits| (2..=8).contains(bits)) =>
-            {
+            Some(bits) if BITS.contains(&bits.weights) && BITS.contains(&bits.activations) => {
                 Ok(Numbers::Integers(bits))
             }
             Some(bits) => Err(Error::Invalid {
                 what: "bits of a layer of an exported network".into(),
-                expected: "2 to 8 for weights and for activations".into(),
+                expected: format!("{} to {} for weights and for activations", BITS.start(), BITS.end()),
                 found: format!("{} and {}", bits.weights, bits.activations),
                 hint: "Export the design in a floating-point precision.".into(),
             }),
