@@ -121,36 +121,47 @@ fn bits_that_integers_of_files_do_not_have_are_refused() {
     }
 }
 
+/// Bits that leave the weights of a layer as they are.
+const FLOAT: u8 = 32;
+
+/// The step between numbers of so many bits that are stored of a map with this range.
+fn step((least, most): (f32, f32), width: u8) -> f64 {
+    f64::from(most.max(0.0) - least.min(0.0)) / (f64::from(1_u32 << width) - 1.0)
+}
+
 /// What numbers become that are stored with so many bits.
-fn stored_map(values: &[f64], (least, most): (f32, f32), width: u8) -> Vec<f64> {
-    let byte = f64::from(most.max(0.0) - least.min(0.0)) / 255.0;
-    let zero = (f64::from(-least.min(0.0)) / byte).round();
+fn stored_map(values: &[f64], range: (f32, f32), width: u8) -> Vec<f64> {
+    let (byte, coarse) = (step(range, 8), step(range, width));
+    let zero = (f64::from(-range.0.min(0.0)) / byte).round();
     // As bytes first, which saturate.
     let bytes = values
         .iter()
         .map(|value| ((value / byte).round() + zero).clamp(0.0, 255.0) - zero);
-    let share = (f64::from(1_u32 << width) - 1.0) / 255.0;
-    bytes.map(|bytes| (bytes * share).round() / share * byte).collect()
+    bytes.map(|bytes| (bytes * byte / coarse).round() * coarse).collect()
 }
 
-/// What weights become that are stored with so many bits: 32 leave them as they are.
-fn stored_weights(kernel: &Kernel, width: u8) -> Vec<f64> {
-    let largest = f64::from((1_i64 << (width - 1)) as i32 - 1);
-    let filters = kernel.weight.chunks(kernel.weight.len() / kernel.dims[0]);
-    let stored = filters.flat_map(|filter| {
-        let most = filter
-            .iter()
-            .fold(0.0_f64, |most, &weight| most.max(f64::from(weight).abs()));
-        let scale = most / largest;
-        filter
-            .iter()
-            .map(move |&weight| (f64::from(weight) / scale).round() * scale)
+/// What the weights and biases of a layer become that are stored with so many bits: biases are sums of products of the steps of
+/// weights and of what the layer reads.
+fn stored_layer(kernel: &Kernel, width: u8, read: f64) -> (Vec<f64>, Vec<f64>) {
+    let wide = |values: &[f32]| -> Vec<f64> { values.iter().map(|&value| value.into()).collect() };
+    let (weights, biases) = (wide(&kernel.weight), wide(kernel.bias.as_ref().unwrap()));
+    if width == FLOAT {
+        return (weights, biases);
+    }
+    let largest = f64::from(1_u32 << (width - 1)) - 1.0;
+    let rounded = |value: f64, step: f64| (value / step).round() * step;
+    let rows = weights.chunks(weights.len() / biases.len()).zip(&biases);
+    let stored = rows.map(|(row, &bias)| {
+        let step = row.iter().fold(0.0_f64, |most, weight| most.max(weight.abs())) / largest;
+        let row: Vec<f64> = row.iter().map(|&weight| rounded(weight, step)).collect();
+        (row, rounded(bias, step * read))
     });
-    stored.collect()
+    let (rows, biases): (Vec<Vec<f64>>, Vec<f64>) = stored.unzip();
+    (rows.concat(), biases)
 }
 
 /// A rectified 3x3 convolution with padding 1 on maps of 6 rows and 8 columns, in plain loops.
-fn convolve(map: &[f64], weights: &[f64], bias: &[f32], groups: usize) -> Vec<f64> {
+fn convolve(map: &[f64], (weights, bias): (Vec<f64>, Vec<f64>), groups: usize) -> Vec<f64> {
     let (rows, columns) = (SMALL.height as usize, SMALL.width as usize);
     let each = map.len() / (rows * columns) / groups;
     let outputs = bias.len();
@@ -158,7 +169,7 @@ fn convolve(map: &[f64], weights: &[f64], bias: &[f32], groups: usize) -> Vec<f6
     for output in 0..outputs {
         let group = output * groups / outputs;
         for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
-            let mut sum = f64::from(bias[output]);
+            let mut sum = bias[output];
             for (input, tap) in (0..each).flat_map(|input| (0..9).map(move |tap| (input, tap))) {
                 let (above, left) = (row + tap / 3, column + tap % 3);
                 if (1..=rows).contains(&above) && (1..=columns).contains(&left) {
@@ -181,14 +192,12 @@ fn reference(network: &Network, image: &[f64], [dense, depthwise, read]: [u8; 3]
         let node = network.nodes().nth(node).unwrap();
         Kernel::folded(node.layer, &parameters[node.id])
     };
-    let (first, second, last) = (kernel(1), kernel(2), kernel(4));
     let map = stored_map(image, ranges[0], 8);
-    let map = convolve(&map, &stored_weights(&first, dense), first.bias.as_ref().unwrap(), 1);
+    let map = convolve(&map, stored_layer(&kernel(1), dense, step(ranges[0], 8)), 1);
     let map = stored_map(&map, ranges[2], read);
     let map = convolve(
         &map,
-        &stored_weights(&second, depthwise),
-        second.bias.as_ref().unwrap(),
+        stored_layer(&kernel(2), depthwise, step(ranges[2], read)),
         CHANNELS,
     );
     let map = stored_map(&map, ranges[4], 8);
@@ -198,9 +207,9 @@ fn reference(network: &Network, image: &[f64], [dense, depthwise, read]: [u8; 3]
         .map(|channel| channel.iter().sum::<f64>() / pixels as f64)
         .collect();
     let means = stored_map(&means, ranges[5], 8);
-    let weights = stored_weights(&last, 8);
-    let rows = weights.chunks(CHANNELS).zip(last.bias.as_ref().unwrap());
-    rows.map(|(row, &bias)| f64::from(bias) + row.iter().zip(&means).map(|(a, b)| a * b).sum::<f64>())
+    let (weights, biases) = stored_layer(&kernel(4), 8, step(ranges[5], 8));
+    let rows = weights.chunks(CHANNELS).zip(biases);
+    rows.map(|(row, bias)| bias + row.iter().zip(&means).map(|(a, b)| a * b).sum::<f64>())
         .collect()
 }
 
@@ -228,9 +237,8 @@ fn files_compute_with_the_numbers_that_their_bits_can_say() {
     let networks = [
         (network(bits(4, 8), bits(6, 4)), "", [4, 6, 4]),
         (network(bits(2, 8), bits(8, 6)), "", [2, 8, 6]),
-        // 32 bits are more than what single precision keeps of a weight.
-        (network(bits(4, 8), bits(6, 4)), "depthwise", [4, 32, 8]),
-        (network(None, None), "2", [8, 32, 8]),
+        (network(bits(4, 8), bits(6, 4)), "depthwise", [4, FLOAT, 8]),
+        (network(None, None), "2", [8, FLOAT, 8]),
     ];
     for (network, float, stored) in networks {
         let image: Vec<f64> = values(random_input(&network, 1)).into_iter().map(f64::from).collect();
