@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::benchmark::{Accepted, Benchmark, BenchmarkReport, Published};
 use crate::evaluate::devices::{plural, what_counts};
 use crate::evaluate::predictor::{PredictorMean, ProbeChoice, Protocol};
+use crate::predict::Ablation;
 use crate::predict::train::Run;
 use crate::seed::Seed;
 
@@ -30,6 +31,9 @@ pub(crate) struct BenchmarkArgs {
     /// Draw other architectures for every known device, instead of one set for all as the published protocol does
     #[arg(long)]
     separate_architectures: bool,
+    /// Parts to train without, separated by commas, to see what they are worth
+    #[arg(long, value_enum, value_delimiter = ',')]
+    without: Vec<Ablation>,
     /// Count unseen devices whose values are predicted (sums of block tables, say) in the means too
     #[arg(long)]
     with_predicted: bool,
@@ -104,6 +108,7 @@ fn requested(name: &str, args: &BenchmarkArgs) -> Result<Benchmark> {
     }
     benchmark.repeats = args.repeats.unwrap_or(benchmark.repeats);
     benchmark.shared_architectures &= !args.separate_architectures;
+    benchmark.without.extend(&args.without);
     Ok(benchmark)
 }
 

@@ -5,6 +5,7 @@ use clap::builder::PossibleValue;
 
 use crate::compute::Backend;
 use crate::evaluate::predictor::{ProbeChoice, Protocol};
+use crate::predict::Ablation;
 use crate::proxy::adaproxy::Norm;
 
 /// Lists the values of a choice with their names and what their help says.
@@ -38,6 +39,13 @@ named!(Protocol {
 named!(ProbeChoice {
     Random: "random", "At random among what was measured on the device";
     Chosen: "chosen", "As `edgefit probes` chooses, among what was measured on the device";
+});
+
+named!(Ablation {
+    Residual: "residual", "What is learned beyond the sum of work at prices, which leaves physics";
+    Synthetic: "synthetic", "Synthetic devices";
+    Known: "known", "Components around each known device";
+    Datasheet: "datasheet", "What a datasheet says of which devices it is like, and of the level";
 });
 
 named!(Norm {

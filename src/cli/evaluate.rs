@@ -11,8 +11,8 @@ use super::evaluate_optimizer::{self, OptimizerArgs};
 use super::table::new_table;
 use super::{DatasetArgs, Global, print, print_json};
 use crate::checkpoint::Checkpoint;
-use crate::dataset::{Dataset, Task};
-use crate::error::Result;
+use crate::dataset::{Dataset, Reading, Task};
+use crate::error::{Error, Result};
 use crate::evaluate::devices::what_counts;
 use crate::evaluate::predictor::{
     ElsewhereProbes, LikeProbes, PredictorReport, PredictorScoring, ProbeChoice, Protocol, score_predictor,
@@ -90,6 +90,9 @@ pub(crate) struct PredictorChoices {
     /// Dataset of another search space with measurements of the same devices, of which some are probes as well
     #[arg(long)]
     probes_from: Option<PathBuf>,
+    /// Search space among those of the datasets, other than the checkpoint's, whose measurements are probes as well
+    #[arg(long, conflicts_with = "probes_from")]
+    probe_space: Option<String>,
     /// Number of probes of that other search space, drawn at random
     #[arg(long, default_value_t = 10)]
     other_probes: usize,
@@ -138,10 +141,31 @@ pub(crate) struct ScoredPredictor {
 }
 
 impl PredictorChoices {
+    /// What the predictor is scored on, and the dataset of another search space that some probes are of.
+    fn datasets_for(&self, predictor: &Predictor, global: &Global) -> Result<(Dataset, Option<Dataset>)> {
+        let Some(probe_space) = &self.probe_space else {
+            let dataset = self.datasets.read_without_accuracies(global)?;
+            return Ok((dataset, self.probes_from.as_deref().map(Dataset::read).transpose()?));
+        };
+        let reading = Reading {
+            without_accuracies: true,
+            ..Reading::default()
+        };
+        let (dataset, mut others) = (self.datasets).read_spaces(Some(predictor.space.id()), &reading, global)?;
+        let known = others.iter().map(|other| other.space.id().to_string()).collect();
+        let place = others.iter().position(|other| other.space.id() == probe_space);
+        let place = place.ok_or_else(|| Error::Unknown {
+            kind: "search space of the datasets beside the checkpoint's",
+            name: probe_space.clone(),
+            known,
+        })?;
+        Ok((dataset, Some(others.swap_remove(place))))
+    }
+
     pub(crate) fn scored(&self, global: &Global) -> Result<ScoredPredictor> {
         let compute = global.backend.device()?;
         let predictor = Checkpoint::resolve(&self.checkpoint)?.predictor(&compute)?;
-        let dataset = self.datasets.read_without_accuracies(global)?;
+        let (dataset, others) = self.datasets_for(&predictor, global)?;
         let task = learned_task(&predictor, &dataset)?;
         let metric = if self.energy { Metric::Energy } else { Metric::Latency };
         let scoring = PredictorScoring {
@@ -152,14 +176,9 @@ impl PredictorChoices {
             protocol: self.protocol,
             choice: self.probe_choice,
             with_predicted: self.with_predicted,
-            elsewhere: match &self.probes_from {
-                Some(folder) => Some(ElsewhereProbes::new(
-                    &Dataset::read(folder)?,
-                    metric,
-                    self.other_probes,
-                )?),
-                None => None,
-            },
+            elsewhere: others
+                .map(|others| ElsewhereProbes::new(&others, metric, self.other_probes))
+                .transpose()?,
             like: match &self.like {
                 Some(folder) => Some(LikeProbes::new(
                     &Dataset::read(folder)?,

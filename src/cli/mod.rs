@@ -118,6 +118,20 @@ impl DatasetArgs {
         self.read_as(&reading, global)
     }
 
+    /// Reads those of a search space as one dataset, or of their only one, and those of each other space as another.
+    pub(crate) fn read_spaces(
+        &self,
+        space: Option<&str>,
+        reading: &Reading,
+        global: &Global,
+    ) -> Result<(Dataset, Vec<Dataset>)> {
+        let reading = Reading {
+            precision: self.precision,
+            ..reading.clone()
+        };
+        Dataset::read_spaces(&self.folders, space, &reading, &global.progress())
+    }
+
     /// Reads them at the precision chosen.
     pub(crate) fn read_as(&self, reading: &Reading, global: &Global) -> Result<Dataset> {
         let reading = Reading {

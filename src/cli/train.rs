@@ -9,12 +9,12 @@ use serde::Serialize;
 use super::{DatasetArgs, Global, interrupt, unless_meant};
 use crate::checkpoint::Checkpoint;
 use crate::compute::ComputeDevice;
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Reading};
 use crate::error::{Error, Result};
 use crate::files::{LockedFolder, read_configuration};
 use crate::optimize::{self, OptimizerConfig};
-use crate::predict::Predictor;
 use crate::predict::fit::{FitOptions, Others, extend, fit_with};
+use crate::predict::{Ablation, Predictor};
 use crate::seed::Seed;
 use crate::training::{Run, Session, Start};
 
@@ -25,6 +25,7 @@ pub(crate) enum TrainVerb {
 Examples:
   edgefit train predictor --dataset datasets/nasbench201-fleet --out fleet
   edgefit train predictor --dataset datasets/nasbench201-fleet --devices 1080ti,pixel3,edgetpu --samples-per-device 200 --out few
+  edgefit train predictor --dataset cells blocks --space fbnet --out both
   edgefit train predictor --from few --dataset datasets/nasbench201-fleet --devices raspi4,jetson_nano --out more
 
 Ctrl-C keeps what was done; the same command with --resume continues. --from adds devices to a checkpoint in seconds.")]
@@ -55,13 +56,15 @@ pub(crate) struct OptimizerArgs {
 }
 
 /// Options of a training, which an extension does without.
-const TRAINING: [&str; 8] = [
+const TRAINING: [&str; 10] = [
+    "space",
     "profiles_from",
     "teacher",
     "task",
     "samples_per_device",
     "accuracy_samples",
     "forget_accuracies",
+    "without",
     "config",
     "resume",
 ];
@@ -73,6 +76,10 @@ pub(crate) struct PredictorArgs {
     /// Checkpoint to add the dataset's devices to, which keeps all else: a folder, or the name of a shipped one
     #[arg(long, conflicts_with_all = TRAINING)]
     from: Option<PathBuf>,
+    /// Search space to learn, where the datasets are of several: those of the others give the devices profiles that hold in all
+    /// spaces
+    #[arg(long)]
+    space: Option<String>,
     /// Further datasets, of other search spaces: devices that were measured there too get profiles that hold in all spaces
     #[arg(long)]
     profiles_from: Vec<PathBuf>,
@@ -98,6 +105,9 @@ pub(crate) struct PredictorArgs {
     /// Leave the accuracies trained on out of the checkpoint, to publish it; all accuracies are then predicted
     #[arg(long)]
     forget_accuracies: bool,
+    /// Parts to train without, separated by commas, to see what they are worth
+    #[arg(long, value_enum, value_delimiter = ',')]
+    without: Vec<Ablation>,
     /// TOML file with the same options and those of the training, see configs/predictor.toml; flags win over it
     #[arg(long)]
     config: Option<PathBuf>,
@@ -152,9 +162,10 @@ fn predictor(args: &PredictorArgs, global: &Global) -> Result<ExitCode> {
     if let Some(from) = &args.from {
         return extension(args, from, &options, &compute, global);
     }
-    let dataset = args.datasets.read(global)?;
+    let (dataset, mut profiles) = (args.datasets).read_spaces(args.space.as_deref(), &Reading::default(), global)?;
+    profiles.extend(read_each(&args.profiles_from)?);
     let others = Others {
-        profiles: read_each(&args.profiles_from)?,
+        profiles,
         teachers: read_each(&args.teacher)?,
     };
     let out = LockedFolder::open(&args.out)?;
@@ -314,6 +325,7 @@ fn options(args: &PredictorArgs) -> Result<FitOptions> {
     options.samples_per_device = args.samples_per_device.or(options.samples_per_device);
     options.accuracy_samples = args.accuracy_samples.or(options.accuracy_samples);
     options.forget_accuracies |= args.forget_accuracies;
+    options.without.extend(&args.without);
     options.check()?;
     Ok(options)
 }

@@ -9,7 +9,7 @@ use super::{ACCURACY_FILE, Added, DEVICES_FILE, Dataset, MANIFEST_FILE, MEASUREM
 use crate::error::{Error, Result};
 use crate::files::LockedFolder;
 use crate::progress::Progress;
-use crate::space::{InputSize, Precision, SearchSpace};
+use crate::space::{InputSize, Precision, SearchSpace, by_id};
 
 /// What is taken of the datasets read.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +23,40 @@ pub struct Reading {
     pub without_accuracies: bool,
 }
 
+impl Reading {
+    /// Reads a dataset folder; `None` where its search space is to be skipped.
+    fn read(&self, folder: &Path, progress: &dyn Progress) -> Result<Option<Dataset>> {
+        let mut dataset = load(folder, progress)?.dataset;
+        if self.space.as_deref().is_some_and(|space| dataset.space.id() != space) {
+            return Ok(None);
+        }
+        if self.without_accuracies {
+            dataset.accuracies.clear();
+        }
+        Ok(Some(dataset))
+    }
+
+    fn at_precision(&self, dataset: Dataset) -> Result<Dataset> {
+        match self.precision {
+            Some(precision) => dataset.at_precision(precision),
+            None => Ok(dataset),
+        }
+    }
+}
+
+/// No dataset, or none of a search space.
+fn no_dataset(space: Option<&str>) -> Error {
+    Error::Insufficient {
+        what: "datasets".into(),
+        expected: match space {
+            Some(space) => format!("at least one of the search space {space}"),
+            None => "at least one".into(),
+        },
+        found: "none".into(),
+        hint: "Name one, or import one.".into(),
+    }
+}
+
 impl Dataset {
     /// Reads dataset folders as one dataset.
     ///
@@ -32,35 +66,63 @@ impl Dataset {
     pub fn read_all(folders: &[PathBuf], reading: &Reading, progress: &dyn Progress) -> Result<Dataset> {
         let mut merged: Option<Dataset> = None;
         for folder in folders {
-            let mut dataset = load(folder, progress)?.dataset;
-            if reading
-                .space
-                .as_deref()
-                .is_some_and(|space| dataset.space.id() != space)
-            {
+            let Some(dataset) = reading.read(folder, progress)? else {
                 continue;
-            }
-            if reading.without_accuracies {
-                dataset.accuracies.clear();
-            }
+            };
             merged = Some(match merged {
                 Some(earlier) => earlier.merged(dataset, folder)?.0,
                 None => dataset,
             });
         }
-        let dataset = merged.ok_or_else(|| Error::Insufficient {
-            what: "datasets".into(),
-            expected: match &reading.space {
-                Some(space) => format!("at least one of the search space {space}"),
-                None => "at least one".into(),
-            },
-            found: "none".into(),
-            hint: "Name one, or import one.".into(),
-        })?;
-        match reading.precision {
-            Some(precision) => dataset.at_precision(precision),
-            None => Ok(dataset),
+        reading.at_precision(merged.ok_or_else(|| no_dataset(reading.space.as_deref()))?)
+    }
+
+    /// Reads dataset folders as one dataset per search space: that of the space with this id, or of their only one, and those of
+    /// the others. The precision of the reading is that of the first, its space is not looked at.
+    ///
+    /// # Errors
+    /// As [`Dataset::read_all`]; [`Error::Unknown`] for a space that does not exist, and [`Error::Invalid`] for datasets of several
+    /// spaces of which none was chosen.
+    pub fn read_spaces(
+        folders: &[PathBuf],
+        space: Option<&str>,
+        reading: &Reading,
+        progress: &dyn Progress,
+    ) -> Result<(Dataset, Vec<Dataset>)> {
+        let reading = Reading {
+            space: None,
+            ..reading.clone()
+        };
+        let space = space.map(by_id).transpose()?.map(SearchSpace::id);
+        let mut spaces: Vec<Dataset> = Vec::new();
+        for folder in folders {
+            let Some(dataset) = reading.read(folder, progress)? else {
+                continue;
+            };
+            match spaces.iter().position(|one| one.space.id() == dataset.space.id()) {
+                Some(place) => {
+                    let earlier = spaces.remove(place);
+                    spaces.insert(place, earlier.merged(dataset, folder)?.0);
+                }
+                None => spaces.push(dataset),
+            }
         }
+        let ids: Vec<&str> = spaces.iter().map(|one| one.space.id()).collect();
+        let place = match (space, ids.as_slice()) {
+            (Some(space), ids) => ids.iter().position(|id| *id == space),
+            (None, []) => None,
+            (None, [_]) => Some(0),
+            (None, several) => {
+                return Err(Error::Invalid {
+                    what: "search space".into(),
+                    expected: format!("one of those of the datasets: {}", several.join(", ")),
+                    found: "none chosen".into(),
+                    hint: "Name the one to learn; of the others only profiles of devices are.".into(),
+                });
+            }
+        };
+        let chosen = spaces.remove(place.ok_or_else(|| no_dataset(space))?);
+        Ok((reading.at_precision(chosen)?, spaces))
     }
 }
 

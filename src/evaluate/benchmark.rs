@@ -3,6 +3,7 @@
 //! A benchmark is a TOML file of `configs/benchmarks/`, carried in the binary, or a user's own. Devices that the data at hand
 //! lacks are named, never silently dropped from a mean.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::dataset::{Dataset, Reading};
 use crate::error::{Error, Result};
 use crate::files::{parse_toml, read_configuration};
 use crate::metric::Metric;
+use crate::predict::Ablation;
 use crate::predict::fit::{FitOptions, fit};
 use crate::predict::train::{Run, TrainingConfig};
 use crate::progress::Progress;
@@ -68,6 +70,9 @@ pub struct Benchmark {
     /// Training of the towers, as in `configs/predictor.toml`.
     #[serde(default)]
     pub towers: TrainingConfig,
+    /// Parts to train without, see [`Ablation`].
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub without: BTreeSet<Ablation>,
     /// Published figures.
     #[serde(default)]
     pub published: Vec<Published>,
@@ -195,6 +200,7 @@ impl Benchmark {
             samples_per_device: Some(self.samples_per_device),
             shared_architectures: self.shared_architectures,
             towers: self.towers.clone(),
+            without: self.without.clone(),
             ..FitOptions::default()
         }
     }

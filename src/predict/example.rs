@@ -1,5 +1,7 @@
 //! A small world for the tests of adaptation: devices that run the layers of a network one after another, without noise.
 
+use std::collections::BTreeSet;
+
 use nalgebra::DMatrix;
 
 use super::adapt::{Beliefs, Measured};
@@ -95,7 +97,7 @@ impl World {
                 counts,
             },
         };
-        let prior = Prior::build(&known, Metric::Latency, &reference);
+        let prior = Prior::build(&known, Metric::Latency, &reference, &BTreeSet::new());
         let basis = prior.basis(&reference.encoded);
         World {
             reference: basis.columns(0, names.len().min(256)).map(f64::from),

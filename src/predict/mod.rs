@@ -5,6 +5,7 @@
 //! that predict the residuals of the known devices and [`train`] their training; [`adapt`] probes to a device; [`calibrate`]
 //! intervals that hold; [`probes`] which architectures to measure; [`accuracy`].
 
+mod ablation;
 pub mod accuracy;
 pub mod adapt;
 mod adaptation;
@@ -54,6 +55,7 @@ use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
 use crate::space::{Architecture, Design, Domain, Enumerable, Precision, SearchSpace};
 
+pub use ablation::Ablation;
 pub use accuracy::{Accuracy, AccuracyModel, ScoreKind};
 pub use calibrate::Calibration;
 pub use device_metrics::DeviceMetrics;

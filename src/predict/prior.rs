@@ -5,12 +5,14 @@
 //! devices. The basis of the residual holds a constant, by which a search space as a whole is slower than the sum, the directions in
 //! which the known devices' residuals lie, as the towers learned them, and the directions in which architectures differ.
 
+use std::collections::BTreeSet;
+
 use nalgebra::{DMatrix, DVector};
 use serde::{Deserialize, Serialize};
 
-use super::Encoded;
 use super::datasheet::TypicalNetwork;
 use super::directions::Directions;
+use super::{Ablation, Encoded};
 use crate::device::Device;
 use crate::metric::Metric;
 use crate::profile::{COUNTS, Coordinates, Covariance, Normal, Priced, Setting, moments};
@@ -93,6 +95,9 @@ pub struct Prior {
     pub typical: TypicalNetwork,
     /// What each coordinate of the residual is.
     pub coordinates: Vec<Coordinate>,
+    /// Parts that it does without.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub ablations: BTreeSet<Ablation>,
     /// `[coordinates, outputs + features + 1]`: from tower outputs, encoded features and one to the basis.
     pub(crate) map: DMatrix<f64>,
     /// `[coordinates, known]`: the known devices' residuals as weights.
@@ -110,7 +115,12 @@ pub struct Reference {
 impl Prior {
     /// Builds the basis from the known devices' residuals over the reference architectures. The basis is that of all
     /// `known` functions, latencies and energies, so that weights over it mean the same for both; the mixture is `metric`'s.
-    pub fn build(known: &[(Metric, KnownDevice)], metric: Metric, reference: &Reference) -> Prior {
+    pub fn build(
+        known: &[(Metric, KnownDevice)],
+        metric: Metric,
+        reference: &Reference,
+        ablations: &BTreeSet<Ablation>,
+    ) -> Prior {
         let (outputs, features) = (&reference.encoded.outputs, &reference.encoded.features);
         let width = outputs.nrows() + features.nrows() + 1;
         let devices: Vec<&KnownDevice> = known.iter().map(|(_, device)| device).collect();
@@ -122,7 +132,12 @@ impl Prior {
         }
         let functions = &rows * stack(outputs, features);
         let directions = Directions::of(&functions, &rows, &unit_weights(&devices), KNOWN_DIRECTIONS);
-        let by_feature = feature_directions(outputs.nrows(), features);
+        let most = if ablations.contains(&Ablation::Residual) {
+            0
+        } else {
+            FEATURE_DIRECTIONS
+        };
+        let by_feature = feature_directions(outputs.nrows(), features, most);
 
         let count = directions.rows.nrows();
         let rank = 1 + count + by_feature.nrows();
@@ -145,8 +160,14 @@ impl Prior {
             map,
             typical: TypicalNetwork::of(reference.networks.iter()),
             coordinates: kinds.collect(),
+            ablations: ablations.clone(),
             known: of_metric.iter().map(|&index| known[index].1.clone()).collect(),
         }
+    }
+
+    /// Whether it does without a part.
+    pub fn lacks(&self, part: Ablation) -> bool {
+        self.ablations.contains(&part)
     }
 
     /// Weights of the known devices that give every hardware unit the same total: five batch sizes of one GPU are not five
@@ -236,8 +257,8 @@ fn stack(outputs: &DMatrix<f32>, features: &DMatrix<f32>) -> DMatrix<f64> {
 }
 
 /// Rows of the map `[directions, width]` that give the principal components of the features over the reference
-/// architectures, each divided by the same number so that their variances add up to one.
-fn feature_directions(outputs: usize, features: &DMatrix<f32>) -> DMatrix<f64> {
+/// architectures, each divided by the same number so that all of their variances add up to one; those of `most` at most.
+fn feature_directions(outputs: usize, features: &DMatrix<f32>, most: usize) -> DMatrix<f64> {
     let values = features.map(f64::from);
     let features = values.nrows();
     let mean = values.column_mean();
@@ -248,7 +269,7 @@ fn feature_directions(outputs: usize, features: &DMatrix<f32>) -> DMatrix<f64> {
     let total = eigen.eigenvalues.sum().max(f64::MIN_POSITIVE);
     let mut order: Vec<usize> = (0..features).collect();
     order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
-    order.truncate(FEATURE_DIRECTIONS);
+    order.truncate(most);
     let mut rows = DMatrix::zeros(order.len(), outputs + features + 1);
     for (mut row, &index) in rows.row_iter_mut().zip(&order) {
         let direction = eigen.eigenvectors.column(index) / total.sqrt();

@@ -6,8 +6,8 @@
 
 use nalgebra::DVector;
 
-use super::datasheet;
 use super::prior::{KnownDevice, Prior};
+use super::{Ablation, datasheet};
 use crate::device::{Device, features};
 use crate::profile::{RUNTIMES, SHARES, synthetic_launches};
 
@@ -58,6 +58,12 @@ pub struct DeviceSimilarity {
 impl DeviceSimilarity {
     /// What a device's datasheet says; of which device it is like, nothing at all when it has no class.
     pub fn of(device: &Device, prior: &Prior) -> DeviceSimilarity {
+        let unknown = Device::named(&device.id);
+        let device = if prior.lacks(Ablation::Datasheet) {
+            &unknown
+        } else {
+            device
+        };
         let coordinates = features::coordinates(device);
         let kernel = |known: &Device| match (&coordinates, features::coordinates(known)) {
             (Some(new), Some(known)) => (-0.5 * squared_distance(new, &known) / BANDWIDTH.powi(2)).exp(),

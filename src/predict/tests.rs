@@ -8,6 +8,7 @@ use super::*;
 use crate::compute::Backend;
 use crate::dataset::{Dataset, Selection};
 use crate::metric::Metric;
+use crate::profile::Priced;
 use crate::progress::Silent;
 use crate::stats;
 
@@ -209,4 +210,62 @@ fn datasheet_answers_are_wide_where_nothing_is_known() {
     };
     // The fleet's two microcontrollers take hundreds of ms.
     assert!(median(&described(&bare), |one| one.0) > 50.0);
+}
+
+/// A predictor of the fleet's rows that says nothing of the device left out, trained without a part.
+fn without(part: Ablation) -> Predictor {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/nasbench201-fleet");
+    let mut dataset = Dataset::read(&folder).unwrap();
+    dataset.accuracies.clear();
+    let known = dataset.devices.iter().filter(|one| one.unit != fleet().device.unit);
+    let options = FitOptions {
+        devices: known.map(|one| one.id.clone()).collect(),
+        without: [part].into(),
+        towers: TrainingConfig {
+            members: 1,
+            hidden: 16,
+            epochs: 2,
+            ..TrainingConfig::default()
+        },
+        ..FitOptions::default()
+    };
+    let run = Run {
+        device: &Backend::Flex.device().unwrap(),
+        seed: Seed(3),
+        state: None,
+        resume: false,
+        progress: &Silent,
+    };
+    fit(&dataset, &options, &run).unwrap()
+}
+
+#[test]
+fn physics_alone_predicts_sums_of_work() {
+    let predictor = without(Ablation::Residual);
+    // A constant is all that is left of the residual.
+    assert_eq!(predictor.metrics.latency().prior.rank(), 1);
+    let device = predictor.known("jetson_nano").unwrap();
+    let model = &device.metrics.latency().posterior;
+    let encoded = predictor.encode(&fleet().architectures[..50]);
+    let predicted = model.predict(&predictor.metrics.latency().basis(&encoded));
+    let priced = Priced::new(&model.profile().0, &model.setting());
+    for (one, counts) in predicted.iter().zip(encoded.counts.map(f64::from).column_iter()) {
+        let beyond = f64::from(one.mean) - priced.log(counts.as_slice());
+        assert!((beyond - model.residual()[0]).abs() < 1e-3, "{beyond}");
+    }
+}
+
+#[test]
+fn without_datasheets_all_devices_are_alike() {
+    let predictor = without(Ablation::Datasheet);
+    let latencies = |device: &Device| -> Vec<f32> {
+        let model = predictor.adapt(device, &[], Seed(1)).unwrap();
+        let bases = predictor.bases(&predictor.encode(&fleet().architectures[..20]));
+        let predicted = model.metrics.latency().predict(bases.latency());
+        predicted.iter().map(|one| one.mean).collect()
+    };
+    assert_eq!(latencies(&fleet().device), latencies(&Device::named("nobody")));
+    // With datasheets they are not.
+    let whole = described(&fleet().device);
+    assert_ne!(whole, described(&Device::named("nobody")));
 }

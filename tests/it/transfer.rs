@@ -141,3 +141,28 @@ fn a_space_without_measurements_has_latencies_from_profiles() {
     // A microcontroller against a server GPU, which runs 64 images in one batch.
     assert!(board[1] > 20.0 * server[1], "{board:?} {server:?}");
 }
+
+#[test]
+fn datasets_of_several_spaces_make_one_predictor() {
+    let folder = tempfile::tempdir().unwrap();
+    write_empty_dataset(folder.path());
+    let fleet = concat!(env!("CARGO_MANIFEST_DIR"), "/datasets/nasbench201-fleet");
+    let train = |more: &str| {
+        let command = format!("train predictor --dataset {{blocks}} {fleet} {more}");
+        edgefit(folder.path(), &command)
+    };
+    train("--out {none}").failed(2, &["fbnet, nasbench201", "none chosen"]);
+    train("--space fbnett --out {none}").failed(2, &["`fbnet`"]);
+    train("--space mobilenet_v2 --out {none}").failed(1, &["mobilenet_v2"]);
+    train("--space fbnet --without residual --out {both}").succeeded();
+    edgefit(
+        folder.path(),
+        &format!("train predictor --dataset {{blocks}} --profiles-from {fleet} --without residual --out {{apart}}"),
+    )
+    .succeeded();
+    // Given in either way, the same is learned.
+    let predictor = |name: &str| std::fs::read(folder.path().join(name).join("predictor.json")).unwrap();
+    assert_eq!(predictor("both"), predictor("apart"));
+    let options = std::fs::read_to_string(folder.path().join("both/run.toml")).unwrap();
+    assert!(options.contains("without = [\"residual\"]"), "{options}");
+}

@@ -4,6 +4,7 @@
 use nalgebra::{Cholesky, DMatrix, DVector};
 
 use super::Measured;
+use crate::predict::Ablation;
 use crate::predict::device_model::Posterior;
 use crate::predict::prior::{Coordinate, Prior};
 use crate::predict::similarity::DeviceSimilarity;
@@ -157,12 +158,20 @@ pub(super) struct Mixture<'a> {
 impl Mixture<'_> {
     /// The components of the first look.
     pub(super) fn components(&self) -> Vec<Component> {
-        let mut components = self.around_known();
-        let apart = self.similarity.apart();
-        components.extend(self.free(&self.population, apart * POPULATION));
-        for (normal, share) in synthetic().iter().zip(self.similarity.synthetic()) {
-            components.extend(self.free(normal, apart * (1.0 - POPULATION) * share));
+        let mut components = Vec::new();
+        let mut apart = 1.0;
+        if !self.prior.lacks(Ablation::Known) {
+            apart = self.similarity.apart();
+            components = self.around_known(1.0 - apart);
         }
+        let mut population = apart;
+        if !self.prior.lacks(Ablation::Synthetic) {
+            population = apart * POPULATION;
+            for (normal, share) in synthetic().iter().zip(self.similarity.synthetic()) {
+                components.extend(self.free(normal, apart * (1.0 - POPULATION) * share));
+            }
+        }
+        components.extend(self.free(&self.population, population));
         if let Some(like) = self.like {
             for component in &mut components {
                 component.log_weight += (1.0 - AROUND_LIKE).ln();
@@ -210,8 +219,7 @@ impl Mixture<'_> {
         variants
     }
 
-    fn around_known(&self) -> Vec<Component> {
-        let share = 1.0 - self.similarity.apart();
+    fn around_known(&self, share: f64) -> Vec<Component> {
         let mut components = Vec::new();
         for (index, device) in self.prior.known.iter().enumerate() {
             let weight = share * self.similarity.of_known(index);

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::super::Ablation;
 use super::super::example::World;
 use super::*;
 use crate::device::{Device, catalogue};
@@ -252,4 +253,24 @@ fn without_probes_every_architecture_is_monotone_where_physics_is() {
         let share = faster(batch, [1.0, 256.0]);
         assert!(share < 0.15, "{name}: {share}");
     }
+}
+
+#[test]
+fn components_share_what_a_part_that_is_left_out_had() {
+    let mut world = World::new();
+    let nothing = Measured::once(DMatrix::zeros(COUNTS + world.prior.rank(), 0), &[]);
+    // Three runtimes with three noises each for the population and for each of four kinds of synthetic devices, and the three
+    // runtimes for each of seven known devices.
+    let mut count = |ablations: &[Ablation]| {
+        world.prior.ablations = ablations.iter().copied().collect();
+        let similarity = DeviceSimilarity::of(&Device::named("new"), &world.prior);
+        let components = mixture(&world.beliefs(&similarity), &nothing).components();
+        let total: f64 = components.iter().map(|one| one.log_weight.exp()).sum();
+        assert!((total - 1.0).abs() < 1e-9, "{ablations:?}: {total}");
+        components.len()
+    };
+    assert_eq!(count(&[]), 7 * 3 + 5 * 9);
+    assert_eq!(count(&[Ablation::Known]), 5 * 9);
+    assert_eq!(count(&[Ablation::Synthetic]), 7 * 3 + 9);
+    assert_eq!(count(&[Ablation::Known, Ablation::Synthetic]), 9);
 }

@@ -11,7 +11,7 @@ use crate::predict::adapt::{self, Beliefs, Measured};
 use crate::predict::calibrate::Calibration;
 use crate::predict::prior::{KnownDevice, Prior, Reference};
 use crate::predict::shortcoming::MIN_CALIBRATION_UNITS;
-use crate::predict::{DeviceMetrics, DeviceSimilarity, Encoded, MetricPrior};
+use crate::predict::{Ablation, DeviceMetrics, DeviceSimilarity, Encoded, MetricPrior};
 use crate::seed::Seed;
 use crate::stats;
 
@@ -33,6 +33,7 @@ pub(super) struct Rows<'a> {
     pub(super) reference: &'a Reference,
     /// The device of each column.
     pub(super) known: &'a [(Metric, KnownDevice)],
+    pub(super) ablations: &'a BTreeSet<Ablation>,
     pub(super) seed: Seed,
 }
 
@@ -49,7 +50,7 @@ impl Rows<'_> {
     }
 
     fn metric_prior(&self, metric: Metric, validation: &[usize]) -> MetricPrior {
-        let prior = Prior::build(self.known, metric, self.reference);
+        let prior = Prior::build(self.known, metric, self.reference, self.ablations);
         MetricPrior {
             calibrations: self.calibrations(&prior, metric),
             known_calibration: self.known_calibration(&prior, validation),
@@ -87,7 +88,7 @@ impl Rows<'_> {
         for unit in units {
             let others: Vec<(Metric, KnownDevice)> =
                 self.known.iter().filter(|one| one.1.unit != unit).cloned().collect();
-            let rest = Prior::build(&others, metric, self.reference);
+            let rest = Prior::build(&others, metric, self.reference, self.ablations);
             let basis: DMatrix<f64> = rest.basis(self.encoded).cast();
             let drawn: DMatrix<f64> = rest
                 .basis(&self.reference.encoded)

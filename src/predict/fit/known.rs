@@ -8,16 +8,16 @@ use rayon::prelude::*;
 use super::chosen::Chosen;
 use super::columns::Column;
 use super::eight_bits::at_eight_bits;
-use super::{MIN_VALUES, Parts, best_share, spread};
+use super::{FitOptions, MIN_VALUES, Parts, best_share, spread};
 use crate::dataset::{Dataset, Selection};
 use crate::device::Device;
 use crate::encode::Physics;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::predict::CLASSES_ELSEWHERE;
 use crate::predict::adapt::ELSEWHERE;
 use crate::predict::prior::{KnownDevice, Reference, setting};
 use crate::predict::train::{Split, Table};
+use crate::predict::{Ablation, CLASSES_ELSEWHERE};
 use crate::profile::{COUNTS, Estimated, Member, Observed, Population, Priced};
 use crate::space::Precision;
 use crate::stats;
@@ -338,13 +338,20 @@ pub(super) fn table(features: DMatrix<f32>, values: &Values, known: &[(Metric, K
     }
 }
 
-/// Takes as much of each device's tower as validation architectures bear out, and adds the noise that is left there.
+/// Takes as much of each device's tower as validation architectures bear out, none where the residual is left out, and adds the
+/// noise that is left there.
 pub(super) fn with_residuals(
     known: Vec<(Metric, KnownDevice)>,
     table: &Table,
     towers: &DMatrix<f32>,
     split: &Split,
+    options: &FitOptions,
 ) -> Vec<(Metric, KnownDevice)> {
+    let most = if options.without.contains(&Ablation::Residual) {
+        0.0
+    } else {
+        1.0
+    };
     let borne_out = |(output, (metric, mut device)): (usize, (Metric, KnownDevice))| {
         let pairs = || {
             let pair = |&column: &usize| {
@@ -355,7 +362,7 @@ pub(super) fn with_residuals(
         };
         let without: Vec<f64> = pairs().map(|(target, _)| target).collect();
         let with: Vec<f64> = pairs().map(|(target, tower)| target - tower).collect();
-        device.residual_share = best_share(&without, &with);
+        device.residual_share = best_share(&without, &with).min(most);
         let left: Vec<f64> = (without.iter().zip(&with))
             .map(|(without, with)| without + device.residual_share * (with - without))
             .collect();

@@ -83,14 +83,13 @@ pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &
     let training = split.architectures(dataset, &split.training);
     let shown = if training.is_empty() { &drawn } else { &training };
     let encoder = encoder(dataset, task.as_ref(), shown);
-
     let architectures = split.architectures(dataset, &used);
     let (features, counts) = encoder.encode_and_count(dataset.space, &architectures);
     let values = Values::new(&columns, &used, &split, &counts);
     let (known, elsewhere) = known_devices(dataset, &others.profiles, &chosen, &columns, &values)?;
     let table = table(features, &values, &known);
     let own = split.columns(&used);
-    let ensemble = train::fit("latency", &table, &own, &options.towers, run)?;
+    let ensemble = train::fit("latency", &table, &own, &options.latency_towers(), run)?;
     let mut predicted = ensemble.predict(&table.inputs, run.device);
     let layer_sums = LayerSums::fit(
         &Summed {
@@ -109,7 +108,7 @@ pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &
     let accuracy = learned.map(learn).transpose()?;
     let reference = reference(dataset, &drawn, &encoder, (&ensemble, &layer_sums), run);
     let powers = known_powers(&known, &values.logs);
-    let mut known = with_residuals(known, &table, &predicted, &own);
+    let mut known = with_residuals(known, &table, &predicted, &own, options);
     known.extend(elsewhere.into_iter().map(|one| with_level(one, &reference)));
     let rows = Rows {
         encoded: &Encoded {
@@ -120,6 +119,7 @@ pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &
         logs: &values.logs,
         reference: &reference,
         known: &known,
+        ablations: &options.without,
         seed: run.seed,
     };
     Ok(Predictor {

@@ -1,9 +1,12 @@
 //! What to learn from a dataset, and how long.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::MIN_VALUES;
 use crate::error::{Error, Result};
+use crate::predict::Ablation;
 use crate::predict::train::TrainingConfig;
 use crate::space::Precision;
 
@@ -29,6 +32,9 @@ pub struct FitOptions {
     /// Leave the accuracies trained on out of the checkpoint, so that it can be published where they cannot: every accuracy
     /// is then predicted, where otherwise the measured one is given if there is one.
     pub forget_accuracies: bool,
+    /// Parts that latency and energy are predicted without; none by default.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub without: BTreeSet<Ablation>,
     /// Training of the latency and energy towers.
     pub towers: TrainingConfig,
     /// Training of the accuracy towers.
@@ -72,6 +78,7 @@ impl Default for FitOptions {
             shared_architectures: false,
             accuracy_samples: None,
             forget_accuracies: false,
+            without: BTreeSet::new(),
             towers: TrainingConfig::default(),
             accuracy: accuracy_training(),
         }
@@ -79,6 +86,19 @@ impl Default for FitOptions {
 }
 
 impl FitOptions {
+    /// How the latency and energy towers are trained: as little as can be where nothing looks at them.
+    pub(super) fn latency_towers(&self) -> TrainingConfig {
+        let towers = self.towers.clone();
+        if self.without.contains(&Ablation::Residual) {
+            return TrainingConfig {
+                members: 1,
+                epochs: 1,
+                ..towers
+            };
+        }
+        towers
+    }
+
     /// Checks every number.
     ///
     /// # Errors
