@@ -119,7 +119,7 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
         (None, None) => predictor.adapt_with(&device, &probes, &options),
     };
     let model = adapted.map_err(|error| unless_meant(error, "--yes"))?;
-    for warning in predictor.review(&device, &probes, seed)? {
+    for warning in predictor.review(&model, &probes, seed)? {
         global.say(format!("warning: {warning}"));
     }
     let written = format!(

@@ -10,8 +10,8 @@ use super::table::new_table;
 use super::{Global, print, print_json};
 use crate::error::Result;
 use crate::predict::{Estimate, Explained, ExplainedMetric};
-use crate::report::{ExplainedRow, explained_sentence, significant};
-use crate::stats::INTERVAL_SHARE;
+use crate::report::{ExplainedRow, explained_sentence};
+use crate::stats::{INTERVAL_SHARE, significant};
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
@@ -67,6 +67,11 @@ fn text(device: &str, explained: &Explained, metric: &ExplainedMetric) -> String
             batch(explained.batch_size)
         ),
     ];
+    for unusual in &metric.unusual {
+        lines.push(format!(
+            "Like on no known device: {unusual}. Intervals are wider for it."
+        ));
+    }
     if let Some(dead) = metric.dead_percent {
         let run = metric.dead.iter();
         let run: Vec<String> = run

@@ -4,6 +4,7 @@ use super::adapt::{self, Beliefs, Like};
 use super::measured::{self, Probed};
 use super::power::energy_from_latency;
 use super::prior::setting;
+use super::unusual::WIDER;
 use super::{
     AdaptOptions, DeviceMetrics, DeviceModel, DeviceSimilarity, Elsewhere, Encoded, Knowledge, MeasuredOnce,
     MetricModel, MetricPrior, Predictor, Prior, Probe, plausible,
@@ -224,9 +225,11 @@ impl NewDevice<'_> {
             setting: setting(self.device),
             reference: self.predictor.reference(),
         };
+        let posterior = adapt::adapt(&beliefs, &measured, self.options.seed);
+        let strange = !measured.is_empty() && !self.predictor.unusual(&prior.prior, &posterior).is_empty();
         Ok(MetricModel {
             calibration,
-            posterior: adapt::adapt(&beliefs, &measured, self.options.seed),
+            posterior: if strange { posterior.widened(WIDER) } else { posterior },
         })
     }
 }

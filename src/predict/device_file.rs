@@ -141,7 +141,7 @@ mod tests {
         let (folder, _) = written();
         let path = folder.path().join("phone.json");
         let text = fs::read_to_string(&path).unwrap();
-        let cases: [(&str, Change, i32, &str); 9] = [
+        let cases: [(&str, Change, i32, &str); 10] = [
             ("/format", |format| *format = json!(0), 1, "version 2, found 0"),
             ("/format", |format| *format = json!(null), 1, "version 2, found none"),
             ("/device/predictor", |id| *id = json!("0000"), 2, "adapted with 0000"),
@@ -156,6 +156,13 @@ mod tests {
                 |all| all[3] = json!(1e9),
                 1,
                 "rising quantiles",
+            ),
+            (
+                // Of a profile with other kinds of work.
+                "/device/metrics/latency/posterior/prices",
+                |prices| *prices = json!([vec![1.0; 80], 80, null]),
+                1,
+                "prices of the latency",
             ),
             (
                 "/device/metrics/latency/posterior/mean",

@@ -144,6 +144,13 @@ impl Posterior {
         moved
     }
 
+    /// The same function known `factor` times less well: so many times the standard deviations.
+    pub(super) fn widened(mut self, factor: f64) -> Posterior {
+        self.root *= factor as f32;
+        self.noise_variance *= (factor * factor) as f32;
+        self
+    }
+
     /// Predictions at some architectures, from the basis there: `[COUNTS + rank, architectures]`.
     pub fn predict(&self, basis: &DMatrix<f32>) -> Vec<LogPrediction> {
         let (logs, tangent) = self.tangent(basis);

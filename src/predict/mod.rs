@@ -39,6 +39,7 @@ pub mod teacher;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod train;
+mod unusual;
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -73,6 +74,7 @@ pub use probe_file::{architecture_list, design_list, measured_table, printed_des
 pub use review::ProbeWarning;
 pub use shortcoming::Shortcoming;
 pub use similarity::DeviceSimilarity;
+pub use unusual::UnusualPrice;
 
 use computed::ComputedMetrics;
 

@@ -8,7 +8,7 @@ use super::Probe;
 use crate::error::{Error, Result, did_you_mean};
 use crate::files::read_bounded;
 use crate::metric::{Metric, PerMetric};
-use crate::space::{Architecture, Design, Precision, QuantPolicy, SearchSpace};
+use crate::space::{Architecture, Design, Precision, QuantPolicy, SearchSpace, all};
 
 /// Largest probe file that is read.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -74,7 +74,8 @@ pub fn read_probes(path: &Path, space: &dyn SearchSpace, precision: Precision) -
         })?;
         let design = Design::parse(&row.architecture, space, precision.into()).map_err(|error| {
             let expected = format!("an architecture of {}", space.id());
-            malformed(path, Some(line), &expected, &error.to_string())
+            let found = of_another_space(&row.architecture, space).unwrap_or_else(|| error.to_string());
+            malformed(path, Some(line), &expected, &found)
         })?;
         let values: PerMetric<f64> = [(Metric::Latency, row.latency_ms), (Metric::Energy, row.energy_mj)]
             .into_iter()
@@ -97,6 +98,16 @@ pub fn read_probes(path: &Path, space: &dyn SearchSpace, precision: Precision) -
     } else {
         Ok(probes)
     }
+}
+
+/// What is said of an architecture of another search space; `None` of one that is of none.
+fn of_another_space(architecture: &str, space: &dyn SearchSpace) -> Option<String> {
+    let others = all().into_iter().filter(|other| other.id() != space.id());
+    let mut of = others.filter(|other| Design::parse(architecture, *other, Precision::Fp32.into()).is_ok());
+    let other = of.next()?.id();
+    Some(format!(
+        "one of {other}: adapt to those probes with a checkpoint of that space, and adapt the device file that this gives"
+    ))
 }
 
 /// Names the column that a probe file lacks or has too many.
@@ -277,6 +288,34 @@ mod tests {
             .join("\n");
         let read = architecture_list(&blocks, path, &crate::space::FbNet).unwrap();
         assert_eq!(read, [7, 8].map(|block| Architecture(vec![block; 22])));
+    }
+
+    #[test]
+    fn a_probe_of_another_space_is_named_with_its_line() {
+        let mut rng = Seed(8).stream("spaces");
+        let mut write = |spaces: [&dyn SearchSpace; 2]| {
+            let rows = spaces.map(|space| {
+                format!(
+                    "\"{}\",3.5\n",
+                    space.print(&space.sample(&mut rng)).replace('"', "\"\"")
+                )
+            });
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("probes.csv");
+            std::fs::write(&path, format!("architecture,latency_ms\n{}", rows.concat())).unwrap();
+            read_probes(&path, &NasBench201, Precision::Fp32).map_err(|error| error.to_string())
+        };
+        for other in ["fbnet", "mobilenet_v2"] {
+            let message = write([&NasBench201, by_id(other).unwrap()]).unwrap_err();
+            for part in [
+                "probes.csv:3",
+                "an architecture of nasbench201",
+                &format!("one of {other}"),
+            ] {
+                assert!(message.contains(part), "{part}: {message}");
+            }
+        }
+        assert_eq!(write([&NasBench201, &NasBench201]).unwrap().len(), 2);
     }
 
     #[test]

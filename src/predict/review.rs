@@ -2,16 +2,17 @@
 
 use std::fmt;
 
+use nalgebra::DMatrix;
 use rayon::prelude::*;
 
 use super::adapt::{self, Beliefs, Measured};
 use super::measured::Probed;
-use super::prior::setting;
-use super::{DeviceSimilarity, Predictor, Probe};
-use crate::device::Device;
+use super::prior::{Prior, setting};
+use super::{DeviceModel, DeviceSimilarity, Predictor, Probe, UnusualPrice};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::seed::Seed;
+use crate::space::Architecture;
 use crate::stats;
 
 /// Fewest architectures that can be told to contradict known devices, or each other.
@@ -49,6 +50,18 @@ pub enum ProbeWarning {
         /// The largest rank correlation with a known device.
         correlation: f64,
     },
+    /// None of them has an output that depends on its input, so that they say nothing of layers.
+    Degenerate {
+        /// How many there are.
+        probes: usize,
+    },
+    /// The device takes for some work what no known or synthetic device takes.
+    UnusualPrice {
+        /// What was measured.
+        metric: Metric,
+        /// The price.
+        price: UnusualPrice,
+    },
 }
 
 impl fmt::Display for ProbeWarning {
@@ -70,58 +83,77 @@ impl fmt::Display for ProbeWarning {
                 "{metric} of the probes: their order is like that on no known device (rank correlations of at most \
                  {correlation:.2}). Check that each value stands beside its own architecture."
             ),
+            ProbeWarning::Degenerate { probes } => write!(
+                f,
+                "none of the {probes} probes has a way from input to output: they tell what a network takes that computes nothing, \
+                 and little of those that do. Measure architectures that are chosen as probes."
+            ),
+            ProbeWarning::UnusualPrice { metric, price } => write!(
+                f,
+                "{metric}: {price}. The runtime behaves like none that is known, and intervals are wider for it. Check the probes \
+                 that have much of such work, and measure more of them."
+            ),
         }
     }
 }
 
 impl Predictor {
-    /// What is odd about probes that [`Predictor::adapt`] takes. Takes as long as several adaptations.
+    /// What is odd about probes that [`Predictor::adapt`] takes, and about the device that it makes of them. Takes as long as
+    /// several adaptations.
     ///
     /// # Errors
     /// As [`Predictor::adapt`] for values that are no measurements.
-    pub fn review(&self, device: &Device, probes: &[Probe], seed: Seed) -> Result<Vec<ProbeWarning>> {
+    pub fn review(&self, adapted: &DeviceModel, probes: &[Probe], seed: Seed) -> Result<Vec<ProbeWarning>> {
         let probed = Probed::of(probes, self.space)?;
-        let encoded = self.encode(&probed.architectures);
         let mut warnings = Vec::new();
+        let computes = |one: &Architecture| self.space.output_depends_on_input(one);
+        if !probes.is_empty() && !probed.architectures.iter().any(computes) {
+            warnings.push(ProbeWarning::Degenerate { probes: probes.len() });
+        }
+        for (metric, _) in adapted.metrics.iter() {
+            let prices = self.unusual_prices(adapted, metric).into_iter();
+            warnings.extend(prices.map(|price| ProbeWarning::UnusualPrice { metric, price }));
+        }
+        let encoded = self.encode(&probed.architectures);
         for (metric, learned) in self.metrics.iter() {
-            let prior = &learned.prior;
             let rows: Vec<(usize, f64, usize)> = probed.logs(metric).collect();
             if rows.len() < MIN_PROBES {
                 continue;
             }
-            let positions: Vec<usize> = rows.iter().map(|row| row.0).collect();
-            let logs: Vec<f64> = rows.iter().map(|row| row.1).collect();
-            let basis = learned.basis(&encoded).select_columns(&positions);
-            let correlation = prior
-                .known_functions(&basis.map(f64::from))
-                .row_iter()
-                .filter_map(|row| stats::spearman(&row.iter().copied().collect::<Vec<f64>>(), &logs))
-                .fold(f64::NEG_INFINITY, f64::max);
-            if correlation.is_finite() && correlation < MIN_CORRELATION {
-                warnings.push(ProbeWarning::Reversed { metric, correlation });
-            }
-            let similarity = DeviceSimilarity::of(device, prior);
+            let basis = learned.basis(&encoded);
+            warnings.extend(reversed(&learned.prior, &basis, &rows));
             let beliefs = Beliefs {
-                prior,
-                similarity: &similarity,
+                prior: &learned.prior,
+                similarity: &DeviceSimilarity::of(&adapted.datasheet, &learned.prior),
                 like: None,
-                setting: setting(device),
+                setting: setting(&adapted.datasheet),
                 reference: self.reference(),
             };
-            let measured = probed.measured(metric, &learned.basis(&encoded));
-            warnings.extend(
-                outliers(&measured, |measured| adapt::adapt(&beliefs, measured, seed))
-                    .into_iter()
-                    .map(|(index, expected)| ProbeWarning::Outlier {
-                        metric,
-                        architecture: self.space.print(&probed.architectures[positions[index]]),
-                        measured: logs[index].exp(),
-                        expected: expected.exp(),
-                    }),
-            );
+            let measured = probed.measured(metric, &basis);
+            let odd = outliers(&measured, |measured| adapt::adapt(&beliefs, measured, seed)).into_iter();
+            warnings.extend(odd.map(|(index, expected)| ProbeWarning::Outlier {
+                metric,
+                architecture: self.space.print(&probed.architectures[rows[index].0]),
+                measured: rows[index].1.exp(),
+                expected: expected.exp(),
+            }));
         }
         Ok(warnings)
     }
+}
+
+/// Whether the order of values is like that on no known device; `rows` are position, logarithm and times of each architecture,
+/// `basis` is `[COUNTS + rank, architectures]`.
+fn reversed(prior: &Prior, basis: &DMatrix<f32>, rows: &[(usize, f64, usize)]) -> Option<ProbeWarning> {
+    let positions: Vec<usize> = rows.iter().map(|row| row.0).collect();
+    let logs: Vec<f64> = rows.iter().map(|row| row.1).collect();
+    let correlation = prior
+        .known_functions(&basis.select_columns(&positions).map(f64::from))
+        .row_iter()
+        .filter_map(|row| stats::spearman(&row.iter().copied().collect::<Vec<f64>>(), &logs))
+        .fold(f64::NEG_INFINITY, f64::max);
+    let metric = prior.metric;
+    (correlation.is_finite() && correlation < MIN_CORRELATION).then_some(ProbeWarning::Reversed { metric, correlation })
 }
 
 /// Positions of the architectures that are far from what the others say, and the logarithm of that.

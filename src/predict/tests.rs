@@ -269,3 +269,96 @@ fn without_datasheets_all_devices_are_alike() {
     let whole = described(&fleet().device);
     assert_ne!(whole, described(&Device::named("nobody")));
 }
+
+/// Probes of cells that compute nothing tell nothing of those that do.
+#[test]
+fn probes_that_are_all_degenerate_are_named_and_leave_wide_intervals() {
+    let Fleet {
+        predictor,
+        architectures,
+        latencies,
+        ..
+    } = fleet();
+    let device = Device::named("board");
+    let options = AdaptOptions::measured_before(Seed(0));
+    let adapted = |probes: &[(Architecture, f64)]| {
+        let probe = |(cell, latency): &(Architecture, f64)| {
+            Probe::new(cell.clone(), &device, [(Metric::Latency, *latency)].into())
+        };
+        let probes: Vec<Probe> = probes.iter().map(probe).collect();
+        let model = predictor.adapt_with(&device, &probes, &options).unwrap();
+        let warnings = predictor.review(&model, &probes, Seed(0)).unwrap();
+        let predicted = predictor.predict(&model, &architectures[20..60]).unwrap();
+        let widths = predicted
+            .iter()
+            .map(|one| one.metrics.latency())
+            .map(|one| (one.high / one.low).ln());
+        let is_named = warnings
+            .iter()
+            .any(|one| matches!(one, ProbeWarning::Degenerate { .. }));
+        (stats::mean(&widths.collect::<Vec<f64>>()).unwrap(), is_named)
+    };
+    let table = predictor.table().unwrap();
+    let cells = table
+        .architectures
+        .iter()
+        .filter(|one| !predictor.space.output_depends_on_input(one));
+    let degenerate: Vec<(Architecture, f64)> = cells
+        .step_by(40)
+        .take(8)
+        .cloned()
+        .zip([5.0, 5.1, 5.3, 4.9, 5.2, 5.0, 4.8, 5.15])
+        .collect();
+    let usual: Vec<(Architecture, f64)> = architectures
+        .iter()
+        .cloned()
+        .zip(latencies.iter().copied())
+        .take(8)
+        .collect();
+    let (wide, is_named) = adapted(&degenerate);
+    let (narrow, other) = adapted(&usual);
+    assert!(is_named && !other);
+    assert!(wide > 3.0 * narrow, "{wide} {narrow}");
+    // One that computes something is enough to be told nothing.
+    let mut mixed = degenerate;
+    mixed[0] = usual[0].clone();
+    assert!(!adapted(&mixed).1);
+}
+
+/// A device file's own probes and further ones that contradict them.
+#[test]
+fn further_probes_that_contradict_those_of_the_device_are_refused() {
+    let Fleet {
+        predictor,
+        architectures,
+        latencies,
+        device,
+        ..
+    } = fleet();
+    let probes: Vec<Probe> = (0..6)
+        .map(|row| {
+            Probe::new(
+                architectures[row].clone(),
+                device,
+                [(Metric::Latency, latencies[row])].into(),
+            )
+        })
+        .collect();
+    let options = AdaptOptions::measured_before(Seed(0));
+    let model = predictor.adapt_with(device, &probes, &options).unwrap();
+    let again = |factor: f64| {
+        let further = Probe::new(
+            architectures[2].clone(),
+            device,
+            [(Metric::Latency, factor * latencies[2])].into(),
+        );
+        predictor.adapt_again(&model, &[further], &options)
+    };
+    assert_eq!(again(1.2).unwrap().probes, 7);
+    let message = again(2.0).err().map(|error| error.to_string()).unwrap_or_default();
+    let cell = predictor.space.print(&architectures[2]);
+    assert!(
+        message.contains(&cell) && message.contains("factor of 1.5"),
+        "{message}"
+    );
+}

@@ -32,6 +32,7 @@ mod normal;
 mod population;
 #[cfg(test)]
 mod tests;
+mod usual;
 mod work;
 
 use nalgebra::{SMatrix, SVector};
@@ -42,6 +43,7 @@ pub use latency::Priced;
 pub(crate) use latency::gradient_of;
 pub use normal::Normal;
 pub use population::{Member, Population, moments, synthetic, synthetic_launches};
+pub use usual::{Unusual, unusual};
 pub use work::Work;
 
 /// Kinds of work that have a price, see the module.

@@ -37,7 +37,7 @@ pub use context::{Context, LimitsRow};
 pub use designs::{DesignRow, designs_csv, pareto_csv};
 pub use devices::{DeviceRow, devices_csv};
 pub use dots::Dots;
-pub use explained::{ExplainedRow, explained_sentence, significant};
+pub use explained::{ExplainedRow, explained_sentence};
 pub use fronts::{FrontPanel, Fronts};
 pub use heatmap::Heatmap;
 pub use html::{Block, Page, Section, Table};

@@ -9,6 +9,7 @@ mod normal;
 mod quantile;
 mod rank;
 mod regression;
+mod significant;
 
 pub use correlation::{kendall_interval, spearman_interval};
 pub use interval::{Interval, bootstrap_mean, coverage_percent};
@@ -16,6 +17,7 @@ pub use normal::{normal_cdf, normal_quantile};
 pub use quantile::{quantile, quantile_of_sorted};
 pub use rank::{average_ranks, correlation_of_ranks, kendall, spearman};
 pub use regression::{mape_percent, mean_absolute_error, r_squared, within_percent};
+pub use significant::significant;
 
 /// Share of values that every interval of this crate holds, unless another is asked for.
 pub const INTERVAL_SHARE: f64 = 0.9;

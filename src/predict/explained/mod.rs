@@ -13,12 +13,14 @@ use nalgebra::DMatrix;
 use serde::Serialize;
 
 use super::device_model::{Estimate, MetricModel, Posterior};
-use super::{DeviceModel, Knowledge, Predictor};
+use super::{DeviceModel, Knowledge, Predictor, UnusualPrice};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::profile::{COUNTS, Covariance, Normal};
 use crate::stats::INTERVAL_SHARE;
 use shares::{Believed, held};
+
+pub(super) use shares::{price_unit, priced, work};
 
 /// Prices and shares of the kinds of work on one device. Every interval holds 90 %.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -55,6 +57,8 @@ pub struct ExplainedMetric {
     pub dead_percent: Option<Estimate>,
     /// How much of such work is run.
     pub dead: Vec<DeadWork>,
+    /// Prices like those of no known or synthetic device, what matters most first.
+    pub unusual: Vec<UnusualPrice>,
 }
 
 /// How the prices of a metric came to be known.
@@ -139,11 +143,12 @@ impl Predictor {
             ExplainedMetric {
                 metric,
                 unit: metric.unit(),
-                prices: price_origin(device, metric),
+                prices: device.price_origin(metric),
                 typical: typical(model, &basis),
                 kinds,
                 dead_percent,
                 dead: believed.dead(&work),
+                unusual: self.unusual_prices(device, metric),
             }
         };
         let elsewhere = device.measured.iter().filter(|one| !self.is_own(one)).count();
@@ -187,15 +192,18 @@ impl Predictor {
     }
 }
 
-fn price_origin(device: &DeviceModel, metric: Metric) -> PriceOrigin {
-    let prices = |metric| device.metrics.get(metric).map(|model| model.posterior.prices());
-    // Where a metric follows from latency its prices are the same, and its level is apart from them.
-    let follows = metric != Metric::Latency && prices(metric) == prices(Metric::Latency);
-    match device.knowledge {
-        Knowledge::Prior => PriceOrigin::Datasheet,
-        Knowledge::Known | Knowledge::Probes if follows => PriceOrigin::Latency,
-        Knowledge::Known => PriceOrigin::Fitted,
-        Knowledge::Probes => PriceOrigin::Adapted,
+impl DeviceModel {
+    /// How the prices of a metric came to be known.
+    pub(super) fn price_origin(&self, metric: Metric) -> PriceOrigin {
+        let prices = |metric| self.metrics.get(metric).map(|model| model.posterior.prices());
+        // Where a metric follows from latency its prices are the same, and its level is apart from them.
+        let follows = metric != Metric::Latency && prices(metric) == prices(Metric::Latency);
+        match self.knowledge {
+            Knowledge::Prior => PriceOrigin::Datasheet,
+            Knowledge::Known | Knowledge::Probes if follows => PriceOrigin::Latency,
+            Knowledge::Known => PriceOrigin::Fitted,
+            Knowledge::Probes => PriceOrigin::Adapted,
+        }
     }
 }
 

@@ -54,6 +54,28 @@ const DEAD_WORK: [(&str, [usize; 2]); SHARES] = [
     ("layers that nothing reads", [3, 3]),
 ];
 
+/// What the price or share at a coordinate of a profile is due for.
+pub(in super::super) fn work(coordinate: usize) -> &'static str {
+    WORK.get(coordinate)
+        .map_or_else(|| DEAD_WORK[coordinate - KINDS].0, |(work, ..)| work)
+}
+
+/// What it is in.
+pub(in super::super) fn price_unit(coordinate: usize, metric: Metric) -> String {
+    let Some((_, unit, scale)) = WORK.get(coordinate) else {
+        return "% run".into();
+    };
+    let prefix = if *scale == NANO { "n" } else { "u" };
+    let base = if metric == Metric::Energy { "J" } else { "s" };
+    format!("{prefix}{base} per {unit}")
+}
+
+/// The price or share in that unit, from its logarithm.
+pub(in super::super) fn priced(coordinate: usize, log: f64) -> f64 {
+    let scale = WORK.get(coordinate).map_or(100.0, |(.., scale)| *scale);
+    scale * log.min(LARGEST_LOG).exp()
+}
+
 /// A Gaussian over the profile.
 pub(super) struct Believed {
     pub(super) mean: Coordinates,
@@ -126,16 +148,12 @@ impl Believed {
     }
 
     fn kind(&self, metric: Metric, kind: usize, share_percent: Estimate) -> ExplainedKind {
-        let (work, unit, scale) = WORK[kind];
-        let price = self.exponential(kind);
-        let prefix = if scale == NANO { "n" } else { "u" };
-        let base = if metric == Metric::Energy { "J" } else { "s" };
         ExplainedKind {
             kind: NAMES[kind],
-            work,
+            work: work(kind),
             share_percent,
-            price: scaled(price, scale),
-            price_unit: format!("{prefix}{base} per {unit}"),
+            price: scaled(self.exponential(kind), WORK[kind].2),
+            price_unit: price_unit(kind, metric),
         }
     }
 
