@@ -25,7 +25,6 @@ pub(crate) enum TrainVerb {
 Examples:
   edgefit train predictor --dataset datasets/nasbench201-fleet --out fleet
   edgefit train predictor --dataset datasets/nasbench201-fleet --devices 1080ti,pixel3,edgetpu --samples-per-device 200 --out few
-  edgefit train predictor --dataset cells blocks --space fbnet --out both
   edgefit train predictor --from few --dataset datasets/nasbench201-fleet --devices raspi4,jetson_nano --out more
 
 Ctrl-C keeps what was done; the same command with --resume continues. --from adds devices to a checkpoint in seconds.")]
