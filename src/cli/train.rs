@@ -28,7 +28,7 @@ Examples:
   edgefit train predictor --from few --dataset datasets/nasbench201-fleet --devices raspi4,jetson_nano --out more
 
 Ctrl-C keeps what was done; the same command with --resume continues. --from adds devices to a checkpoint in seconds.")]
-    Predictor(PredictorArgs),
+    Predictor(Box<PredictorArgs>),
     /// Learn to answer at once what a search under the predictor would find
     #[command(after_help = "\
 Example:

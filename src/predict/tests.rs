@@ -212,14 +212,14 @@ fn datasheet_answers_are_wide_where_nothing_is_known() {
     assert!(median(&described(&bare), |one| one.0) > 50.0);
 }
 
-/// A predictor of the fleet's rows that says nothing of the device left out, trained without a part.
+/// A predictor of two devices of the fleet, trained without a part.
 fn without(part: Ablation) -> Predictor {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/nasbench201-fleet");
     let mut dataset = Dataset::read(&folder).unwrap();
     dataset.accuracies.clear();
-    let known = dataset.devices.iter().filter(|one| one.unit != fleet().device.unit);
     let options = FitOptions {
-        devices: known.map(|one| one.id.clone()).collect(),
+        // Too few to calibrate intervals, which takes long.
+        devices: ["jetson_nano".into(), "pixel3".into()].into(),
         without: [part].into(),
         towers: TrainingConfig {
             members: 1,
