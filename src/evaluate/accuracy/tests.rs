@@ -46,6 +46,7 @@ fn scored(dataset: &Dataset, teachers: Vec<Dataset>) -> AccuracyReport {
             epochs: 40,
             batch: 64,
             steps_per_epoch: 40,
+            weight_decay: 0.2,
             ..TrainingConfig::default()
         },
         ..FitOptions::default()
