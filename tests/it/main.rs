@@ -4,6 +4,7 @@
 
 mod backends;
 mod benchmark;
+mod bits;
 mod checkpoint;
 mod data;
 mod devices;
