@@ -114,10 +114,8 @@ pub struct LargeSpaceRow {
     /// What NSGA-II found.
     pub nsga2: DesignScore,
     /// What it found among designs of eight bits everywhere, where genes say bits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub eight_bits: Option<DesignScore>,
     /// The best architecture first, then its bits, where genes say bits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sequential: Option<DesignScore>,
 }
 
@@ -214,10 +212,8 @@ pub struct LargeSpaceReport {
     /// Figures of NSGA-II.
     pub nsga2: LargeSpaceSummary,
     /// Figures of NSGA-II among designs of eight bits everywhere, where genes say bits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub eight_bits: Option<LargeSpaceSummary>,
     /// Figures of choosing the architecture first and then its bits, where genes say bits.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub sequential: Option<LargeSpaceSummary>,
     /// Many designs of the optimizer at once.
     pub batch: Batch,
