@@ -10,8 +10,10 @@ use super::device::resolve;
 use super::predict::Format;
 use super::table::{architecture, interval, new_table};
 use super::{Global, NOTHING_FEASIBLE, print, print_json};
+use crate::advisor::ParetoPoint;
 use crate::error::Result;
 use crate::files::FileKind;
+use crate::predict::DeviceModel;
 use crate::report::{DesignRow, Lines, kind_of, pareto_csv};
 use crate::stats::{INTERVAL_SHARE, Interval};
 
@@ -35,7 +37,7 @@ pub(crate) struct ParetoArgs {
     /// How to print
     #[arg(long, value_enum, default_value = "table")]
     format: Format,
-    /// File to write a figure to, as SVG
+    /// File to write a figure to, as SVG; where architectures say bits, with the designs of eight bits everywhere beside them
     #[arg(long)]
     svg: Option<PathBuf>,
 }
@@ -53,13 +55,18 @@ pub(crate) fn run(args: &ParetoArgs, global: &Global) -> Result<ExitCode> {
         args.limits_ms.clone()
     };
     let context = global.context(&device);
-    let points = advisor.pareto(&device, &request, &limits_ms)?;
-    let rows: Vec<DesignRow> = points
-        .iter()
-        .flat_map(|point| DesignRow::all(&point.proposals, &point.limits, advisor.space(), &context))
-        .collect();
+    let rows_of = |device: &DeviceModel| -> Result<Vec<DesignRow>> {
+        let points = advisor.pareto(device, &request, &limits_ms)?.into_iter();
+        let row = |point: ParetoPoint| DesignRow::all(&point.proposals, &point.limits, advisor.space(), &context);
+        Ok(points.flat_map(row).collect())
+    };
+    let rows = rows_of(&device)?;
     if let Some(path) = &args.svg {
-        let figure = figure(&limits_ms, &rows, &device.id).svg()?;
+        let mut lines = vec![(device.id.clone(), rows.clone())];
+        if advisor.space().has_bits() {
+            lines.push(("8 bits everywhere".into(), rows_of(&device.at_eight_bits())?));
+        }
+        let figure = figure(&limits_ms, &lines, &device.id).svg()?;
         global.write_out(path, figure.as_bytes(), &format!("wrote {}", path.display()))?;
     }
     match args.format {
@@ -101,9 +108,8 @@ fn table(limits_ms: &[f64], rows: &[DesignRow], seed: u64) -> String {
 }
 
 /// Accuracy over the limit, where it is kept.
-fn figure(limits_ms: &[f64], rows: &[DesignRow], device: &str) -> Lines {
-    let kind = kind_of(rows.iter().map(|row| row.accuracy));
-    let kept = limits_ms.iter().zip(rows).filter(|(_, row)| row.feasible);
+fn figure(limits_ms: &[f64], lines: &[(String, Vec<DesignRow>)], device: &str) -> Lines {
+    let kind = kind_of(lines.iter().flat_map(|(_, rows)| rows).map(|row| row.accuracy));
     let point = |(&limit_ms, row): (&f64, &DesignRow)| {
         let accuracy = row.accuracy.percent;
         let interval = Interval {
@@ -112,6 +118,10 @@ fn figure(limits_ms: &[f64], rows: &[DesignRow], device: &str) -> Lines {
             high: accuracy.high,
         };
         (limit_ms, interval)
+    };
+    let line = |(name, rows): &(String, Vec<DesignRow>)| {
+        let kept = limits_ms.iter().zip(rows).filter(|(_, row)| row.feasible);
+        (name.clone(), kept.map(point).collect())
     };
     Lines {
         title: format!(
@@ -122,6 +132,6 @@ fn figure(limits_ms: &[f64], rows: &[DesignRow], device: &str) -> Lines {
         up: kind.axis().into(),
         logarithmic: true,
         from_zero: false,
-        lines: vec![(device.to_string(), kept.map(point).collect())],
+        lines: lines.iter().map(line).collect(),
     }
 }

@@ -134,6 +134,13 @@ pub struct DeviceModel {
 }
 
 impl DeviceModel {
+    /// The same device without arithmetic for fewer than eight bits, so that designs for it have eight bits everywhere.
+    pub fn at_eight_bits(&self) -> DeviceModel {
+        let mut rigid = self.clone();
+        rigid.datasheet.precisions = vec![Precision::Int8];
+        rigid
+    }
+
     /// An architecture as this device runs it.
     pub fn design(&self, architecture: Architecture) -> Design {
         Design::uniform(architecture, self.precision)
