@@ -48,6 +48,16 @@ fn predictions_of_mobilenet_v3_are_the_recorded_ones() {
     predictions_are_the_recorded_ones("mobilenet_v3", "v100_1");
 }
 
+#[test]
+fn predictions_of_nasbench201_mixed_are_the_recorded_ones() {
+    predictions_are_the_recorded_ones("nasbench201_mixed", "bitfusion");
+}
+
+#[test]
+fn predictions_of_proxylessnas_mixed_are_the_recorded_ones() {
+    predictions_are_the_recorded_ones("proxylessnas_mixed", "bitfusion");
+}
+
 fn predictions_are_the_recorded_ones(space: &str, device: &str) {
     let folder = tempfile::tempdir().unwrap();
     let recorded = std::fs::read_to_string(shipped(space).join("predictions.csv")).unwrap();
@@ -75,7 +85,14 @@ fn predictions_are_the_recorded_ones(space: &str, device: &str) {
 
 #[test]
 fn they_are_small() {
-    for space in ["nasbench201", "fbnet", "mobilenet_v2", "mobilenet_v3"] {
+    for space in [
+        "nasbench201",
+        "nasbench201_mixed",
+        "fbnet",
+        "mobilenet_v2",
+        "mobilenet_v3",
+        "proxylessnas_mixed",
+    ] {
         let files = std::fs::read_dir(shipped(space)).unwrap();
         let bytes: u64 = files.map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
         assert!(bytes < 5 << 20, "{space}: {bytes} bytes");
@@ -198,6 +215,33 @@ fn designs_of_fbnet_are_ranked_by_a_proxy_score() {
 
 /// Networks without a path from input to output take next to no time, so under tight limits they are all that is left unless
 /// they are kept out.
+/// Designs for an accelerator that gains from fewer bits have some, and at the same limit more accuracy than those with eight bits
+/// everywhere, which are all that an accelerator for eight bits is given.
+#[test]
+fn designs_have_fewer_bits_where_these_buy_accuracy() {
+    let folder = tempfile::tempdir().unwrap();
+    let sheet = |precisions: &str| {
+        format!("id = \"accelerator\"\nclass = \"asic\"\nprecision = \"int8\"\nruntime = \"dataflow\"\n[peak-gflops]\n{precisions}\n")
+    };
+    std::fs::write(folder.path().join("rigid.toml"), sheet("int8 = 512")).unwrap();
+    for (space, limit_ms) in [("proxylessnas_mixed", 8.0), ("nasbench201_mixed", 1.0)] {
+        let design = |device: &str, limit_ms: f64| -> serde_json::Value {
+            let checkpoint = shipped(space);
+            let command = format!(
+                "design --checkpoint {} --device {device} --max-latency-ms {limit_ms} --format json",
+                checkpoint.display()
+            );
+            let run = edgefit(folder.path(), &command).succeeded();
+            serde_json::from_str::<serde_json::Value>(&run.stdout).unwrap()[0].clone()
+        };
+        let flexible = design("bitfusion", limit_ms);
+        assert!(flexible["feasible_probability"].as_f64().unwrap() >= 0.9, "{flexible}");
+        assert_ne!(flexible["quantization"], "W8.0A8.0", "{flexible}");
+        let rigid = design("{rigid.toml}", 1e3);
+        assert_eq!(rigid["quantization"], "W8.0A8.0", "{rigid}");
+    }
+}
+
 #[test]
 fn under_tight_limits_designs_are_connected_and_the_best_there_are() {
     let compute = Backend::Flex.device().unwrap();

@@ -208,9 +208,9 @@ impl Case<'_> {
     }
 
     /// The best architecture at eight bits within a limit on latency that is looser than what is asked for, then its bits. How much
-    /// looser it has to be nobody knows before, so that several are tried, with a share of the evaluations each.
+    /// looser it has to be nobody knows before, so that several are tried, each with as many evaluations as the joint search has.
     fn one_after_the_other(&self, request: &Request, eight_bits: &Domain) -> Result<Proposals> {
-        let budget = self.scored.scoring.budget / (2 * LOOSER.len());
+        let budget = self.scored.scoring.budget / 2;
         let mut found: Option<Proposals> = None;
         for looser in LOOSER {
             let at_eight_bits = self.searched(&loosened(request, looser)?, eight_bits, budget)?;
