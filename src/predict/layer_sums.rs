@@ -149,6 +149,17 @@ impl LayerSums {
         LayerSums { groups, devices }
     }
 
+    /// As [`LayerSums::fit`], with the outputs of the towers in which the sums have taken their place.
+    pub(super) fn learned<'a>(
+        summed: &Summed,
+        known: impl Iterator<Item = &'a KnownDevice>,
+    ) -> (LayerSums, DMatrix<f32>) {
+        let sums = LayerSums::fit(summed, known);
+        let mut outputs = summed.towers.clone();
+        sums.replace(summed.lowered_by, summed.architectures, summed.counts, &mut outputs);
+        (sums, outputs)
+    }
+
     /// Puts the sums in the place of the towers' outputs, `[outputs, architectures]`, for the devices that they explain.
     pub(super) fn replace(
         &self,

@@ -221,7 +221,9 @@ fn designs_of_fbnet_are_ranked_by_a_proxy_score() {
 fn designs_have_fewer_bits_where_these_buy_accuracy() {
     let folder = tempfile::tempdir().unwrap();
     let sheet = |precisions: &str| {
-        format!("id = \"accelerator\"\nclass = \"asic\"\nprecision = \"int8\"\nruntime = \"dataflow\"\n[peak-gflops]\n{precisions}\n")
+        format!(
+            "id = \"accelerator\"\nclass = \"asic\"\nprecision = \"int8\"\nruntime = \"dataflow\"\n[peak-gflops]\n{precisions}\n"
+        )
     };
     std::fs::write(folder.path().join("rigid.toml"), sheet("int8 = 512")).unwrap();
     for (space, limit_ms) in [("proxylessnas_mixed", 8.0), ("nasbench201_mixed", 1.0)] {

@@ -22,6 +22,7 @@ use rayon::prelude::*;
 use super::layer_sums::Summed;
 use super::power::KnownPower;
 use super::prior::{KnownDevice, Reference};
+use super::teacher::Teacher;
 use super::train::{self, Run, Split};
 use super::{AccuracyModel, Encoded, Ensemble, LayerSums, Predictor};
 use crate::dataset::split::{Share, by_isomorphism};
@@ -75,14 +76,10 @@ pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &
     let chosen = Chosen::of(dataset, &others.profiles, &options.devices)?;
     let columns = columns(dataset, &chosen.own, task.as_ref(), options, run.seed)?;
     let used = used(&columns);
-    let accuracies = accuracy_values(dataset, task.as_ref(), options, run.seed)?;
-    let learned = task.as_ref().filter(|_| !accuracies.is_empty());
-    let teachers = fit_teachers(dataset, learned, &others.teachers, options, run)?;
+    let labels = Labels::of(dataset, task.as_ref(), &others.teachers, options, run)?;
     let split = Parts::of(dataset, &used, options.towers.validation, &mut run.seed.stream("split"));
     let drawn = drawn(dataset, run.seed);
-    let training = split.architectures(dataset, &split.training);
-    let shown = if training.is_empty() { &drawn } else { &training };
-    let encoder = encoder(dataset, task.as_ref(), shown);
+    let encoder = encoder(dataset, task.as_ref(), &split.shown(dataset, &drawn));
     let architectures = split.architectures(dataset, &used);
     let (features, counts) = encoder.encode_and_count(dataset.space, &architectures);
     let values = Values::new(&columns, &used, &split, &counts);
@@ -90,22 +87,19 @@ pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &
     let table = table(features, &values, &known);
     let own = split.columns(&used);
     let ensemble = train::fit("latency", &table, &own, &options.latency_towers(), run)?;
-    let mut predicted = ensemble.predict(&table.inputs, run.device);
-    let layer_sums = LayerSums::fit(
+    let (layer_sums, predicted) = LayerSums::learned(
         &Summed {
             lowered_by: (dataset.space, &encoder),
             architectures: &architectures,
             counts: &counts,
             logs: &values.logs,
-            towers: &predicted,
+            towers: &ensemble.predict(&table.inputs, run.device),
             split: &own,
         },
         known.iter().map(|one| &one.1),
     );
-    let lowered_by = (dataset.space, &encoder);
-    layer_sums.replace(lowered_by, &architectures, &counts, &mut predicted);
-    let learn = |task| fit_accuracy(dataset, task, &accuracies, &encoder, teachers, options, run);
-    let accuracy = learned.map(learn).transpose()?;
+    let accuracy = labels.map(|labels| labels.learned(dataset, &encoder, options, run));
+    let accuracy = accuracy.transpose()?;
     let reference = reference(dataset, &drawn, &encoder, (&ensemble, &layer_sums), run);
     let powers = known_powers(&known, &values.logs);
     let mut known = with_residuals(known, &table, &predicted, &own, options);
@@ -135,6 +129,45 @@ pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &
         table: OnceLock::new(),
         reference: OnceLock::new(),
     })
+}
+
+/// What an accuracy is learned from.
+struct Labels<'a> {
+    task: &'a Task,
+    accuracies: Vec<(u32, f64)>,
+    teachers: Vec<Teacher>,
+}
+
+impl<'a> Labels<'a> {
+    /// `None` where there is no accuracy to learn.
+    fn of(
+        dataset: &Dataset,
+        task: Option<&'a Task>,
+        teachers: &[Dataset],
+        options: &FitOptions,
+        run: &Run,
+    ) -> Result<Option<Labels<'a>>> {
+        let accuracies = accuracy_values(dataset, task, options, run.seed)?;
+        let learned = task.filter(|_| !accuracies.is_empty());
+        let teachers = fit_teachers(dataset, learned, teachers, options, run)?;
+        Ok(learned.map(|task| Labels {
+            task,
+            accuracies,
+            teachers,
+        }))
+    }
+
+    fn learned(self, dataset: &Dataset, encoder: &Encoder, options: &FitOptions, run: &Run) -> Result<AccuracyModel> {
+        fit_accuracy(
+            dataset,
+            self.task,
+            &self.accuracies,
+            encoder,
+            self.teachers,
+            options,
+            run,
+        )
+    }
 }
 
 fn encoder(dataset: &Dataset, task: Option<&Task>, architectures: &[Architecture]) -> Encoder {
@@ -302,6 +335,15 @@ impl Parts {
             .iter()
             .map(|&position| dataset.architectures[position as usize].clone())
             .collect()
+    }
+
+    /// The architectures that features are standardised over: the training ones, or those drawn where there are none.
+    fn shown(&self, dataset: &Dataset, drawn: &[Architecture]) -> Vec<Architecture> {
+        if self.training.is_empty() {
+            drawn.to_vec()
+        } else {
+            self.architectures(dataset, &self.training)
+        }
     }
 
     /// The split as columns of a table over `used`.
