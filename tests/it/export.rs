@@ -295,7 +295,7 @@ fn bits_of_layers_and_layers_in_floating_point() {
         run.stderr
     );
     export("@int8 --keep-float 54").failed(2, &["1 to 53", "54"]);
-    export("@int8 --keep-float widest").failed(2, &["widest", "depthwise"]);
+    export("@int8 --keep-float widest").failed(2, &["widest", "--keep-float"]);
     export("@fp16 --keep-float first").failed(2, &["int8", "fp16"]);
     export("@8,0,2,0,0,5").failed(2, &["8,0,2,0,0,5"]);
 }
