@@ -48,7 +48,7 @@ that the oracle sees, if there is one.")]
     /// Learn accuracies from a share of the architectures and score the predictions of the others; no checkpoint is needed
     #[command(after_help = "\
 Example:
-  edgefit evaluate accuracy --dataset mp-nas-bench --task cifar10-50-epochs --teacher nats-bench
+  edgefit evaluate accuracy --dataset datasets/nasbench201-fleet --task simulated-cifar100
 
 Where architectures come with bits, one is held out with all its bits. The drop is that from the teacher's accuracy at the task of the
 same name, else at its first.")]

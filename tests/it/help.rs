@@ -43,7 +43,7 @@ fn examples_run_in_a_clone() {
         let short = match example.split(' ').take(2).collect::<Vec<_>>()[..] {
             // Nothing is trained.
             ["train", "predictor"] if example.contains("--from") => "",
-            ["train", "predictor"] => " --config tiny.toml",
+            ["train", "predictor"] | ["evaluate", "accuracy"] => " --config tiny.toml",
             ["train", "optimizer"] => " --config few-steps.toml",
             ["measure", _] => " --seconds 0.01 --warmup-seconds 0.01",
             _ => "",
