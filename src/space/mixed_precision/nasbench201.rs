@@ -1,5 +1,5 @@
 //! NAS-Bench-201 cells whose convolutions each have 2, 4 or 8 bits per weight and 8 per activation, as MP-NAS-Bench-201 trained
-//! them (<https://github.com/Roberrtt/MP-NAS-Bench201>): the edge of a cell has the same bits in all cells.
+//! them (<https://github.com/Leannnnnnn/MP-NAS-Bench201>): the edge of a cell has the same bits in all cells.
 //!
 //! Genes are the six operations, then the bits of the six edges. Bits of edges without a convolution, and edges that cannot affect
 //! the output, have choice 0 in canonical form, in which architectures are read, sampled and varied.
