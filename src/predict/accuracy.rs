@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
 
+use super::accuracy_scale::{from_scale, to_scale};
 use super::calibrate::Calibration;
 use super::device_model::Estimate;
 use super::net::Ensemble;
@@ -15,20 +16,6 @@ use crate::dataset::{Origin, PROXY_SCORE};
 use crate::space::{Architecture, Domain, SearchSpace};
 use crate::stats;
 use crate::stats::INTERVAL_SHARE;
-
-/// The tower predicts `-ln(CEILING - accuracy)`: errors near the top count for more, as they do in a choice between good
-/// designs, and networks at chance do not stretch the scale.
-const CEILING: f64 = 100.5;
-
-/// Accuracy in percent to the scale of the tower.
-pub(super) fn to_scale(accuracy_percent: f64) -> f64 {
-    -(CEILING - accuracy_percent).ln()
-}
-
-/// The inverse of [`to_scale`], kept within 0..=100.
-fn from_scale(value: f64) -> f64 {
-    (CEILING - (-value).exp()).clamp(0.0, 100.0)
-}
 
 /// What the numbers are that designs are ranked by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

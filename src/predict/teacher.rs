@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use nalgebra::DMatrix;
 
-use super::accuracy::to_scale;
+use super::accuracy_scale::to_scale;
 use super::net::Ensemble;
 use crate::compute::ComputeDevice;
 use crate::encode::Encoder;
@@ -192,8 +192,8 @@ mod tests {
         let device = Backend::Flex.device().unwrap();
         let teacher = teacher(&[(CELL, [90.0, f32::NAN])], true);
         let space = &NasBench201Mixed;
-        let designs = ["@8,0,4,0,0,2", "@2,0,2,0,0,2"].map(|bits| space.parse(&format!("{CELL}{bits}")).unwrap());
-        let other = space.parse(&format!("{OTHER}@8,0,0,0,8,0")).unwrap();
+        let designs = ["@8-0-4-0-0-2", "@2-0-2-0-0-2"].map(|bits| space.parse(&format!("{CELL}{bits}")).unwrap());
+        let other = space.parse(&format!("{OTHER}@8-0-0-0-8-0")).unwrap();
         let architectures = [designs[0].clone(), designs[1].clone(), other];
         let values = teacher.values(space, &architectures, &device);
         assert_eq!(values.shape(), (2, 3));

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::explained::{price_unit, priced};
-use super::{DeviceModel, Knowledge, Posterior, Predictor, PriceOrigin, Prior};
+use super::price_names::{PriceOrigin, price_unit, priced, work};
+use super::{DeviceModel, Knowledge, Posterior, Predictor, Prior};
 use crate::metric::Metric;
 use crate::profile::{COUNTS, Unusual, synthetic, unusual};
 use crate::stats::significant;
@@ -50,7 +50,7 @@ impl Predictor {
         };
         let found = adapted.then(|| self.unusual(&learned.prior, &model.posterior));
         let one = |unusual: Unusual| UnusualPrice {
-            work: super::explained::work(unusual.coordinate),
+            work: work(unusual.coordinate),
             price: priced(unusual.coordinate, unusual.log),
             usual_low: priced(unusual.coordinate, unusual.usual.0),
             usual_high: priced(unusual.coordinate, unusual.usual.1),
@@ -202,7 +202,7 @@ mod tests {
         profile[KINDS + 1] = 8.0_f64.ln();
         let shares = found(&profile);
         assert_eq!((shares.len(), shares[0].coordinate), (1, KINDS + 1));
-        assert_eq!(super::super::explained::work(KINDS + 1), "layers that zeros lead to");
+        assert_eq!(super::work(KINDS + 1), "layers that zeros lead to");
         assert!((priced(KINDS + 1, shares[0].log) - 800.0).abs() < 1e-9);
         assert_eq!(
             (

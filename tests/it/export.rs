@@ -281,7 +281,7 @@ fn bits_of_layers_and_layers_in_floating_point() {
         )
     };
     // The space follows from the bits behind the cell.
-    let run = export("@8,0,2,0,0,4").succeeded();
+    let run = export("@8-0-2-0-0-4").succeeded();
     assert!(
         run.stderr.contains(", W") && run.stderr.contains("A8.0, opset 17"),
         "{}",

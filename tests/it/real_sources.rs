@@ -268,7 +268,7 @@ fn trainings_with_bits_of_edges() {
     assert_eq!((of("cifar10-50-epochs"), of("cifar10-150-epochs")), (7_295, 2_272));
     assert!(
         text.lines()
-            .any(|line| line.ends_with("@4,0,2,4,8,0\",int8,82.998046875,measured"))
+            .any(|line| line.ends_with("@4-0-2-4-8-0,int8,82.998046875,measured"))
     );
 }
 

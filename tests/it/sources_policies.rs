@@ -140,13 +140,13 @@ fn trainings_with_bits_of_edges() {
         assert!(run.stderr.contains(note), "no `{note}` in {}", run.stderr);
     }
     let row = |epochs: u32, cell: &str, bits: &str, percent: &str| {
-        format!("cifar10-{epochs}-epochs,\"{cell}@{bits}\",int8,{percent},measured")
+        format!("cifar10-{epochs}-epochs,{cell}@{bits},int8,{percent},measured")
     };
     let mut expected = [
-        row(50, CELLS[0], "0,4,0,8,0,0", "75"),
-        row(50, CELLS[1], "2,8,0,0,4,0", "50"),
+        row(50, CELLS[0], "0-4-0-8-0-0", "75"),
+        row(50, CELLS[1], "2-8-0-0-4-0", "50"),
         // (62.5 + 75) / 2.
-        row(150, CELLS[1], "2,8,0,0,4,0", "68.75"),
+        row(150, CELLS[1], "2-8-0-0-4-0", "68.75"),
     ];
     let accuracies = read(folder.path(), "made/accuracy.csv");
     let mut found: Vec<&str> = accuracies.lines().skip(1).collect();

@@ -13,14 +13,13 @@ use nalgebra::DMatrix;
 use serde::Serialize;
 
 use super::device_model::{Estimate, MetricModel, Posterior};
+use super::price_names::PriceOrigin;
 use super::{DeviceModel, Knowledge, Predictor, UnusualPrice};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::profile::{COUNTS, Covariance, Normal};
 use crate::stats::INTERVAL_SHARE;
 use shares::{Believed, held};
-
-pub(super) use shares::{price_unit, priced, work};
 
 /// Prices and shares of the kinds of work on one device. Every interval holds 90 %.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -59,20 +58,6 @@ pub struct ExplainedMetric {
     pub dead: Vec<DeadWork>,
     /// Prices like those of no known or synthetic device, what matters most first.
     pub unusual: Vec<UnusualPrice>,
-}
-
-/// How the prices of a metric came to be known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PriceOrigin {
-    /// Fitted to the measurements that were trained on.
-    Fitted,
-    /// Adapted from probes.
-    Adapted,
-    /// Predicted from the datasheet.
-    Datasheet,
-    /// Those of latency, times a power that the datasheet and devices like it say.
-    Latency,
 }
 
 /// One kind of work.
@@ -189,21 +174,6 @@ impl Predictor {
         };
         let known = known(metric).or_else(|| known(Metric::Latency))?;
         Some(&known.covariance)
-    }
-}
-
-impl DeviceModel {
-    /// How the prices of a metric came to be known.
-    pub(super) fn price_origin(&self, metric: Metric) -> PriceOrigin {
-        let prices = |metric| self.metrics.get(metric).map(|model| model.posterior.prices());
-        // Where a metric follows from latency its prices are the same, and its level is apart from them.
-        let follows = metric != Metric::Latency && prices(metric) == prices(Metric::Latency);
-        match self.knowledge {
-            Knowledge::Prior => PriceOrigin::Datasheet,
-            Knowledge::Known | Knowledge::Probes if follows => PriceOrigin::Latency,
-            Knowledge::Known => PriceOrigin::Fitted,
-            Knowledge::Probes => PriceOrigin::Adapted,
-        }
     }
 }
 

@@ -7,75 +7,17 @@ use rand_distr::{Distribution, StandardNormal};
 use super::{DeadWork, ExplainedKind};
 use crate::metric::Metric;
 use crate::predict::Estimate;
-use crate::profile::{
-    COORDINATES, Coordinates, Covariance, KINDS, NAMES, Normal, Priced, SHARES, Setting, level_direction,
-};
+use crate::predict::price_names::{DEAD_WORK, LARGEST_LOG, WORK, price_unit, work};
+use crate::profile::{COORDINATES, Coordinates, Covariance, KINDS, NAMES, Normal, Priced, Setting, level_direction};
 use crate::seed::Seed;
 use crate::stats::{self, INTERVAL_SHARE};
 
 /// Draws of the profile behind the intervals of shares.
 const DRAWS: usize = 200;
-/// Logarithms of prices are this far from 0 at most, so that sums of times are finite.
-const LARGEST_LOG: f64 = 300.0;
 /// A profile that is hardly known is held to the one that its posterior is around: standard deviations of the logarithm
 /// of each price, and of the level of all.
 const APART: f64 = 2.0;
 const ANY_LEVEL: f64 = 10.0;
-/// From ms to ns and from mJ to nJ, and to us and uJ.
-const NANO: f64 = 1e6;
-const MICRO: f64 = 1e3;
-
-/// What each kind of work is called, what it is counted in, and how many of the units that its price is given in make a
-/// ms (or mJ). In the order of [`NAMES`].
-const WORK: [(&str, &str, f64); KINDS] = [
-    ("what every run takes", "run", MICRO),
-    ("convolutions larger than 1x1", "MAC", NANO),
-    ("1x1 and linear layers", "MAC", NANO),
-    ("grouped convolutions", "MAC", NANO),
-    ("depthwise convolutions", "MAC", NANO),
-    ("lanes idle at few channels", "MAC / channel", NANO),
-    ("threads idle at few outputs", "MAC / output", NANO),
-    ("feature maps of convolutions", "element", NANO),
-    ("weights read", "element", NANO),
-    ("pooling", "element", NANO),
-    ("elementwise layers", "element", NANO),
-    ("launches of dense layers", "launch", MICRO),
-    ("launches of depthwise layers", "launch", MICRO),
-    ("launches of pooling", "launch", MICRO),
-    ("launches of other layers", "launch", MICRO),
-    ("steps one after another", "step", MICRO),
-    ("feature maps of zeros", "feature map", MICRO),
-];
-
-/// What each of the [`SHARES`] is a share of, and the parts of [`crate::profile::work`] that it is due in.
-const DEAD_WORK: [(&str, [usize; 2]); SHARES] = [
-    ("networks whose output is constant", [1, 4]),
-    ("layers that zeros lead to", [2, 4]),
-    ("layers that nothing reads", [3, 3]),
-];
-
-/// What the price or share at a coordinate of a profile is due for.
-pub(in super::super) fn work(coordinate: usize) -> &'static str {
-    WORK.get(coordinate)
-        .map_or_else(|| DEAD_WORK[coordinate - KINDS].0, |(work, ..)| work)
-}
-
-/// What it is in.
-pub(in super::super) fn price_unit(coordinate: usize, metric: Metric) -> String {
-    let Some((_, unit, scale)) = WORK.get(coordinate) else {
-        return "% run".into();
-    };
-    let prefix = if *scale == NANO { "n" } else { "u" };
-    let base = if metric == Metric::Energy { "J" } else { "s" };
-    format!("{prefix}{base} per {unit}")
-}
-
-/// The price or share in that unit, from its logarithm.
-pub(in super::super) fn priced(coordinate: usize, log: f64) -> f64 {
-    let scale = WORK.get(coordinate).map_or(100.0, |(.., scale)| *scale);
-    scale * log.min(LARGEST_LOG).exp()
-}
-
 /// A Gaussian over the profile.
 pub(super) struct Believed {
     pub(super) mean: Coordinates,

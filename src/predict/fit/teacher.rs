@@ -9,7 +9,7 @@ use super::{FitOptions, Parts, classes, input_size};
 use crate::dataset::{Dataset, Task};
 use crate::encode::Encoder;
 use crate::error::{Error, Result};
-use crate::predict::accuracy::to_scale;
+use crate::predict::accuracy_scale::to_scale;
 use crate::predict::teacher::{Teacher, TeacherTask, TeacherTowers};
 use crate::predict::train::{self, Run, Table};
 use crate::space::{Precision, SearchSpace};

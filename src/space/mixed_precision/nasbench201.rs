@@ -27,6 +27,8 @@ const ACTIVATION_BITS: u8 = 8;
 const COUNT: usize = EDGES.len();
 /// Between the cell and its bits.
 const SEPARATOR: char = '@';
+/// Between bits; a comma is read too, but would end the cell of a table.
+const BETWEEN_BITS: &str = "-";
 
 /// NAS-Bench-201 with bits for every edge: 12 genes.
 #[derive(Debug, Clone, Copy)]
@@ -82,14 +84,14 @@ impl SearchSpace for NasBench201Mixed {
         &[5, 5, 5, 5, 5, 5, 3, 3, 3, 3, 3, 3]
     }
 
-    /// Reads `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|@8,0,4,2,0,8`: the cell, then the bits of its edges in the same order, 0 for
+    /// Reads `|op~0|+|op~0|op~1|+|op~0|op~1|op~2|@8-0-4-2-0-8`: the cell, then the bits of its edges in the same order, 0 for
     /// edges without a convolution. In canonical form.
     fn parse(&self, text: &str) -> Result<Architecture> {
         let (cell, bits) = text
             .rsplit_once(SEPARATOR)
             .ok_or_else(|| malformed("bits", "the cell, `@` and the bits of its six edges", text))?;
         let cell = NasBench201.parse(cell)?;
-        let given: Vec<&str> = bits.splitn(COUNT + 1, ',').collect();
+        let given: Vec<&str> = bits.splitn(COUNT + 1, ['-', ',']).collect();
         let mut parsed = [0; COUNT];
         if given.len() != COUNT {
             return Err(malformed("bits", "six numbers, one for every edge", bits));
@@ -102,7 +104,10 @@ impl SearchSpace for NasBench201Mixed {
     }
 
     fn print(&self, architecture: &Architecture) -> String {
-        let bits = self.edge_bits(architecture).map(|bits| bits.to_string()).join(",");
+        let bits = self
+            .edge_bits(architecture)
+            .map(|bits| bits.to_string())
+            .join(BETWEEN_BITS);
         let cell = NasBench201.print(&self.without_bits(architecture));
         format!("{cell}{SEPARATOR}{bits}")
     }
@@ -258,7 +263,7 @@ fn malformed(place: &str, expected: &str, found: &str) -> Error {
         what: format!("NAS-Bench-201 design, {place}"),
         expected: expected.into(),
         found: quoted(found),
-        hint: "The form is |op~0|+|op~0|op~1|+|op~0|op~1|op~2|@8,0,4,2,0,8, bits in the order of the edges.".into(),
+        hint: "The form is |op~0|+|op~0|op~1|+|op~0|op~1|op~2|@8-0-4-2-0-8, bits in the order of the edges.".into(),
     }
 }
 
@@ -276,10 +281,11 @@ mod tests {
 
     #[test]
     fn bits_follow_the_order_of_the_edges() {
-        let text = format!("{CELL}@8,0,0,0,2,4");
+        let text = format!("{CELL}@8-0-0-0-2-4");
         let design = read(&text);
         assert_eq!(design.0, [3, 0, 1, 4, 2, 2, 2, 0, 0, 0, 0, 1]);
         assert_eq!(NasBench201Mixed.print(&design), text);
+        assert_eq!(read(&text.replace('-', ",")), design);
         let layers = |network: &Network| -> Vec<(u32, u8)> {
             let with_bits = |layer: &Layer| layer.bits.map(|bits| (layer.kernel(), bits.weights));
             network.layers().filter_map(with_bits).collect()
@@ -305,7 +311,7 @@ mod tests {
     fn what_does_nothing_has_no_bits() {
         // Node 1 is read by nobody.
         let design = read("|nor_conv_3x3~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|@8,0,0,4,0,0");
-        let shown = "|none~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|@0,0,0,4,0,0";
+        let shown = "|none~0|+|none~0|none~1|+|nor_conv_1x1~0|none~1|none~2|@0-0-0-4-0-0";
         assert_eq!(NasBench201Mixed.print(&design), shown);
         let active: Vec<usize> = (0..12)
             .filter(|&gene| NasBench201Mixed.active_genes(&design)[gene])
@@ -326,7 +332,7 @@ mod tests {
             (format!("{CELL}@0,0,0,0,2,4"), "bits of edge 0->1: expected 2, 4 or 8"),
             (format!("{CELL}@8,0,0,0,6,4"), "bits of edge 1->3: expected 2, 4 or 8"),
             (
-                format!("{CELL}@8,0,0,0,2,-4"),
+                format!("{CELL}@8,0,0,0,2,x"),
                 "bits of edge 2->3: expected 0, 2, 4 or 8",
             ),
         ];
