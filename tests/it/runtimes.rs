@@ -105,7 +105,9 @@ fn both_runtimes_in_this_process_compute_what_burn_computes() {
 fn int8_is_close_in_onnxruntime() {
     let Some(onnxruntime) = onnxruntime() else { return };
     let folder = tempfile::tempdir().unwrap();
-    for (name, network) in networks() {
+    // Two bits, which layers may say themselves, are far from what floating point computes.
+    let at_one_precision = |(_, network): &(String, Network)| network.layers().all(|layer| layer.bits.is_none());
+    for (name, network) in networks().into_iter().filter(at_one_precision) {
         let path = written(folder.path(), &network, Precision::Int8);
         let off = difference(
             &onnxruntime.run_once(&path, image(&network)).unwrap(),
