@@ -41,16 +41,12 @@ pub(super) fn fit_accuracy(
     run: &Run,
 ) -> Result<AccuracyModel> {
     let used: Vec<u32> = values.iter().map(|value| value.0).collect();
-    let parts = Parts::of(
-        dataset,
-        &used,
-        options.accuracy.validation,
-        &mut run.seed.stream("accuracy-split"),
-    );
+    let rng = &mut run.seed.stream("accuracy-split");
+    let parts = Parts::of(dataset, &used, options.accuracy.validation, rng);
     let split = parts.columns(&used);
     let scaled: Vec<f64> = values.iter().map(|(_, accuracy)| to_scale(*accuracy)).collect();
-    let (mean, deviation) =
-        mean_and_deviation(&split.training.iter().map(|&column| scaled[column]).collect::<Vec<_>>());
+    let training: Vec<f64> = split.training.iter().map(|&column| scaled[column]).collect();
+    let (mean, deviation) = mean_and_deviation(&training);
     let architectures = parts.architectures(dataset, &used);
     let targets = scaled.iter().map(|value| ((value - mean) / deviation) as f32);
     let features = encoder.encode(dataset.space, &architectures);

@@ -8,6 +8,7 @@ mod columns;
 mod eight_bits;
 mod extend;
 mod known;
+mod labels;
 mod options;
 mod teacher;
 
@@ -16,31 +17,29 @@ use std::sync::OnceLock;
 
 use nalgebra::DMatrix;
 use rand::rngs::StdRng;
-use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
 use super::layer_sums::Summed;
 use super::power::KnownPower;
 use super::prior::{KnownDevice, Reference};
-use super::teacher::Teacher;
-use super::train::{self, Run, Split};
-use super::{AccuracyModel, Encoded, Ensemble, LayerSums, Predictor};
+use super::train::{self, Run, Split, Table};
+use super::{Encoded, Ensemble, LayerSums, Predictor};
 use crate::dataset::split::{Share, by_isomorphism};
 use crate::dataset::{Dataset, Task};
 use crate::encode::Encoder;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::metric::Metric;
 use crate::seed::Seed;
-use crate::space::{Architecture, InputSize};
+use crate::space::{Architecture, InputSize, SearchSpace};
 use crate::stats;
-use accuracy::fit_accuracy;
 use calibration::Rows;
 use chosen::Chosen;
 use columns::{Column, columns};
 use known::{Values, known_devices, table, with_level, with_residuals};
-use teacher::fit_teachers;
+use labels::Labels;
 
 pub use extend::extend;
+pub use labels::{accuracy_alone, accuracy_model};
 pub use options::FitOptions;
 
 /// Architectures drawn from the space that inner products between functions are taken over.
@@ -75,34 +74,29 @@ pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &
     let task = dataset.resolve_task(options.task.as_deref())?;
     let chosen = Chosen::of(dataset, &others.profiles, &options.devices)?;
     let columns = columns(dataset, &chosen.own, task.as_ref(), options, run.seed)?;
-    let used = used(&columns);
     let labels = Labels::of(dataset, task.as_ref(), &others.teachers, options, run)?;
-    let split = Parts::of(dataset, &used, options.towers.validation, &mut run.seed.stream("split"));
     let drawn = drawn(dataset, run.seed);
-    let encoder = encoder(dataset, task.as_ref(), &split.shown(dataset, &drawn));
-    let architectures = split.architectures(dataset, &used);
-    let (features, counts) = encoder.encode_and_count(dataset.space, &architectures);
-    let values = Values::new(&columns, &used, &split, &counts);
+    let used = Used::of(dataset, &columns, options, run.seed);
+    let Used { architectures, own, .. } = &used;
+    let encoder = encoder(dataset, task.as_ref(), &used.shown(dataset, &drawn));
+    let (features, counts) = encoder.encode_and_count(dataset.space, architectures);
+    let values = Values::new(&columns, &used.positions, &used.parts, &counts);
     let (known, elsewhere) = known_devices(dataset, &others.profiles, &chosen, &columns, &values)?;
     let table = table(features, &values, &known);
-    let own = split.columns(&used);
-    let ensemble = train::fit("latency", &table, &own, &options.latency_towers(), run)?;
-    let (layer_sums, predicted) = LayerSums::learned(
-        &Summed {
-            lowered_by: (dataset.space, &encoder),
-            architectures: &architectures,
-            counts: &counts,
-            logs: &values.logs,
-            towers: &ensemble.predict(&table.inputs, run.device),
-            split: &own,
-        },
-        known.iter().map(|one| &one.1),
-    );
-    let accuracy = labels.map(|labels| labels.learned(dataset, &encoder, options, run));
-    let accuracy = accuracy.transpose()?;
+    let towers = used.towers(
+        (dataset.space, &encoder),
+        &table,
+        (&counts, &values),
+        &known,
+        options,
+        run,
+    )?;
+    let (ensemble, layer_sums, predicted) = towers;
+    let learn = |labels: Labels| labels.learned(dataset, &encoder, options, run);
+    let accuracy = labels.map(learn).transpose()?;
     let reference = reference(dataset, &drawn, &encoder, (&ensemble, &layer_sums), run);
     let powers = known_powers(&known, &values.logs);
-    let mut known = with_residuals(known, &table, &predicted, &own, options);
+    let mut known = with_residuals(known, &table, &predicted, own, options);
     known.extend(elsewhere.into_iter().map(|one| with_level(one, &reference)));
     let rows = Rows {
         encoded: &Encoded {
@@ -131,45 +125,6 @@ pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &
     })
 }
 
-/// What an accuracy is learned from.
-struct Labels<'a> {
-    task: &'a Task,
-    accuracies: Vec<(u32, f64)>,
-    teachers: Vec<Teacher>,
-}
-
-impl<'a> Labels<'a> {
-    /// `None` where there is no accuracy to learn.
-    fn of(
-        dataset: &Dataset,
-        task: Option<&'a Task>,
-        teachers: &[Dataset],
-        options: &FitOptions,
-        run: &Run,
-    ) -> Result<Option<Labels<'a>>> {
-        let accuracies = accuracy_values(dataset, task, options, run.seed)?;
-        let learned = task.filter(|_| !accuracies.is_empty());
-        let teachers = fit_teachers(dataset, learned, teachers, options, run)?;
-        Ok(learned.map(|task| Labels {
-            task,
-            accuracies,
-            teachers,
-        }))
-    }
-
-    fn learned(self, dataset: &Dataset, encoder: &Encoder, options: &FitOptions, run: &Run) -> Result<AccuracyModel> {
-        fit_accuracy(
-            dataset,
-            self.task,
-            &self.accuracies,
-            encoder,
-            self.teachers,
-            options,
-            run,
-        )
-    }
-}
-
 fn encoder(dataset: &Dataset, task: Option<&Task>, architectures: &[Architecture]) -> Encoder {
     let classes = task.map_or(10, |task| classes(&task.name));
     Encoder::fit(dataset.space, architectures, input_size(dataset, task), classes)
@@ -188,62 +143,6 @@ fn input_size(dataset: &Dataset, task: Option<&Task>) -> InputSize {
     task.and_then(|task| task.input)
         .or(dataset.inputs.first().copied())
         .unwrap_or(dataset.space.default_input())
-}
-
-/// Learns the accuracy at one task alone, on the features of a predictor that stays as it is; see
-/// [`Predictor::with_accuracy`]. Of the options, only those of accuracies are looked at.
-///
-/// # Errors
-/// As [`fit`], and [`Error::Invalid`] for fewer than 30 accuracies.
-pub fn accuracy_model(
-    predictor: &Predictor,
-    dataset: &Dataset,
-    task: &Task,
-    options: &FitOptions,
-    run: &Run,
-) -> Result<AccuracyModel> {
-    let values = accuracy_values(dataset, Some(task), options, run.seed)?;
-    check_count(task, &values)?;
-    let teachers = predictor
-        .accuracy
-        .as_ref()
-        .map_or_else(Vec::new, |model| model.teachers.clone());
-    fit_accuracy(dataset, task, &values, &predictor.encoder, teachers, options, run)
-}
-
-/// Learns the accuracy at one task from some of its values in a dataset, without devices; with the features that it is read from.
-///
-/// # Errors
-/// [`Error::Invalid`] for fewer than 30 values, and as [`fit_with`].
-pub fn accuracy_alone(
-    dataset: &Dataset,
-    task: &Task,
-    values: &[(u32, f64)],
-    teachers: &[Dataset],
-    options: &FitOptions,
-    run: &Run,
-) -> Result<(Encoder, AccuracyModel)> {
-    check_count(task, values)?;
-    let shown: Vec<Architecture> = values
-        .iter()
-        .map(|value| dataset.architectures[value.0 as usize].clone())
-        .collect();
-    let encoder = encoder(dataset, Some(task), &shown);
-    let teachers = fit_teachers(dataset, Some(task), teachers, options, run)?;
-    let model = fit_accuracy(dataset, task, values, &encoder, teachers, options, run)?;
-    Ok((encoder, model))
-}
-
-fn check_count(task: &Task, values: &[(u32, f64)]) -> Result<()> {
-    if values.len() >= MIN_VALUES {
-        return Ok(());
-    }
-    Err(Error::Invalid {
-        what: format!("accuracies at {} to learn from", task.name),
-        expected: format!("at least {MIN_VALUES}"),
-        found: values.len().to_string(),
-        hint: "Import more of them.".into(),
-    })
 }
 
 /// Power of every device with both a latency and an energy of the same architectures.
@@ -285,22 +184,6 @@ fn classes(task: &str) -> u32 {
     }
 }
 
-/// None without a task.
-fn accuracy_values(
-    dataset: &Dataset,
-    task: Option<&Task>,
-    options: &FitOptions,
-    seed: Seed,
-) -> Result<Vec<(u32, f64)>> {
-    let Some(task) = task else { return Ok(Vec::new()) };
-    let mut values = dataset.accuracies_of(task, options.precision)?;
-    if let Some(most) = options.accuracy_samples {
-        values.shuffle(&mut seed.stream("accuracy-samples"));
-        values.truncate(most);
-    }
-    Ok(values)
-}
-
 /// Positions in the dataset of the architectures that weights are fitted on and of those that validate.
 struct Parts {
     training: Vec<u32>,
@@ -337,19 +220,65 @@ impl Parts {
             .collect()
     }
 
-    /// The architectures that features are standardised over: the training ones, or those drawn where there are none.
-    fn shown(&self, dataset: &Dataset, drawn: &[Architecture]) -> Vec<Architecture> {
-        if self.training.is_empty() {
-            drawn.to_vec()
-        } else {
-            self.architectures(dataset, &self.training)
-        }
-    }
-
     /// The split as columns of a table over `used`.
     fn columns(&self, used: &[u32]) -> Split {
         let (validation, training) = (0..used.len()).partition(|&column| self.validation.contains(&used[column]));
         Split { training, validation }
+    }
+}
+
+/// The architectures that any column has a value of.
+struct Used {
+    /// Their positions in the dataset.
+    positions: Vec<u32>,
+    parts: Parts,
+    /// The parts as columns of a table over the positions.
+    own: Split,
+    architectures: Vec<Architecture>,
+}
+
+impl Used {
+    fn of(dataset: &Dataset, columns: &[Column], options: &FitOptions, seed: Seed) -> Used {
+        let positions = used(columns);
+        let rng = &mut seed.stream("split");
+        let parts = Parts::of(dataset, &positions, options.towers.validation, rng);
+        Used {
+            own: parts.columns(&positions),
+            architectures: parts.architectures(dataset, &positions),
+            positions,
+            parts,
+        }
+    }
+
+    /// Towers that learn the table, sums over layers that take the place of some, and what both predict of its columns.
+    fn towers(
+        &self,
+        lowered_by: (&dyn SearchSpace, &Encoder),
+        table: &Table,
+        (counts, values): (&DMatrix<f32>, &Values),
+        known: &[(Metric, KnownDevice)],
+        options: &FitOptions,
+        run: &Run,
+    ) -> Result<(Ensemble, LayerSums, DMatrix<f32>)> {
+        let ensemble = train::fit("latency", table, &self.own, &options.latency_towers(), run)?;
+        let summed = Summed {
+            lowered_by,
+            architectures: &self.architectures,
+            counts,
+            logs: &values.logs,
+            towers: &ensemble.predict(&table.inputs, run.device),
+            split: &self.own,
+        };
+        let (layer_sums, predicted) = LayerSums::learned(&summed, known.iter().map(|one| &one.1));
+        Ok((ensemble, layer_sums, predicted))
+    }
+
+    /// The architectures that features are standardised over: the training ones, or those drawn where there are none.
+    fn shown(&self, dataset: &Dataset, drawn: &[Architecture]) -> Vec<Architecture> {
+        if self.parts.training.is_empty() {
+            return drawn.to_vec();
+        }
+        self.parts.architectures(dataset, &self.parts.training)
     }
 }
 
