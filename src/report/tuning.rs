@@ -358,12 +358,7 @@ fn trials(report: &TuningReport) -> Section {
     let kind = kind_of(report.trials.iter().map(|trial| trial.accuracy));
     let row = |trial: &TrialRow| {
         vec![
-            match trial.stage {
-                Stage::Probe => "probe",
-                Stage::Design => "design",
-                Stage::Confirmation => "confirmation",
-            }
-            .into(),
+            trial.stage.name().into(),
             trial.quantization.clone(),
             format!("{:.2}", trial.accuracy.percent.mean),
             estimate(trial.predicted_latency_ms),

@@ -64,6 +64,17 @@ pub enum Stage {
     Confirmation,
 }
 
+impl Stage {
+    /// Its name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Probe => "probe",
+            Stage::Design => "design",
+            Stage::Confirmation => "confirmation",
+        }
+    }
+}
+
 /// Measures designs for a stage.
 pub type Measure<'a> = dyn FnMut(Stage, &[Design]) -> Result<Outcome> + 'a;
 

@@ -83,14 +83,8 @@ pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &
     let values = Values::new(&columns, &used.positions, &used.parts, &counts);
     let (known, elsewhere) = known_devices(dataset, &others.profiles, &chosen, &columns, &values)?;
     let table = table(features, &values, &known);
-    let towers = used.towers(
-        (dataset.space, &encoder),
-        &table,
-        (&counts, &values),
-        &known,
-        options,
-        run,
-    )?;
+    let lowered_by = (dataset.space, &encoder);
+    let towers = used.towers(lowered_by, &table, (&counts, &values), &known, options, run)?;
     let (ensemble, layer_sums, predicted) = towers;
     let learn = |labels: Labels| labels.learned(dataset, &encoder, options, run);
     let accuracy = labels.map(learn).transpose()?;
