@@ -29,12 +29,6 @@ const LARGE_BUDGET: usize = 20_000;
 pub(crate) struct OptimizerArgs {
     #[command(flatten)]
     choices: OptimizerChoices,
-    /// In search spaces too large to list: a checkpoint with a predictor trained on all data, whose word counts for the truth
-    #[arg(long)]
-    oracle: Option<PathBuf>,
-    /// In search spaces too large to list: designs chosen all at once, to see how long each takes then
-    #[arg(long, default_value_t = 1000)]
-    batch: usize,
     /// Print JSON instead of a table
     #[arg(long)]
     json: bool,
@@ -75,6 +69,12 @@ pub(crate) struct OptimizerChoices {
     /// Labelled architectures that accuracies are learned from anew, for regret without known accuracies; 0 leaves it out
     #[arg(long, default_value_t = 1000)]
     accuracy_labels: usize,
+    /// In search spaces too large to list: a checkpoint with a predictor trained on all data, whose word counts for the truth
+    #[arg(long)]
+    oracle: Option<PathBuf>,
+    /// In search spaces too large to list: designs chosen all at once, to see how long each takes then
+    #[arg(long, default_value_t = 1000)]
+    batch: usize,
     /// Count devices whose values are predicted (sums of block tables, say) in the means too
     #[arg(long)]
     with_predicted: bool,
@@ -84,54 +84,30 @@ pub(crate) struct OptimizerChoices {
 }
 
 pub(crate) fn run(args: &OptimizerArgs, global: &Global) -> Result<ExitCode> {
-    let checkpoint = Checkpoint::resolve(&args.choices.checkpoint)?;
-    if checkpoint.space().enumerable().is_none() {
-        let report = large_space(args, global)?;
-        if args.json {
-            print_json(&report)?
-        } else {
-            print(&large_space_table(&report))?
-        }
-        return Ok(ExitCode::SUCCESS);
-    }
-    let report = args.choices.scored(global)?.report;
-    if args.json {
-        print_json(&report)?
-    } else {
-        print(&summary_table(&report))?
+    match args.choices.scored(global)?.scores {
+        OptimizerScores::Listed(report) if args.json => print_json(&report)?,
+        OptimizerScores::Listed(report) => print(&summary_table(&report))?,
+        OptimizerScores::Large(report) if args.json => print_json(&report)?,
+        OptimizerScores::Large(report) => print(&large_space_table(&report))?,
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// The scores in a search space of which no table holds all.
-fn large_space(args: &OptimizerArgs, global: &Global) -> Result<LargeSpaceReport> {
-    let read = args.choices.read(global)?;
-    let scoring = args.choices.scoring(&read, LARGE_BUDGET, global)?;
-    let compute = global.backend.device()?;
-    let oracle = args
-        .oracle
-        .as_ref()
-        .map(|oracle| Checkpoint::resolve(oracle)?.predictor(&compute));
-    let oracle = oracle.transpose()?;
-    let task = learned_task(&read.predictor, &read.dataset)?;
-    score_large_space(
-        &read.predictor,
-        &read.optimizer,
-        oracle.as_ref(),
-        (&read.dataset, task.as_ref()),
-        args.batch,
-        &scoring,
-        &global.progress(),
-    )
 }
 
 /// A scored optimizer with all that it was scored on.
 pub(crate) struct ScoredOptimizer {
     pub(crate) predictor: Predictor,
     pub(crate) dataset: Dataset,
-    pub(crate) task: Task,
+    pub(crate) task: Option<Task>,
     pub(crate) scoring: OptimizerScoring,
-    pub(crate) report: OptimizerReport,
+    pub(crate) scores: OptimizerScores,
+}
+
+/// Scores by the size of the search space.
+pub(crate) enum OptimizerScores {
+    /// Against a table of the whole space.
+    Listed(OptimizerReport),
+    /// Against a long search, where no table holds all of the space.
+    Large(LargeSpaceReport),
 }
 
 /// What is scored, and on what.
@@ -142,24 +118,51 @@ struct Read {
 }
 
 impl OptimizerChoices {
-    /// The scores against a table of the whole search space.
+    /// The scores that fit the search space.
     pub(crate) fn scored(&self, global: &Global) -> Result<ScoredOptimizer> {
         let read = self.read(global)?;
-        let scoring = self.scoring(&read, BUDGET, global)?;
-        let Read {
-            predictor,
-            optimizer,
-            dataset,
-        } = read;
-        let task = task_with_accuracies(&predictor, &dataset)?;
-        let report = score_optimizer(&predictor, &optimizer, &dataset, &task, &scoring, &global.progress())?;
+        let (task, scoring, scores) = if read.predictor.space.enumerable().is_some() {
+            let scoring = self.scoring(&read, BUDGET, global)?;
+            let (task, report) = listed(&read, &scoring, global)?;
+            (Some(task), scoring, OptimizerScores::Listed(report))
+        } else {
+            let scoring = self.scoring(&read, LARGE_BUDGET, global)?;
+            let (task, report) = self.large(&read, &scoring, global)?;
+            (task, scoring, OptimizerScores::Large(report))
+        };
         Ok(ScoredOptimizer {
-            predictor,
-            dataset,
+            predictor: read.predictor,
+            dataset: read.dataset,
             task,
             scoring,
-            report,
+            scores,
         })
+    }
+
+    /// The scores in a search space of which no table holds all.
+    fn large(
+        &self,
+        read: &Read,
+        scoring: &OptimizerScoring,
+        global: &Global,
+    ) -> Result<(Option<Task>, LargeSpaceReport)> {
+        let compute = global.backend.device()?;
+        let oracle = self
+            .oracle
+            .as_ref()
+            .map(|oracle| Checkpoint::resolve(oracle)?.predictor(&compute));
+        let oracle = oracle.transpose()?;
+        let task = learned_task(&read.predictor, &read.dataset)?;
+        let report = score_large_space(
+            &read.predictor,
+            &read.optimizer,
+            oracle.as_ref(),
+            (&read.dataset, task.as_ref()),
+            self.batch,
+            scoring,
+            &global.progress(),
+        )?;
+        Ok((task, report))
     }
 
     fn read(&self, global: &Global) -> Result<Read> {
@@ -189,6 +192,20 @@ impl OptimizerChoices {
             seed: Seed(global.seed),
         })
     }
+}
+
+/// The scores against a table of the whole search space.
+fn listed(read: &Read, scoring: &OptimizerScoring, global: &Global) -> Result<(Task, OptimizerReport)> {
+    let task = task_with_accuracies(&read.predictor, &read.dataset)?;
+    let report = score_optimizer(
+        &read.predictor,
+        &read.optimizer,
+        &read.dataset,
+        &task,
+        scoring,
+        &global.progress(),
+    )?;
+    Ok((task, report))
 }
 
 fn summary_table(report: &OptimizerReport) -> String {
@@ -241,9 +258,10 @@ fn large_space_table(report: &LargeSpaceReport) -> String {
     for (method, summary) in report.methods() {
         table.add_row(large_space_row(method.label(), summary));
     }
+    let bought = report.policy_gain.as_ref().map(|gain| format!("\n{gain}"));
     format!(
         "{table}\n{} {} each, confidence {}, {} evaluations of NSGA-II, seed {}.\n{} at once take {:.0} us each. NSGA-II takes \
-         {:.0} times as long for one design, and {:.0} times as long as for one of those.",
+         {:.0} times as long for one design, and {:.0} times as long as for one of those.{}",
         what_counts(&report.devices),
         plural(report.probes, "probe"),
         report.confidence,
@@ -253,6 +271,7 @@ fn large_space_table(report: &LargeSpaceReport) -> String {
         report.batch.microseconds_per_design,
         report.times_faster,
         report.times_faster_in_batch,
+        bought.unwrap_or_default(),
     )
 }
 

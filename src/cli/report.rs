@@ -7,12 +7,12 @@ use clap::{Args, Subcommand};
 
 use super::Global;
 use super::evaluate::{PredictorChoices, ScoredPredictor};
-use super::evaluate_optimizer::{OptimizerChoices, ScoredOptimizer};
+use super::evaluate_optimizer::{OptimizerChoices, OptimizerScores, ScoredOptimizer};
 use crate::error::Result;
 use crate::evaluate::comparison::ComparisonReport;
 use crate::evaluate::predictor::predict_devices;
 use crate::files::FileKind;
-use crate::report::{Page, Provenance, optimizer_page, predictor_page, proxy_page};
+use crate::report::{Page, Provenance, large_space_page, optimizer_page, predictor_page, proxy_page};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReportVerb {
@@ -28,7 +28,7 @@ Scores are those of `edgefit evaluate predictor`. Figures of single devices are 
 Example:
   edgefit report optimizer --checkpoint few --dataset table --devices raspi4 --probes 10 --out optimizer.html
 
-Scores are those of `edgefit evaluate optimizer`.")]
+Scores are those of `edgefit evaluate optimizer`. Where genes say bits, a figure shows what quantization policies buy within each limit.")]
     Optimizer(OptimizerArgs),
     /// A comparison of per-device search, proxies, the predictor and the optimizer
     #[command(after_help = "\
@@ -105,11 +105,16 @@ fn optimizer(args: &OptimizerArgs, global: &Global) -> Result<()> {
         dataset,
         task,
         scoring,
-        report,
+        scores,
     } = &scored;
     let provenance = Provenance::of(predictor, &args.choices.checkpoint, &args.choices.datasets.folders)?
-        .with_optimizer_scoring(dataset, task, scoring);
-    write(&optimizer_page(report, &with_command(provenance))?, &args.out, global)
+        .with_optimizer_scoring(dataset, task.as_ref(), scoring);
+    let provenance = with_command(provenance);
+    let page = match scores {
+        OptimizerScores::Listed(report) => optimizer_page(report, &provenance)?,
+        OptimizerScores::Large(report) => large_space_page(report, &provenance)?,
+    };
+    write(&page, &args.out, global)
 }
 
 fn proxy(args: &ProxyArgs, global: &Global) -> Result<()> {

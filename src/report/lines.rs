@@ -5,6 +5,7 @@ use plotters::style::Color;
 
 use super::axis::{Axis, Scale};
 use super::canvas::{Area, Chart, Drawing, chart, pixel, svg};
+use super::panels::{Panels, panels};
 use super::series::{Legend, Style};
 use crate::error::Result;
 use crate::stats::Interval;
@@ -36,6 +37,32 @@ impl Lines {
     /// # Errors
     /// If the backend refuses.
     pub fn svg(&self) -> Result<String> {
+        let legend = Legend::new(self.entries(), SIZE.0);
+        svg(&self.title, (SIZE.0, SIZE.1 + legend.height()), |area| {
+            legend.draw(area)?;
+            self.draw(&area.split_vertically(legend.height()).1)
+        })
+    }
+
+    /// Small charts of the same lines, one per device, under one legend.
+    ///
+    /// # Errors
+    /// If the backend refuses.
+    pub fn panels(title: &str, of_devices: &[(String, Lines)]) -> Result<Panels> {
+        let names: Vec<String> = of_devices.iter().map(|(name, _)| name.clone()).collect();
+        let entries: Vec<(Style, &str)> = of_devices
+            .first()
+            .map_or(Vec::new(), |(_, lines)| lines.entries().collect());
+        panels(title, &names, &entries, |index, area| of_devices[index].1.draw(area))
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (Style, &str)> {
+        let names = self.lines.iter().enumerate();
+        names.map(|(index, (name, _))| (Style::of(index), name.as_str()))
+    }
+
+    /// Axes and lines.
+    fn draw(&self, area: &Area) -> Drawing {
         let scale = if self.logarithmic {
             Scale::Logarithmic
         } else {
@@ -51,20 +78,8 @@ impl Lines {
         let ends = all().flat_map(|(_, value)| [value.low, value.mean, value.high]);
         let y = Axis::spanning(&self.up, Scale::Linear, ends);
         let y = if self.from_zero { y.reaching(0.0) } else { y };
-        let names = self.lines.iter().enumerate();
-        let legend = Legend::new(
-            names.map(|(index, (name, _))| (Style::of(index), name.as_str())),
-            SIZE.0,
-        );
-        svg(&self.title, (SIZE.0, SIZE.1 + legend.height()), |area| {
-            legend.draw(area)?;
-            let below = area.split_vertically(legend.height()).1;
-            let chart = chart(&below, &x, &y)?;
-            for index in 0..self.lines.len() {
-                self.draw_line(&below, &chart, index)?;
-            }
-            Ok(())
-        })
+        let chart = chart(area, &x, &y)?;
+        (0..self.lines.len()).try_for_each(|index| self.draw_line(area, &chart, index))
     }
 
     fn draw_line(&self, area: &Area, chart: &Chart, index: usize) -> Drawing {
@@ -140,6 +155,36 @@ mod tests {
         }
         // Discs and rings are circles: each in the legend and at three points, rings with a white core.
         assert_eq!(svg.matches("<circle").count(), 4 + 8);
+    }
+
+    #[test]
+    fn devices_have_a_panel_each_under_one_legend() {
+        let of_device = |points: Vec<(f64, Interval)>| Lines {
+            title: "accuracy".into(),
+            across: "limit, ms".into(),
+            up: "accuracy, %".into(),
+            logarithmic: true,
+            from_zero: false,
+            lines: vec![("with".into(), points.clone()), ("without".into(), points)],
+        };
+        let devices = [
+            ("phone".to_string(), of_device(vec![point(5.0, 2.0), point(9.0, 3.0)])),
+            ("none".to_string(), of_device(vec![])),
+        ];
+        let drawn = Lines::panels("fronts", &devices).unwrap();
+        assert_eq!(texts(drawn.legend.as_ref().unwrap()), ["with", "without"]);
+        drawn.svgs.iter().for_each(|svg| well_formed_and_inside(svg));
+        // The first line's discs: both points, once.
+        assert_eq!(
+            drawn
+                .svgs
+                .iter()
+                .map(|svg| svg.matches("<circle").count())
+                .collect::<Vec<_>>(),
+            [2, 0]
+        );
+        assert!(texts(&drawn.svgs[1]).contains(&"none".to_string()));
+        assert!(Lines::panels("fronts", &[]).unwrap().svgs.is_empty());
     }
 
     #[test]

@@ -66,14 +66,23 @@ impl Provenance {
 
     /// What was scored of an optimizer.
     #[must_use]
-    pub fn with_optimizer_scoring(self, dataset: &Dataset, task: &Task, scoring: &OptimizerScoring) -> Provenance {
-        self.with("Task", &task.name)
+    pub fn with_optimizer_scoring(
+        self,
+        dataset: &Dataset,
+        task: Option<&Task>,
+        scoring: &OptimizerScoring,
+    ) -> Provenance {
+        let named = match task {
+            Some(task) => self.with("Task", &task.name),
+            None => self,
+        };
+        named
             .with("Devices", ids(dataset, &scoring.devices))
-            .with("Values", origins(dataset, &scoring.devices, Some(task)))
+            .with("Values", origins(dataset, &scoring.devices, task))
             .with("Probes", choice(scoring.choice))
             .with("Confidence", scoring.confidence)
             .with("Repeats", scoring.repeats)
-            .with("Evaluations of NSGA-II and random search per limit", scoring.budget)
+            .with("Evaluations of a search per limit", scoring.budget)
             .with("Seed", scoring.seed.0)
     }
 

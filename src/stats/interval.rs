@@ -20,6 +20,15 @@ pub struct Interval {
     pub high: f64,
 }
 
+impl Interval {
+    /// Of nothing: not a number, all three.
+    pub const NONE: Interval = Interval {
+        mean: f64::NAN,
+        low: f64::NAN,
+        high: f64::NAN,
+    };
+}
+
 /// The mean over groups (devices) of the means over their values (repeats), and its percentile bootstrap interval.
 ///
 /// Each of 2,000 resamples draws as many groups as there are, with replacement, and from each as many values as it holds,

@@ -1,10 +1,15 @@
 //! Architecture and quantization policy together: from measurements of designs with bits to designs with bits.
 
 use std::fs;
+use std::path::Path;
 
+use edgefit::metric::Metric;
+use edgefit::space::{Architecture, Domain, InputSize, PROXYLESS_NAS_MIXED, Precision, QuantPolicy, SearchSpace};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::driver::edgefit;
+use crate::json::{compare, schema};
 
 const FLEET: &str = r#"
 space = "proxylessnas_mixed"
@@ -46,24 +51,35 @@ fn bits(architecture: &str) -> Vec<u64> {
     keys.iter().flat_map(|key| of_key(key)).collect()
 }
 
-#[test]
-fn designs_have_bits_where_the_device_gains_from_them() {
+/// A folder with `data` and `few`, a checkpoint of it.
+fn trained_with_bits() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
     for (name, text) in [
         ("fleet.toml", FLEET),
         ("predictor.toml", PREDICTOR),
         ("optimizer.toml", OPTIMIZER),
     ] {
-        fs::write(folder.join(name), text).unwrap();
+        fs::write(folder.path().join(name), text).unwrap();
     }
     for line in [
         "data simulate --config {fleet.toml} --out {data}",
         "train predictor --dataset {data} --config {predictor.toml} --out {few}",
         "train optimizer --predictor {few} --config {optimizer.toml} --out {few}",
     ] {
-        edgefit(folder, line).succeeded();
+        edgefit(folder.path(), line).succeeded();
     }
+    folder
+}
+
+#[test]
+fn designs_have_bits_where_the_device_gains_from_them() {
+    let folder = trained_with_bits();
+    designs_by_device(folder.path());
+    report_of_what_policies_buy(folder.path());
+    both_lines_of_a_front_obey_all_limits(folder.path());
+}
+
+fn designs_by_device(folder: &Path) {
     // Half of what a random design takes.
     let typical = |device: &str| {
         let rows = fs::read_to_string(folder.join("data/measurements.csv")).unwrap();
@@ -101,6 +117,111 @@ fn designs_have_bits_where_the_device_gains_from_them() {
     let predicted: Value = serde_json::from_str(&edgefit(folder, line).succeeded().stdout).unwrap();
     assert_eq!(predicted[0]["architecture"], flexible["architecture"]);
     assert_eq!(predicted[0]["latency_ms"]["mean"], flexible["latency_ms"]["mean"]);
+}
+
+/// Cells of the rows of a report's first table after `heading`.
+fn cells(html: &str, heading: &str) -> Vec<Vec<String>> {
+    let section = html.split(heading).last().unwrap();
+    let body = section
+        .split("<tbody>")
+        .nth(1)
+        .unwrap()
+        .split("</tbody>")
+        .next()
+        .unwrap();
+    let of_row = |row: &str| {
+        let cells = row.split("<td").skip(1).map(|cell| cell.split('>').nth(1).unwrap());
+        cells.map(|cell| cell.trim_end_matches("</td").to_string()).collect()
+    };
+    body.split("<tr>").skip(1).map(of_row).collect()
+}
+
+fn report_of_what_policies_buy(folder: &Path) {
+    let scored =
+        "--checkpoint {few} --dataset {data} --devices bitfusion,edgetpu --probes 20 --limits 3 --budget 400 --batch 3";
+    let run = edgefit(folder, &format!("evaluate optimizer {scored} --json")).succeeded();
+    let scores: Value = serde_json::from_str(&run.stdout).unwrap();
+    compare(&scores, &schema("In search spaces too large to list"));
+    assert!(
+        scores["policy_gain"]["mean_points"].as_f64().unwrap() > 0.0,
+        "{}",
+        scores["policy_gain"]
+    );
+    edgefit(folder, &format!("report optimizer {scored} --out {{report.html}}")).succeeded();
+    let html = fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(!html.contains("NaN"));
+    // Gaps to NSGA-II, a legend and a panel for each of two devices.
+    assert_eq!(html.matches("<svg ").count(), 1 + 1 + 2);
+    let section = html.split("What quantization policies buy").last().unwrap();
+    for text in [
+        "with quantization policies",
+        "8 bits everywhere",
+        "accuracy, %, predicted",
+        "percentage points [",
+    ] {
+        assert!(section.contains(text), "no `{text}`");
+    }
+    // One row for each limit, which says what `evaluate` says.
+    let table = cells(&html, "What quantization policies buy");
+    assert_eq!(table.len(), 6);
+    for (cells, row) in table.iter().zip(scores["rows"].as_array().unwrap()) {
+        let eight_bits = &row["eight_bits"];
+        let shown = |design: &Value| {
+            if design["feasible"] == true {
+                format!("{:.2}", design["accuracy"].as_f64().unwrap())
+            } else {
+                "-".into()
+            }
+        };
+        assert_eq!(cells[0], row["device"].as_str().unwrap());
+        assert_eq!((&cells[2], &cells[3]), (&shown(eight_bits), &shown(row)));
+        if cells[4] != "-" {
+            let bought = row["accuracy"].as_f64().unwrap() - eight_bits["accuracy"].as_f64().unwrap();
+            assert_eq!(cells[4], format!("{bought:.2}"));
+        }
+    }
+    // Where there is no arithmetic for fewer bits, none are chosen.
+    assert!(
+        table
+            .iter()
+            .filter(|cells| cells[0] == "edgetpu")
+            .all(|cells| cells[5] == "W8.0A8.0")
+    );
+}
+
+/// With a limit below the size of the smallest design of eight bits, those are in no figure, and fewer bits are.
+fn both_lines_of_a_front_obey_all_limits(folder: &Path) {
+    let space = &PROXYLESS_NAS_MIXED;
+    let smallest = Domain::at_eight_bits(space).nearest(&Architecture(vec![0; space.choices().len()]));
+    let network = space.lower(&smallest, InputSize::square(224), 1000);
+    let computed = network.computed(QuantPolicy::Uniform(Precision::Int8));
+    let size_mib = computed.get(Metric::ModelSize).unwrap();
+    // Squares mark the second line; one stands in the legend.
+    let squares = |limit: &str| {
+        let line = format!(
+            "pareto --checkpoint {{few}} --device bitfusion --limits 3 {limit} --svg {{front.svg}} --format json"
+        );
+        let rows: Value = serde_json::from_str(&edgefit(folder, &line).succeeded().stdout).unwrap();
+        let kept = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|row| row["feasible"] == true)
+            .count();
+        let svg = fs::read_to_string(folder.join("front.svg")).unwrap();
+        assert!(svg.contains("8 bits everywhere"));
+        (kept, svg.matches("<polygon").count() - 1)
+    };
+    let (kept, at_eight_bits) = squares("");
+    assert!(kept > 0 && at_eight_bits > 0, "{kept} {at_eight_bits}");
+    let (kept, at_eight_bits) = squares(&format!("--max-size-mib {:.3}", 0.95 * size_mib));
+    assert!(kept > 0, "fewer bits are smaller");
+    assert_eq!(at_eight_bits, 0);
+    // A limit on energy that nothing keeps empties both.
+    let line = "pareto --checkpoint {few} --device bitfusion --limits 3 --max-energy-mj 0.0001 --svg {none.svg}";
+    edgefit(folder, line).failed(3, &["no design meets"]);
+    let svg = fs::read_to_string(folder.join("none.svg")).unwrap();
+    assert_eq!(svg.matches("<polygon").count() + svg.matches("<circle").count(), 2);
 }
 
 /// A few percent are left of designs that were not measured, and order is nearly exact.

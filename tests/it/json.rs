@@ -57,6 +57,10 @@ fn is_of(value: &Value, kind: &str) -> bool {
                 compare(value, &schema("Figures in a large space"));
                 true
             }
+            "gain" => {
+                compare(value, &schema("What quantization policies buy"));
+                true
+            }
             "seen" => {
                 compare(value, &schema("Seen by the oracle"));
                 true

@@ -48,12 +48,7 @@ impl Answers {
 
     pub(super) fn summary(&self, devices: &[ScoredDevice], scoring: &OptimizerScoring) -> OptimizerSummary {
         let interval = |groups: &[Vec<f64>]| {
-            let nothing = Interval {
-                mean: f64::NAN,
-                low: f64::NAN,
-                high: f64::NAN,
-            };
-            stats::bootstrap_mean(groups, stats::INTERVAL_SHARE, scoring.seed).unwrap_or(nothing)
+            stats::bootstrap_mean(groups, stats::INTERVAL_SHARE, scoring.seed).unwrap_or(Interval::NONE)
         };
         let groups = |of: &dyn Fn(&Found) -> Option<f64>| -> Vec<Vec<f64>> {
             let mut groups = self.by_unit(devices, |run| run.found.iter().filter_map(of).collect());

@@ -42,7 +42,7 @@ impl Scores {
 pub(super) fn row(device: &str, probes: usize, scores: &[Scores], seed: Seed) -> PredictorRow {
     let interval = |figure: fn(&Scores) -> f64| {
         let values: Vec<f64> = scores.iter().map(figure).collect();
-        stats::bootstrap_mean(&[values], INTERVAL_SHARE, seed).unwrap_or(NOTHING)
+        stats::bootstrap_mean(&[values], INTERVAL_SHARE, seed).unwrap_or(Interval::NONE)
     };
     PredictorRow {
         device: device.into(),
@@ -88,12 +88,6 @@ pub(super) fn mean(
         coverage_90: average(|one| one.coverage_90),
     })
 }
-
-const NOTHING: Interval = Interval {
-    mean: f64::NAN,
-    low: f64::NAN,
-    high: f64::NAN,
-};
 
 #[cfg(test)]
 mod tests {

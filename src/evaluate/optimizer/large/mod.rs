@@ -1,6 +1,7 @@
 //! Designs in spaces too large to list, where no table says what could have been found: every answer is compared with that of
 //! a long NSGA-II under the same predictor, and with a second predictor that the methods never see, if there is one.
 
+mod policy_gain;
 mod results;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use crate::search::{Constraint, Evaluator, Limits, Nsga2, Problem, Searcher};
 use crate::seed::Seed;
 use crate::space::{Architecture, Domain};
 
+pub use policy_gain::PolicyGain;
 pub use results::{Batch, DesignScore, LargeSpaceReport, LargeSpaceRow, LargeSpaceSummary, Method, OracleScore};
 
 /// How much looser limits on latency are while the architecture is chosen before its bits.
@@ -91,7 +93,7 @@ pub fn score_large_space(
     let batch = scored.batch(&models, batch)?;
     progress.finish();
     Ok(LargeSpaceReport::new(
-        &scored.predictor.id,
+        (&predictor.id, predictor.score_kind()),
         oracle,
         scoring,
         devices,

@@ -3,10 +3,11 @@
 use serde::Serialize;
 
 use super::super::OptimizerScoring;
+use super::policy_gain::PolicyGain;
 use crate::evaluate::devices::{ScoredDevice, by_unit};
 use crate::evaluate::measured::limit_quantile;
 use crate::evaluate::predictor::ProbeChoice;
-use crate::predict::Predictor;
+use crate::predict::{Predictor, ScoreKind};
 use crate::stats::{self, Interval};
 
 /// The ways to answer.
@@ -215,18 +216,23 @@ pub struct LargeSpaceReport {
     pub eight_bits: Option<LargeSpaceSummary>,
     /// Figures of choosing the architecture first and then its bits, where genes say bits.
     pub sequential: Option<LargeSpaceSummary>,
+    /// What quantization policies buy, where genes say bits.
+    pub policy_gain: Option<PolicyGain>,
     /// Many designs of the optimizer at once.
     pub batch: Batch,
     /// How many times as long NSGA-II takes for a design as the optimizer does for one.
     pub times_faster: f64,
     /// How many times as long NSGA-II takes for a design as the optimizer does in the batch.
     pub times_faster_in_batch: f64,
+    /// What designs are ranked by, which keys call accuracy; for reports.
+    #[serde(skip)]
+    pub score: ScoreKind,
 }
 
 impl LargeSpaceReport {
-    /// Sums up rows; `seconds` is what each method took for all of them.
+    /// Sums up rows; `seconds` is what each method took for all of them. A checkpoint's id comes with what it ranks designs by.
     pub(super) fn new(
-        checkpoint: &str,
+        (checkpoint, score): (&str, ScoreKind),
         oracle: Option<&Predictor>,
         scoring: &OptimizerScoring,
         devices: Vec<ScoredDevice>,
@@ -235,9 +241,9 @@ impl LargeSpaceReport {
         batch: Batch,
     ) -> LargeSpaceReport {
         let microseconds = seconds.map(|seconds| 1e6 * seconds / rows.len().max(1) as f64);
+        let groups = |of: &OfRow| groups(&rows, &devices, of);
         let summaries = std::array::from_fn(|index| {
             let method = Method::ALL[index];
-            let groups = |of: &OfRow| groups(&rows, &devices, of);
             LargeSpaceSummary::new(method, &groups, microseconds[index], scoring)
         });
         let [summary, policy, random_refined, nsga2, eight_bits, sequential] = summaries;
@@ -246,6 +252,7 @@ impl LargeSpaceReport {
             has(Method::EightBits).then_some(eight_bits),
             has(Method::Sequential).then_some(sequential),
         );
+        let policy_gain = has(Method::EightBits).then(|| PolicyGain::new(&groups, scoring));
         LargeSpaceReport {
             checkpoint: checkpoint.into(),
             oracle: oracle.map(|oracle| oracle.id.clone()),
@@ -264,7 +271,9 @@ impl LargeSpaceReport {
             nsga2,
             eight_bits,
             sequential,
+            policy_gain,
             batch,
+            score,
         }
     }
 
@@ -284,9 +293,9 @@ impl LargeSpaceReport {
 }
 
 /// A value of a row, where it has one.
-type OfRow<'a> = dyn Fn(&LargeSpaceRow) -> Option<f64> + 'a;
+pub(super) type OfRow<'a> = dyn Fn(&LargeSpaceRow) -> Option<f64> + 'a;
 /// What rows say, in groups.
-type Groups<'a> = dyn Fn(&OfRow) -> Vec<Vec<f64>> + 'a;
+pub(super) type Groups<'a> = dyn Fn(&OfRow) -> Vec<Vec<f64>> + 'a;
 
 /// What rows say, where they say something: one group per hardware unit that counts and has any.
 fn groups(rows: &[LargeSpaceRow], devices: &[ScoredDevice], of: &OfRow) -> Vec<Vec<f64>> {
@@ -302,9 +311,23 @@ fn groups(rows: &[LargeSpaceRow], devices: &[ScoredDevice], of: &OfRow) -> Vec<V
 }
 
 /// Every group weighs the same, however many values it has; none of no group.
-fn mean_of_means(groups: &[Vec<f64>]) -> Option<f64> {
+pub(super) fn mean_of_means(groups: &[Vec<f64>]) -> Option<f64> {
     let means: Vec<f64> = groups.iter().filter_map(|group| stats::mean(group)).collect();
     stats::mean(&means)
+}
+
+/// The mean over groups with its 90 % bootstrap interval.
+pub(super) fn interval(groups: &[Vec<f64>], scoring: &OptimizerScoring) -> Interval {
+    stats::bootstrap_mean(groups, stats::INTERVAL_SHARE, scoring.seed).unwrap_or(Interval::NONE)
+}
+
+/// The row if it is about the limit with this index.
+pub(super) fn at_limit<'a>(
+    row: &'a LargeSpaceRow,
+    index: usize,
+    scoring: &OptimizerScoring,
+) -> Option<&'a LargeSpaceRow> {
+    ((row.limit_quantile - limit_quantile(index, scoring.limits)).abs() < 1e-9).then_some(row)
 }
 
 impl LargeSpaceSummary {
@@ -315,17 +338,8 @@ impl LargeSpaceSummary {
         scoring: &OptimizerScoring,
     ) -> LargeSpaceSummary {
         let gaps = groups(&|row| row.gap(method));
-        let nothing = Interval {
-            mean: f64::NAN,
-            low: f64::NAN,
-            high: f64::NAN,
-        };
-        let gap = stats::bootstrap_mean(&gaps, stats::INTERVAL_SHARE, scoring.seed).unwrap_or(nothing);
-        let at_limit = |index: usize| {
-            let quantile = limit_quantile(index, scoring.limits);
-            let at_limit = |row: &LargeSpaceRow| (row.limit_quantile - quantile).abs() < 1e-9;
-            mean_of_means(&groups(&|row| at_limit(row).then(|| row.gap(method)).flatten()))
-        };
+        let gap = interval(&gaps, scoring);
+        let by_limit = |index| mean_of_means(&groups(&|row| at_limit(row, index, scoring)?.gap(method)));
         let share = |of: &dyn Fn(&LargeSpaceRow) -> bool| {
             mean_of_means(&groups(&|row| Some(f64::from(u8::from(of(row)))))).unwrap_or(f64::NAN)
         };
@@ -335,7 +349,7 @@ impl LargeSpaceSummary {
             mean_gap_low: gap.low,
             mean_gap_high: gap.high,
             median_gap: stats::quantile(&gaps.concat(), 0.5).unwrap_or(f64::NAN),
-            gap_by_limit: (0..scoring.limits).map(at_limit).collect(),
+            gap_by_limit: (0..scoring.limits).map(by_limit).collect(),
             missed: share(&|row| row.nsga2.feasible && !keeps(row)),
             found_more: share(&|row| !row.nsga2.feasible && keeps(row)),
             microseconds_per_design,

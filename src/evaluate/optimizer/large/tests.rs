@@ -6,6 +6,7 @@ use crate::dataset::Origin;
 use crate::evaluate::devices::ScoredDevice;
 use crate::evaluate::measured::limit_quantile;
 use crate::evaluate::predictor::ProbeChoice;
+use crate::predict::ScoreKind;
 use crate::predict::fit::FitOptions;
 
 fn scoring() -> OptimizerScoring {
@@ -68,7 +69,7 @@ fn report(rows: Vec<LargeSpaceRow>) -> LargeSpaceReport {
     // Four rows: 4 ms in all make 1,000 us for a design of the optimizer, 400 ms 100,000 us for one of NSGA-II.
     let seconds = [0.004, 0.001, 0.003, 0.4, 0.0, 0.0];
     LargeSpaceReport::new(
-        "id",
+        ("id", ScoreKind::Accuracy),
         None,
         &scoring(),
         vec![device("a"), device("b")],
@@ -143,4 +144,58 @@ fn designs_of_eight_bits_are_compared_where_genes_say_bits() {
     let gaps: Vec<f64> = report.methods().iter().map(|(_, summary)| summary.mean_gap).collect();
     assert_eq!(report.methods().len(), 6);
     assert_eq!(gaps[4..], [2.0, 1.0]);
+}
+
+/// A row whose best design of eight bits everywhere is this.
+fn beside(eight_bits: DesignScore, row: LargeSpaceRow) -> LargeSpaceRow {
+    LargeSpaceRow {
+        eight_bits: Some(eight_bits),
+        ..row
+    }
+}
+
+#[test]
+fn policies_buy_points_where_both_designs_keep_the_limit() {
+    let nsga2 = || design(80.0, true, 9.0);
+    let rows = || {
+        vec![
+            // Ahead by 1.5; above the limit as the oracle sees it; ahead by 0.5; a limit that eight bits do not keep.
+            beside(design(73.0, true, 9.0), row("a", 0, design(74.5, true, 9.0), nsga2())),
+            beside(design(75.0, true, 9.0), row("a", 1, design(76.0, true, 12.0), nsga2())),
+            beside(design(71.5, true, 9.0), row("b", 0, design(72.0, true, 9.0), nsga2())),
+            beside(design(77.0, false, 9.0), row("b", 1, design(78.0, true, 9.0), nsga2())),
+        ]
+    };
+    let gain = report(rows()).policy_gain.unwrap();
+    // (1.5 + 0.5) / 2; device a keeps the second limit at eight bits alone, device b with policies alone.
+    assert_eq!(
+        (gain.mean_points, gain.points_by_limit.clone()),
+        (1.0, vec![Some(1.0), None])
+    );
+    assert_eq!((gain.only_with_policies, gain.only_at_eight_bits), (0.25, 0.25));
+    assert!(gain.mean_points_low <= 1.0 && 1.0 <= gain.mean_points_high);
+    let sentence = gain.to_string();
+    assert!(
+        sentence.contains("buy 1.00 percentage points [0.50, 1.50]"),
+        "{sentence}"
+    );
+    assert!(
+        sentence.contains("25.0 % of the limits are kept with policies alone"),
+        "{sentence}"
+    );
+
+    // Without an oracle what is predicted counts: (1.5 + 1) / 2 on device a.
+    let mut predicted = rows();
+    for row in &mut predicted {
+        row.design.oracle = None;
+        row.eight_bits.as_mut().unwrap().oracle = None;
+    }
+    let gain = report(predicted).policy_gain.unwrap();
+    assert_eq!((gain.mean_points, gain.only_at_eight_bits), ((1.25 + 0.5) / 2.0, 0.0));
+
+    // No limit that both keep.
+    let apart = beside(design(73.0, false, 9.0), row("a", 0, design(74.5, true, 9.0), nsga2()));
+    let gain = report(vec![apart]).policy_gain.unwrap();
+    assert!(gain.to_string().starts_with("No limit is kept both"), "{gain}");
+    assert!(report(vec![row("a", 0, nsga2(), nsga2())]).policy_gain.is_none());
 }
