@@ -99,6 +99,7 @@ fn sheet(device: &Device) -> Result<String> {
         ("runtime", text(row.runtime)),
         ("batch size", text(row.batch_size)),
         ("peak throughput, GFLOP/s", text(row.peak_gflops)),
+        ("at its precisions", text(peaks(device)?)),
         ("memory bandwidth, GB/s", text(row.memory_bandwidth_gb_s)),
         ("on-chip memory, MiB", text(row.on_chip_memory_mib)),
         ("cores", text(row.cores)),
@@ -114,6 +115,17 @@ fn sheet(device: &Device) -> Result<String> {
         sheet += &format!("source                    {source}\n");
     }
     Ok(sheet)
+}
+
+/// The peak at each precision that the catalogue gives one for.
+fn peaks(device: &Device) -> Result<Option<String>> {
+    let mut peaks = Vec::new();
+    for precision in catalogue::precisions(&device.unit)? {
+        if let Some(peak) = catalogue::peak(&device.unit, precision)? {
+            peaks.push(format!("{precision} {peak}"));
+        }
+    }
+    Ok((!peaks.is_empty()).then(|| peaks.join(", ")))
 }
 
 fn text(value: Option<impl ToString>) -> String {

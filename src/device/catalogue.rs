@@ -228,6 +228,41 @@ mod tests {
         assert_eq!(peak("bitfusion", Precision::Fp32).unwrap(), None);
     }
 
+    /// What NVIDIA states, in TOP/s: at the announcement of the TITAN X, in the whitepapers of Turing, Ampere and Ada, and of Xavier
+    /// 22.6 TOP/s for 64 tensor cores at 1.377 GHz, of which the NX has 48 at 1.1 GHz. Ratios are by what one instruction does.
+    #[test]
+    fn peaks_at_few_bits_are_those_that_vendors_state() {
+        for (unit, precision, tops) in [
+            ("titanx", Precision::Int8, 44.0),
+            ("2080ti", Precision::Fp16, 107.6),
+            ("2080ti", Precision::Int8, 215.2),
+            ("2080ti", Precision::Int4, 430.3),
+            ("titan_rtx", Precision::Fp16, 130.5),
+            ("rtx3090", Precision::Int8, 284.7),
+            ("rtx4090", Precision::Int4, 1321.2),
+            ("jetson_xavier_nx", Precision::Int8, 13.5),
+        ] {
+            let found = peak(unit, precision).unwrap().unwrap() / 1000.0;
+            assert!((found / tops - 1.0).abs() < 0.005, "{unit} at {precision}: {found}");
+        }
+        let ratio = |unit: &str| {
+            let at = |precision| peak(unit, precision).unwrap().unwrap();
+            at(Precision::Int8) / at(Precision::Fp32)
+        };
+        for (unit, expected) in [
+            ("gold_6240", 4.0),
+            ("silver_4114", 4.0 / 3.0),
+            ("v100", 4.0),
+            ("pixel4", 4.0),
+            ("raspi4", 2.0),
+        ] {
+            assert!((ratio(unit) - expected).abs() < 1e-3, "{unit}: {}", ratio(unit));
+        }
+        // Hopper's tensor cores have no four-bit integers, and nothing is known of the Exynos M1.
+        assert_eq!(peak("h100", Precision::Int4).unwrap(), None);
+        assert_eq!(precisions("samsung_s7").unwrap(), [Precision::Fp32]);
+    }
+
     #[test]
     fn a_unit_with_one_setting_an_alias_and_a_misspelling() {
         assert_eq!(find("zc706").unwrap().id, "fpga");

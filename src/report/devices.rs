@@ -17,6 +17,8 @@ pub struct DeviceRow {
     pub class: Option<String>,
     /// Number format of the networks.
     pub precision: Option<Precision>,
+    /// Number formats that it has arithmetic for, as far as its datasheet says, separated by blanks.
+    pub precisions: Option<String>,
     /// Software that runs them.
     pub runtime: Option<String>,
     /// Inputs at once.
@@ -44,6 +46,7 @@ impl From<&Device> for DeviceRow {
             unit: device.unit.clone(),
             class: device.class.clone(),
             precision: device.precision,
+            precisions: listed(&device.precisions),
             runtime: device.runtime.clone(),
             batch_size: device.batch_size,
             peak_gflops: device.peak_gflops,
@@ -55,6 +58,12 @@ impl From<&Device> for DeviceRow {
             year: device.year,
         }
     }
+}
+
+/// Number formats in one cell; nothing where none is known.
+fn listed(precisions: &[Precision]) -> Option<String> {
+    let names: Vec<String> = precisions.iter().map(Precision::to_string).collect();
+    (!names.is_empty()).then(|| names.join(" "))
 }
 
 /// Devices as comma-separated values, with a header; what is not known is empty.
