@@ -125,10 +125,20 @@ impl Predictor {
             probes: probes.len(),
             predictor: self.id.clone(),
             precision,
-            datasheet: device.clone(),
+            datasheet: self.with_arithmetic(device)?,
             measured: probes.iter().map(|probe| self.measured_once(probe)).collect(),
             metrics: known.metrics()?,
         })
+    }
+
+    /// The datasheet, with what the hardware has arithmetic for where layers say bits.
+    fn with_arithmetic(&self, device: &Device) -> Result<Device> {
+        let datasheet = device.clone();
+        if self.space.has_bits() {
+            datasheet.with_precisions()
+        } else {
+            Ok(datasheet)
+        }
     }
 
     /// A probe as a file keeps it.
