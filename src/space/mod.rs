@@ -3,6 +3,7 @@
 //! A search space is a list of genes, each with a number of choices. To add one, write one folder here and name it in
 //! [`all`]; the conformance tests run over that list.
 
+mod configuration;
 #[cfg(test)]
 mod conformance;
 mod design;

@@ -4,15 +4,16 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::super::super::Architecture;
+use super::super::super::configuration::Form;
 use super::super::super::excerpt::quoted;
 use super::super::super::once_for_all::skeleton::ELASTIC_STAGES;
 use super::{
     BITS, BLOCKS, CHANNEL_STEP, DEPTHS, EXPANSION, FILTERS, INPUT_CHANNELS, ProxylessNasMixed, channel_choices,
 };
-use crate::error::{Error, Result};
+use crate::error::Result;
 
-/// Longest text that can be a configuration, in bytes.
-const LONGEST: usize = 4_096;
+/// Edges of depthwise kernels.
+const KERNELS: [u32; 3] = [3, 5, 7];
 /// How far a number of channels may be from whole: expansions are written as decimal fractions.
 const WHOLE: f64 = 1e-6;
 
@@ -33,24 +34,35 @@ struct Written {
 
 /// Reads one design.
 pub(super) fn architecture(text: &str) -> Result<Architecture> {
-    let written = written(text)?;
+    let form = Form {
+        name: "ProxylessNAS configuration with bits".into(),
+        keys: "ks, e, d and those of the bits",
+        hint: "The form is APQ's: {\"ks\": [...], \"e\": [...], \"d\": [...], \"pw_w_bits_setting\": [...], ...}."
+            .into(),
+        longest: 4_096,
+    };
+    let written: Written = form.read(text)?;
     if !written.wid.is_null() {
-        return Err(malformed("`wid`", "null", quoted(&written.wid.to_string())));
+        return Err(form.malformed("`wid`", "null", quoted(&written.wid.to_string())));
     }
-    let kernels = of_blocks("ks", &written.ks, &[3, 5, 7])?;
-    let channels = channels(&written.e)?;
-    let bits = |key, written| of_blocks(key, written, &BITS);
+    let of_blocks = |key, written, allowed| form.of_blocks(key, written, BLOCKS, allowed);
+    let kernels = of_blocks("ks", &written.ks, &KERNELS)?;
+    let channels = channels(&form, &written.e)?;
+    let known_bits = BITS.map(u32::from);
+    let bits = |key, written| of_blocks(key, written, &known_bits);
     let pointwise_weights = bits("pw_w_bits_setting", &written.pw_w_bits_setting)?;
     let pointwise_activations = bits("pw_a_bits_setting", &written.pw_a_bits_setting)?;
     let depthwise_weights = bits("dw_w_bits_setting", &written.dw_w_bits_setting)?;
     let depthwise_activations = bits("dw_a_bits_setting", &written.dw_a_bits_setting)?;
-    let mut genes = depths(&written.d)?;
+    let mut genes = depths(&form, &written.d)?;
     for block in 0..BLOCKS {
-        let filter = filter(block, kernels[block], depthwise_activations[block])?;
-        let choice = |bits: u8| BITS.iter().position(|&known| known == bits).unwrap_or(0) as u8;
-        let [pw_w, pw_a, dw_w] =
-            [&pointwise_weights, &pointwise_activations, &depthwise_weights].map(|bits| choice(bits[block]));
-        genes.extend([filter, channels[block], pw_w, pw_a, dw_w]);
+        genes.extend([
+            filter(&form, block, kernels[block], depthwise_activations[block])?,
+            channels[block],
+            pointwise_weights[block],
+            pointwise_activations[block],
+            depthwise_weights[block],
+        ]);
     }
     Ok(Architecture(genes))
 }
@@ -87,36 +99,20 @@ pub(super) fn print(space: &ProxylessNasMixed, design: &Architecture) -> String 
     )
 }
 
-/// The keys and what they hold. Of Python's literals, quotes and the name of nothing differ from JSON.
-fn written(text: &str) -> Result<Written> {
-    if text.len() > LONGEST {
-        return Err(malformed("length", &format!("at most {LONGEST} bytes"), quoted(text)));
-    }
-    let json = text.replace('\'', "\"").replace("None", "null");
-    serde_json::from_str(&json).map_err(|error| {
-        let expected = "an object with the keys ks, e, d and those of the bits";
-        malformed(
-            &format!("column {}", error.column()),
-            expected,
-            format!("{}, {error}", quoted(text)),
-        )
-    })
-}
-
-/// The position among [`FILTERS`].
-fn filter(block: usize, kernel: u8, activations: u8) -> Result<u8> {
-    let wanted = (u32::from(kernel), activations);
-    let position = FILTERS.iter().position(|&filter| filter == wanted);
+/// The position among [`FILTERS`] of a choice of a kernel with one of bits.
+fn filter(form: &Form, block: usize, kernel: u8, activations: u8) -> Result<u8> {
+    let (kernel, activations) = (KERNELS[usize::from(kernel)], BITS[usize::from(activations)]);
+    let position = FILTERS.iter().position(|&filter| filter == (kernel, activations));
     position.map(|position| position as u8).ok_or_else(|| {
         let place = format!("`dw_a_bits_setting`, block {}", block + 1);
         let found = format!("{activations} for a kernel of {kernel}x{kernel} pixels");
-        malformed(&place, "6 or 8 bits for kernels of 7x7 pixels", found)
+        form.malformed(&place, "6 or 8 bits for kernels of 7x7 pixels", found)
     })
 }
 
 /// The choices of the channels of depthwise convolutions, from their ratios to the channels in.
-fn channels(written: &[Value]) -> Result<Vec<u8>> {
-    check_length("e", written, BLOCKS)?;
+fn channels(form: &Form, written: &[Value]) -> Result<Vec<u8>> {
+    form.check_blocks("e", written, BLOCKS)?;
     let one = |(place, value): (usize, &Value)| {
         let input = INPUT_CHANNELS[place];
         let eights = value
@@ -127,65 +123,20 @@ fn channels(written: &[Value]) -> Result<Vec<u8>> {
                 && (0.0..f64::from(channel_choices(input))).contains(&eights.round())
         });
         choice.map(|choice| choice.round() as u8).ok_or_else(|| {
-            let expected = format!(
-                "a whole number of eights among {} to {} channels over {input}",
-                4 * input,
-                6 * input
-            );
-            malformed(
-                &format!("`e`, entry {}", place + 1),
-                &expected,
-                quoted(&value.to_string()),
-            )
+            let (least, most) = (4 * input, 6 * input);
+            let expected = format!("a whole number of eights among {least} to {most} channels over {input}");
+            let place = format!("`e`, entry {}", place + 1);
+            form.malformed(&place, &expected, quoted(&value.to_string()))
         })
     };
     written.iter().enumerate().map(one).collect()
 }
 
 /// The choices of the stages' depths. The last stage has one block, whatever is written.
-fn depths(written: &[Value]) -> Result<Vec<u8>> {
-    check_length("d", written, ELASTIC_STAGES + 1)?;
-    let allowed = DEPTHS.map(|depth| depth as u8);
-    let depths = numbers("d", &written[..ELASTIC_STAGES], &allowed)?;
-    let choice = |depth: &u8| allowed.iter().position(|known| known == depth).unwrap_or(0) as u8;
-    Ok(depths.iter().map(choice).collect())
-}
-
-/// Numbers with one entry for every block.
-fn of_blocks(key: &str, written: &[Value], allowed: &[u8]) -> Result<Vec<u8>> {
-    check_length(key, written, BLOCKS)?;
-    numbers(key, written, allowed)
-}
-
-fn check_length(key: &str, written: &[Value], expected: usize) -> Result<()> {
-    if written.len() == expected {
-        return Ok(());
+fn depths(form: &Form, written: &[Value]) -> Result<Vec<u8>> {
+    let stages = ELASTIC_STAGES + 1;
+    if written.len() != stages {
+        return Err(form.malformed("`d`", &format!("{stages} entries"), written.len().to_string()));
     }
-    Err(malformed(
-        &format!("`{key}`"),
-        &format!("{expected} entries"),
-        written.len().to_string(),
-    ))
-}
-
-fn numbers(key: &str, written: &[Value], allowed: &[u8]) -> Result<Vec<u8>> {
-    let one = |(place, value): (usize, &Value)| {
-        let number = allowed.iter().copied().find(|&one| value.as_f64() == Some(one.into()));
-        number.ok_or_else(|| {
-            let known = allowed.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-            let place = format!("`{key}`, entry {}", place + 1);
-            malformed(&place, &format!("one of {known}"), quoted(&value.to_string()))
-        })
-    };
-    written.iter().enumerate().map(one).collect()
-}
-
-fn malformed(place: &str, expected: &str, found: String) -> Error {
-    Error::Invalid {
-        what: format!("ProxylessNAS configuration with bits, {place}"),
-        expected: expected.into(),
-        found,
-        hint: "The form is APQ's: {\"ks\": [...], \"e\": [...], \"d\": [...], \"pw_w_bits_setting\": [...], ...}."
-            .into(),
-    }
+    form.choices("d", &written[..ELASTIC_STAGES], &DEPTHS)
 }
