@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use super::{AccuracyRow, Dataset, MANIFEST_FILE, Measurement};
+use super::{AccuracyRow, Dataset, DeviceValues, MANIFEST_FILE, Measurement, Origin};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::space::{Architecture, InputSize, SearchSpace};
@@ -133,6 +133,27 @@ impl Builder {
     /// Adds a row.
     pub(crate) fn measurement(&mut self, row: Measurement) {
         self.dataset.measurements.push(row);
+    }
+
+    /// Adds what a design takes at the input that its space is made for, and at the precision that the device runs at.
+    pub(crate) fn values_of(
+        &mut self,
+        design: Architecture,
+        device: u32,
+        values: DeviceValues,
+        origin: Origin,
+    ) -> Result<()> {
+        let input = self.dataset.space.default_input();
+        let row = Measurement {
+            device,
+            architecture: self.parsed_architecture(design),
+            precision: self.device_mut(device).runs_at(),
+            input: self.input(input)?,
+            values,
+            origin,
+        };
+        self.measurement(row);
+        Ok(())
     }
 
     /// Adds a row.

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use super::{Imported, Importer, described_device, locate, only_spaces, read_json};
 use crate::dataset::build::Builder;
-use crate::dataset::{DeviceValues, Manifest, Measurement, Origin, Source};
+use crate::dataset::{DeviceValues, Manifest, Origin, Source};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::progress::{Progress, Unit};
@@ -69,22 +69,13 @@ impl Importer for BitFusionLut {
         let table = LayerTable::read(&file)?;
         let mut builder = Builder::new(space);
         let device = builder.add_device(described_device(DEVICE, DEVICE));
-        let precision = builder.device_mut(device).runs_at();
         let mut rng = SEED.stream("bitfusion-lut");
         progress.start("importing bitfusion-lut", Unit::Count("designs"), Some(DESIGNS as u64));
         for _ in 0..DESIGNS {
             let design = space.sample(&mut rng);
             let cost = table.sum(space, &design)?;
-            let architecture = builder.parsed_architecture(design);
-            let input = builder.input(space.default_input())?;
-            builder.measurement(Measurement {
-                device,
-                architecture,
-                precision,
-                input,
-                values: DeviceValues::from_iter([(Metric::Latency, cost.latency_ms), (Metric::Energy, cost.energy_mj)]),
-                origin: Origin::Simulated,
-            });
+            let values = [(Metric::Latency, cost.latency_ms), (Metric::Energy, cost.energy_mj)];
+            builder.values_of(design, device, DeviceValues::from_iter(values), Origin::Simulated)?;
             progress.advance(1);
         }
         progress.finish();

@@ -15,7 +15,7 @@ use std::path::Path;
 
 use super::{Imported, Importer, described_device, only_spaces};
 use crate::dataset::build::Builder;
-use crate::dataset::{DeviceValues, Measurement, Origin};
+use crate::dataset::{DeviceValues, Origin};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::progress::{Progress, Unit};
@@ -62,7 +62,6 @@ fn add_up(
 ) -> Result<Imported> {
     let mut builder = Builder::new(space);
     let device = builder.add_device(described_device(source.device, source.device));
-    let precision = builder.device_mut(device).runs_at();
     let mut rng = SEED.stream("ofa-lut");
     let mut left_out = Vec::new();
     progress.start("importing ofa-lut", Unit::Count("networks"), Some(NETWORKS as u64));
@@ -70,16 +69,8 @@ fn add_up(
         let architecture = space.sample(&mut rng);
         match tables.latency_ms(space, &architecture) {
             Ok(latency_ms) => {
-                let architecture = builder.parsed_architecture(architecture);
-                let input = builder.input(space.default_input())?;
-                builder.measurement(Measurement {
-                    device,
-                    architecture,
-                    precision,
-                    input,
-                    values: DeviceValues::of(Metric::Latency, latency_ms),
-                    origin: Origin::Predicted,
-                });
+                let values = DeviceValues::of(Metric::Latency, latency_ms);
+                builder.values_of(architecture, device, values, Origin::Predicted)?;
             }
             Err(lacking) => left_out.push(lacking),
         }
