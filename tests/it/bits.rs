@@ -8,7 +8,7 @@ use edgefit::space::{Architecture, Domain, InputSize, PROXYLESS_NAS_MIXED, Preci
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::driver::edgefit;
+use crate::driver::{edgefit, prepared};
 use crate::json::{compare, schema};
 
 const FLEET: &str = r#"
@@ -53,22 +53,18 @@ fn bits(architecture: &str) -> Vec<u64> {
 
 /// A folder with `data` and `few`, a checkpoint of it.
 fn trained_with_bits() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    for (name, text) in [
-        ("fleet.toml", FLEET),
-        ("predictor.toml", PREDICTOR),
-        ("optimizer.toml", OPTIMIZER),
-    ] {
-        fs::write(folder.path().join(name), text).unwrap();
-    }
-    for line in [
-        "data simulate --config {fleet.toml} --out {data}",
-        "train predictor --dataset {data} --config {predictor.toml} --out {few}",
-        "train optimizer --predictor {few} --config {optimizer.toml} --out {few}",
-    ] {
-        edgefit(folder.path(), line).succeeded();
-    }
-    folder
+    prepared(
+        &[
+            ("fleet.toml", FLEET),
+            ("predictor.toml", PREDICTOR),
+            ("optimizer.toml", OPTIMIZER),
+        ],
+        &[
+            "data simulate --config {fleet.toml} --out {data}",
+            "train predictor --dataset {data} --config {predictor.toml} --out {few}",
+            "train optimizer --predictor {few} --config {optimizer.toml} --out {few}",
+        ],
+    )
 }
 
 #[test]
@@ -227,19 +223,16 @@ fn both_lines_of_a_front_obey_all_limits(folder: &Path) {
 /// A few percent are left of designs that were not measured, and order is nearly exact.
 #[test]
 fn few_measurements_of_designs_with_bits_tell_of_others() {
-    let folder = tempfile::tempdir().unwrap();
-    let folder = folder.path();
-    fs::write(folder.join("fleet.toml"), FLEET).unwrap();
-    fs::write(folder.join("predictor.toml"), PREDICTOR).unwrap();
-    for line in [
-        "data simulate --config {fleet.toml} --out {data}",
-        "train predictor --dataset {data} --config {predictor.toml} --devices edgetpu,k210 --out {some}",
-    ] {
-        edgefit(folder, line).succeeded();
-    }
+    let folder = prepared(
+        &[("fleet.toml", FLEET), ("predictor.toml", PREDICTOR)],
+        &[
+            "data simulate --config {fleet.toml} --out {data}",
+            "train predictor --dataset {data} --config {predictor.toml} --devices edgetpu,k210 --out {some}",
+        ],
+    );
     let line =
         "evaluate predictor --checkpoint {some} --dataset {data} --devices bitfusion --probes 20 --repeats 3 --json";
-    let report: Value = serde_json::from_str(&edgefit(folder, line).succeeded().stdout).unwrap();
+    let report: Value = serde_json::from_str(&edgefit(folder.path(), line).succeeded().stdout).unwrap();
     let score = |key: &str| report["rows"][0][key]["mean"].as_f64().unwrap();
     assert!(score("spearman") > 0.9, "{}", report["rows"][0]);
     assert!(score("mape_percent") < 10.0, "{}", report["rows"][0]);

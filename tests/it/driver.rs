@@ -1,7 +1,10 @@
 //! Runs `edgefit` and looks at what it says.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Output;
+
+use tempfile::TempDir;
 
 /// What a run left behind.
 #[derive(Debug)]
@@ -52,6 +55,18 @@ pub(crate) fn edgefit(folder: &Path, arguments: &str) -> Run {
             None => argument.into(),
         });
     Run::of(std::process::Command::new(program()).args(arguments).output().unwrap())
+}
+
+/// A folder with these files, after these runs, none of which may fail.
+pub(crate) fn prepared(files: &[(&str, &str)], lines: &[&str]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    for line in lines {
+        edgefit(folder.path(), line).succeeded();
+    }
+    folder
 }
 
 /// The folder with real measurements, or `None` after saying that the test is passed over.

@@ -1,11 +1,8 @@
 //! Designs in a search space too large to list, from a simulated fleet to the scores.
 
-use std::fs;
-use std::path::Path;
-
 use serde_json::Value;
 
-use crate::driver::edgefit;
+use crate::driver::{edgefit, prepared};
 use crate::json::{compare, schema};
 
 const FLEET: &str = r#"
@@ -29,29 +26,22 @@ const PREDICTOR: &str =
 const OPTIMIZER: &str =
     "steps = 150\nstate = 32\nhidden = 48\ndevices-per-step = 4\nqueries-per-device = 16\npool = 1024\n";
 
-fn write(folder: &Path) {
-    for (name, text) in [
-        ("fleet.toml", FLEET),
-        ("predictor.toml", PREDICTOR),
-        ("optimizer.toml", OPTIMIZER),
-    ] {
-        fs::write(folder.join(name), text).unwrap();
-    }
-    for line in [
-        "data simulate --config {fleet.toml} --out {data}",
-        "train predictor --dataset {data} --config {predictor.toml} --out {all}",
-        "train predictor --dataset {data} --config {predictor.toml} --devices 1080ti_1,silver_4114,pixel2,jetson_nano,edgetpu \
-         --out {some}",
-        "train optimizer --predictor {some} --config {optimizer.toml} --out {some}",
-    ] {
-        edgefit(folder, line).succeeded();
-    }
-}
-
 #[test]
 fn designs_are_compared_with_a_search_where_no_table_holds_them_all() {
-    let folder = tempfile::tempdir().unwrap();
-    write(folder.path());
+    let folder = prepared(
+        &[
+            ("fleet.toml", FLEET),
+            ("predictor.toml", PREDICTOR),
+            ("optimizer.toml", OPTIMIZER),
+        ],
+        &[
+            "data simulate --config {fleet.toml} --out {data}",
+            "train predictor --dataset {data} --config {predictor.toml} --out {all}",
+            "train predictor --dataset {data} --config {predictor.toml} \
+             --devices 1080ti_1,silver_4114,pixel2,jetson_nano,edgetpu --out {some}",
+            "train optimizer --predictor {some} --config {optimizer.toml} --out {some}",
+        ],
+    );
     let line = "evaluate optimizer --checkpoint {some} --dataset {data} --limits 3 --budget 1000 --batch 9";
     let run = edgefit(folder.path(), &format!("{line} --oracle {{all}} --json")).succeeded();
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
