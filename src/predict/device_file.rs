@@ -120,6 +120,56 @@ mod tests {
 
     type Change = fn(&mut Value);
 
+    /// Where a device is changed, and to what; the exit status, and what is told.
+    const FLAWS: [(&str, Change, i32, &str); 10] = [
+        ("/format", |format| *format = json!(0), 1, "version 2, found 0"),
+        ("/format", |format| *format = json!(null), 1, "version 2, found none"),
+        ("/device/predictor", |id| *id = json!("0000"), 2, "adapted with 0000"),
+        (
+            "/device/metrics/latency/calibration/quantiles",
+            |all| *all = json!([]),
+            1,
+            "calibration of the latency",
+        ),
+        (
+            "/device/metrics/latency/calibration/quantiles",
+            |all| all[3] = json!(1e9),
+            1,
+            "rising quantiles",
+        ),
+        (
+            // Of a profile with other kinds of work.
+            "/device/metrics/latency/posterior/prices",
+            |prices| *prices = json!([vec![1.0; 80], 80, null]),
+            1,
+            "prices of the latency",
+        ),
+        (
+            "/device/metrics/latency/posterior/mean",
+            |mean| *mean = json!([[1.0], 1, null]),
+            1,
+            "mean of the latency",
+        ),
+        (
+            "/device/metrics/latency/posterior/root",
+            |root| *root = json!([[1.0], 1, 1]),
+            1,
+            "root of the latency",
+        ),
+        (
+            "/device/metrics/latency/posterior/mean/0/0",
+            |one| *one = json!(1e39),
+            1,
+            "finite numbers",
+        ),
+        (
+            "/device/metrics/latency/posterior/noise_variance",
+            |one| *one = json!(-1.0),
+            1,
+            "0 or more",
+        ),
+    ];
+
     fn written() -> (tempfile::TempDir, DeviceModel) {
         let folder = tempfile::tempdir().unwrap();
         let device = predictor().adapt(&Device::named("phone"), &[], Seed(0)).unwrap();
@@ -141,55 +191,7 @@ mod tests {
         let (folder, _) = written();
         let path = folder.path().join("phone.json");
         let text = fs::read_to_string(&path).unwrap();
-        let cases: [(&str, Change, i32, &str); 10] = [
-            ("/format", |format| *format = json!(0), 1, "version 2, found 0"),
-            ("/format", |format| *format = json!(null), 1, "version 2, found none"),
-            ("/device/predictor", |id| *id = json!("0000"), 2, "adapted with 0000"),
-            (
-                "/device/metrics/latency/calibration/quantiles",
-                |all| *all = json!([]),
-                1,
-                "calibration of the latency",
-            ),
-            (
-                "/device/metrics/latency/calibration/quantiles",
-                |all| all[3] = json!(1e9),
-                1,
-                "rising quantiles",
-            ),
-            (
-                // Of a profile with other kinds of work.
-                "/device/metrics/latency/posterior/prices",
-                |prices| *prices = json!([vec![1.0; 80], 80, null]),
-                1,
-                "prices of the latency",
-            ),
-            (
-                "/device/metrics/latency/posterior/mean",
-                |mean| *mean = json!([[1.0], 1, null]),
-                1,
-                "mean of the latency",
-            ),
-            (
-                "/device/metrics/latency/posterior/root",
-                |root| *root = json!([[1.0], 1, 1]),
-                1,
-                "root of the latency",
-            ),
-            (
-                "/device/metrics/latency/posterior/mean/0/0",
-                |one| *one = json!(1e39),
-                1,
-                "finite numbers",
-            ),
-            (
-                "/device/metrics/latency/posterior/noise_variance",
-                |one| *one = json!(-1.0),
-                1,
-                "0 or more",
-            ),
-        ];
-        for (place, change, status, told) in cases {
+        for (place, change, status, told) in FLAWS {
             let mut device: Value = serde_json::from_str(&text).unwrap();
             change(device.pointer_mut(place).unwrap());
             fs::write(&path, serde_json::to_vec(&device).unwrap()).unwrap();

@@ -22,11 +22,25 @@ struct Fleet {
     energies: Vec<f64>,
 }
 
+fn bundled() -> Dataset {
+    Dataset::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/nasbench201-fleet")).unwrap()
+}
+
+fn fitted(dataset: &Dataset, options: &FitOptions) -> Predictor {
+    let run = Run {
+        device: &Backend::Flex.device().unwrap(),
+        seed: Seed(3),
+        state: None,
+        resume: false,
+        progress: &Silent,
+    };
+    fit(dataset, options, &run).unwrap()
+}
+
 fn fleet() -> &'static Fleet {
     static FLEET: OnceLock<Fleet> = OnceLock::new();
     FLEET.get_or_init(|| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/nasbench201-fleet");
-        let dataset = Dataset::read(&folder).unwrap();
+        let dataset = bundled();
         let left_out = dataset.resolve_devices(&[LEFT_OUT.into()]).unwrap()[0];
         let device = dataset.devices[left_out].clone();
         let known = dataset.devices.iter().filter(|one| one.unit != device.unit);
@@ -47,13 +61,6 @@ fn fleet() -> &'static Fleet {
             forget_accuracies: true,
             ..FitOptions::default()
         };
-        let run = Run {
-            device: &Backend::Flex.device().unwrap(),
-            seed: Seed(3),
-            state: None,
-            resume: false,
-            progress: &Silent,
-        };
         let values = |metric| dataset.values(left_out, metric, Selection::default()).unwrap();
         let latencies = values(Metric::Latency);
         let architecture = |row: &(u32, f64)| dataset.architectures[row.0 as usize].clone();
@@ -61,7 +68,7 @@ fn fleet() -> &'static Fleet {
             architectures: latencies.iter().map(architecture).collect(),
             latencies: latencies.iter().map(|row| row.1).collect(),
             energies: values(Metric::Energy).iter().map(|row| row.1).collect(),
-            predictor: fit(&dataset, &options, &run).unwrap(),
+            predictor: fitted(&dataset, &options),
             device,
         }
     })
@@ -214,8 +221,7 @@ fn datasheet_answers_are_wide_where_nothing_is_known() {
 
 /// A predictor of two devices of the fleet, trained without a part.
 fn without(part: Ablation) -> Predictor {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("datasets/nasbench201-fleet");
-    let mut dataset = Dataset::read(&folder).unwrap();
+    let mut dataset = bundled();
     dataset.accuracies.clear();
     let options = FitOptions {
         // Too few to calibrate intervals, which takes long.
@@ -229,14 +235,7 @@ fn without(part: Ablation) -> Predictor {
         },
         ..FitOptions::default()
     };
-    let run = Run {
-        device: &Backend::Flex.device().unwrap(),
-        seed: Seed(3),
-        state: None,
-        resume: false,
-        progress: &Silent,
-    };
-    fit(&dataset, &options, &run).unwrap()
+    fitted(&dataset, &options)
 }
 
 #[test]
@@ -270,59 +269,48 @@ fn without_datasheets_all_devices_are_alike() {
     assert_ne!(whole, described(&Device::named("nobody")));
 }
 
-/// Probes of cells that compute nothing tell nothing of those that do.
-#[test]
-fn probes_that_are_all_degenerate_are_named_and_leave_wide_intervals() {
+/// After these latencies: the mean width of the intervals of other cells, in log units, and whether it is said that all the probes are
+/// degenerate.
+fn width_after(probes: &[(Architecture, f64)]) -> (f64, bool) {
     let Fleet {
         predictor,
         architectures,
-        latencies,
         ..
     } = fleet();
     let device = Device::named("board");
+    let probe =
+        |(cell, latency): &(Architecture, f64)| Probe::new(cell.clone(), &device, [(Metric::Latency, *latency)].into());
+    let probes: Vec<Probe> = probes.iter().map(probe).collect();
     let options = AdaptOptions::measured_before(Seed(0));
-    let adapted = |probes: &[(Architecture, f64)]| {
-        let probe = |(cell, latency): &(Architecture, f64)| {
-            Probe::new(cell.clone(), &device, [(Metric::Latency, *latency)].into())
-        };
-        let probes: Vec<Probe> = probes.iter().map(probe).collect();
-        let model = predictor.adapt_with(&device, &probes, &options).unwrap();
-        let warnings = predictor.review(&model, &probes, Seed(0)).unwrap();
-        let predicted = predictor.predict(&model, &architectures[20..60]).unwrap();
-        let widths = predicted
-            .iter()
-            .map(|one| one.metrics.latency())
-            .map(|one| (one.high / one.low).ln());
-        let is_named = warnings
-            .iter()
-            .any(|one| matches!(one, ProbeWarning::Degenerate { .. }));
-        (stats::mean(&widths.collect::<Vec<f64>>()).unwrap(), is_named)
-    };
-    let table = predictor.table().unwrap();
-    let cells = table
-        .architectures
-        .iter()
-        .filter(|one| !predictor.space.output_depends_on_input(one));
-    let degenerate: Vec<(Architecture, f64)> = cells
-        .step_by(40)
-        .take(8)
-        .cloned()
-        .zip([5.0, 5.1, 5.3, 4.9, 5.2, 5.0, 4.8, 5.15])
-        .collect();
-    let usual: Vec<(Architecture, f64)> = architectures
-        .iter()
-        .cloned()
-        .zip(latencies.iter().copied())
-        .take(8)
-        .collect();
-    let (wide, is_named) = adapted(&degenerate);
-    let (narrow, other) = adapted(&usual);
+    let model = predictor.adapt_with(&device, &probes, &options).unwrap();
+    let predicted = predictor.predict(&model, &architectures[20..60]).unwrap();
+    let latencies = predicted.iter().map(|one| one.metrics.latency());
+    let widths: Vec<f64> = latencies.map(|one| (one.high / one.low).ln()).collect();
+    let warnings = predictor.review(&model, &probes, Seed(0)).unwrap();
+    let is_named = (warnings.iter()).any(|one| matches!(one, ProbeWarning::Degenerate { .. }));
+    (stats::mean(&widths).unwrap(), is_named)
+}
+
+/// Probes of cells that compute nothing tell nothing of those that do.
+#[test]
+fn probes_that_are_all_degenerate_are_named_and_leave_wide_intervals() {
+    let fleet = fleet();
+    let space = fleet.predictor.space;
+    let cells = fleet.predictor.table().unwrap().architectures.iter();
+    let dead = cells.filter(|one| !space.output_depends_on_input(one)).step_by(40);
+    let latencies = [5.0, 5.1, 5.3, 4.9, 5.2, 5.0, 4.8, 5.15];
+    let degenerate: Vec<(Architecture, f64)> = dead.cloned().zip(latencies).collect();
+    let usual = fleet.architectures.iter().cloned().zip(fleet.latencies.iter().copied());
+    let usual: Vec<(Architecture, f64)> = usual.take(8).collect();
+    assert_eq!(degenerate.len(), 8);
+    let (wide, is_named) = width_after(&degenerate);
+    let (narrow, other) = width_after(&usual);
     assert!(is_named && !other);
     assert!(wide > 1.5 * narrow, "{wide} {narrow}");
     // One that computes something is enough to be told nothing.
     let mut mixed = degenerate;
     mixed[0] = usual[0].clone();
-    assert!(!adapted(&mixed).1);
+    assert!(!width_after(&mixed).1);
 }
 
 /// A device file's own probes and further ones that contradict them.
