@@ -35,7 +35,7 @@ pub use domain::Domain;
 pub use fbnet::FbNet;
 pub(crate) use layer_names::EPSILON;
 pub use layer_names::LayerNames;
-pub use mixed_precision::{NasBench201Mixed, PROXYLESS_NAS_MIXED, ProxylessNasMixed};
+pub use mixed_precision::{MobileNetV2Bits, NasBench201Mixed, PROXYLESS_NAS_MIXED, ProxylessNasMixed};
 pub use mobilenet_v2::MobileNetV2;
 pub use nasbench_macro::NasBenchMacro;
 pub use nasbench201::NasBench201;
@@ -321,7 +321,7 @@ pub trait Enumerable: SearchSpace {
 }
 
 /// Every search space that edgefit knows.
-pub fn all() -> [&'static dyn SearchSpace; 9] {
+pub fn all() -> [&'static dyn SearchSpace; 10] {
     [
         &NasBench201,
         &FbNet,
@@ -332,6 +332,7 @@ pub fn all() -> [&'static dyn SearchSpace; 9] {
         &PROXYLESS_NAS,
         &NasBench201Mixed,
         &PROXYLESS_NAS_MIXED,
+        &MobileNetV2Bits,
     ]
 }
 

@@ -40,6 +40,7 @@ mod shipped;
 mod sources;
 mod sources_360;
 mod sources_blocks;
+mod sources_haq;
 mod sources_mobile;
 mod sources_ofa;
 mod sources_policies;

@@ -282,6 +282,16 @@ fn layers_on_bitfusion() {
     assert!(!run.stderr.contains("than its hardware allows"), "{}", run.stderr);
 }
 
+#[test]
+fn layers_on_bismo() {
+    let Some((folder, run)) = import("haq", "haq", "mobilenet_v2_bits") else {
+        return;
+    };
+    holds(folder.path(), "measurements.csv", 5_000, &[]);
+    devices_are_known(folder.path(), 1);
+    assert!(!run.stderr.contains("than its hardware allows"), "{}", run.stderr);
+}
+
 /// Accuracies at a task, by architecture and precision.
 fn accuracies(dataset: &Path, task: &str) -> HashMap<(String, String), f64> {
     let text = fs::read_to_string(dataset.join("accuracy.csv")).unwrap();

@@ -6,6 +6,7 @@ mod bitfusion_lut;
 mod csv;
 mod dynast;
 mod esp32_int8;
+mod haq;
 mod help;
 mod hw_nas_bench;
 mod hw_nas_bench_360;
@@ -13,6 +14,7 @@ mod latencies;
 mod mp_nas_bench;
 mod nas_bench_macro;
 mod nats_bench;
+mod npy;
 mod ofa_lut;
 mod oneproxy;
 mod pickle;
@@ -59,12 +61,13 @@ pub struct Imported {
 }
 
 /// Every importer.
-pub fn all() -> [&'static dyn Importer; 14] {
+pub fn all() -> [&'static dyn Importer; 15] {
     [
         &accel_nasbench::AccelNasBench,
         &bitfusion_lut::BitFusionLut,
         &dynast::DynasT,
         &esp32_int8::Esp32Int8,
+        &haq::Haq,
         &help::Help,
         &hw_nas_bench::HwNasBench,
         &hw_nas_bench_360::HwNasBench360,

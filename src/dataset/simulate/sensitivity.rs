@@ -97,37 +97,15 @@ fn drop_of(layers: &[QuantizedLayer]) -> f64 {
 mod tests {
     use super::*;
     use crate::seed::Seed;
-    use crate::space::{PROXYLESS_NAS_MIXED, SearchSpace};
+    use crate::space::{MobileNetV2Bits, PROXYLESS_NAS_MIXED, SearchSpace};
 
-    /// MobileNet-V2's layers behind the first convolution up to the classifier, with the weights of each.
+    /// MobileNet-V2's layers behind the first convolution up to the classifier.
     fn mobilenet_v2(bits: impl Fn(usize) -> (u8, u8)) -> Vec<QuantizedLayer> {
-        // First a block without expansion; then repetitions, expanded channels per channel in, channels out.
-        let mut shapes = vec![(true, 9 * 32), (false, 32 * 16)];
-        let mut channels = 16;
-        for (repetitions, output) in [(2, 24), (3, 32), (4, 64), (3, 96), (3, 160), (1, 320)] {
-            for _ in 0..repetitions {
-                let expanded = 6 * channels;
-                shapes.extend([
-                    (false, channels * expanded),
-                    (true, 9 * expanded),
-                    (false, expanded * output),
-                ]);
-                channels = output;
-            }
-        }
-        shapes.push((false, 320 * 1280));
-        let quantized = |(position, (is_depthwise, weights)): (usize, (bool, u32))| {
-            let (weight_bits, activation_bits) = bits(position);
-            QuantizedLayer {
-                is_depthwise,
-                weights: weights.into(),
-                bits: LayerBits {
-                    weights: weight_bits,
-                    activations: activation_bits,
-                },
-            }
-        };
-        shapes.into_iter().enumerate().map(quantized).collect()
+        let layers = (0..51).map(bits);
+        let text = layers.map(|(weights, activations)| format!("W{weights}A{activations}"));
+        let policy = MobileNetV2Bits.parse(&text.collect::<Vec<String>>().join("-")).unwrap();
+        let network = MobileNetV2Bits.lower(&policy, MobileNetV2Bits.default_input(), 1000);
+        network.layers().filter_map(QuantizedLayer::of).collect()
     }
 
     /// Top-1 of MobileNet-V2 at uniform bits in HAQ: 71.81 % at 8 bits, less 61.39 %, 68.84 % and 71.25 %.

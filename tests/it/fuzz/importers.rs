@@ -17,6 +17,7 @@ use crate::help_fixture::{pt, write_help, write_help_fbnet, write_help_ofa, writ
 use crate::sources::{block_tables, write_blocks, write_cells, write_oneproxy};
 use crate::sources_360;
 use crate::sources_blocks::write_note10;
+use crate::sources_haq::{self, haq_table, write_haq};
 use crate::sources_mobile::{self, accel_nasbench, gzip, write_archive, write_json_files};
 use crate::sources_ofa::{logged, write_log};
 use crate::sources_policies::{TABLE, bitfusion_table, write_bitfusion, write_esp32_sound, write_mp};
@@ -313,19 +314,23 @@ fn policies() {
     write_esp32_sound(folder.path());
     write_mp(folder.path());
     write_bitfusion(folder.path(), &bitfusion_table().to_string());
+    write_haq(folder.path(), &haq_table());
     let names = [
         "esp32/result.csv",
         "mp/50ep_cell_uniform.csv",
         "mp/150ep_full_graph.csv",
         TABLE,
+        sources_haq::TABLE,
     ];
     let seeds = Seed::all(folder.path(), &names);
     let words = [
-        "cifar10", "15625", "0.5", "1e999", "-1", "777", "\"", "nan", "8 8", "-W4A6", "latency", "head",
+        "cifar10", "15625", "0.5", "1e999", "-1", "777", "\"", "nan", "8 8", "-W4A6", "latency", "head", "<f8", "(53,",
     ];
     fuzz("policies", 200, &seeds, &words, |path| {
         if path.ends_with(TABLE) {
             import("bitfusion-lut", path, "proxylessnas_mixed")
+        } else if path.ends_with(sources_haq::TABLE) {
+            import("haq", path, "mobilenet_v2_bits")
         } else if path.starts_with(folder.path().join("mp")) {
             import("mp-nas-bench", path, "nasbench201_mixed")
         } else {

@@ -1,9 +1,13 @@
 //! Devices whose values are sums over layers that were each timed alone, as tables of layers and simulators give them: what a layer
 //! takes is learned by itself, which is exact where the sum is.
 //!
-//! Layers of one [`Group`] differ in their channels alone. A layer takes a constant and so much for each of its MACs; both are learned
-//! for every group together, by least squares over whole networks, `y = c + sum_g (a_g layers_g + b_g macs_g)`, relative errors
-//! weighing equally. Where that predicts validation architectures clearly better than the towers do, it takes the towers' place.
+//! Where no more different layers occur than there are networks to learn from, each has a price of its own, whatever it follows from.
+//! Else layers of one [`Group`] differ in their channels, and take a constant and so much for each of their MACs. All prices are learned
+//! together, by least squares over whole networks, `y = c + sum_g (a_g layers_g + b_g macs_g)`, relative errors weighing equally.
+//! Where that predicts validation architectures clearly better than the towers do, it takes the towers' place.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,8 +21,9 @@ use crate::encode::Encoder;
 use crate::profile::{Coordinates, Priced};
 use crate::space::{Architecture, Layer, Operation, SearchSpace};
 
-/// Most groups that are told apart.
+/// Most groups that are told apart, and most layers that have a price each.
 const MAX_GROUPS: usize = 1_000;
+const MAX_LAYERS: usize = 2 * MAX_GROUPS;
 /// The sums take the place of the towers where their error is below this share of the towers'.
 const CLEARLY_BETTER: f64 = 0.5;
 /// Ridge relative to the scale of each column: prices that the networks do not tell apart are shared evenly.
@@ -26,7 +31,7 @@ const RIDGE: f64 = 1e-6;
 /// Sums are held to this share of what the profile says, at least: prices may be negative where few layers tell of them.
 const LEAST: f64 = 0.05;
 
-/// What layers have in common that differ in their channels alone.
+/// What layers have in common that differ in their channels alone; with the channels, what makes them equal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Group {
     /// The kind of operation: convolutions that are dense, depthwise and grouped, fully connected layers, pooling, all else.
@@ -37,10 +42,39 @@ struct Group {
     written: (u32, u32),
     /// Bits of weights and activations; 0 where the layer says none.
     bits: (u8, u8),
+    /// Channels in and out, where layers that differ in them are told apart.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    channels: Option<(u32, u32)>,
+}
+
+/// Whether layers that differ in their channels are of one group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Channels {
+    Alike,
+    Apart,
+}
+
+impl Channels {
+    /// As in these groups.
+    fn of(groups: &[Group]) -> Channels {
+        if groups.iter().any(|group| group.channels.is_some()) {
+            Channels::Apart
+        } else {
+            Channels::Alike
+        }
+    }
+
+    /// Prices of a group: of a layer, and of a MAC unless that is the same.
+    fn prices(self) -> usize {
+        match self {
+            Channels::Alike => 2,
+            Channels::Apart => 1,
+        }
+    }
 }
 
 impl Group {
-    fn of(layer: &Layer) -> Group {
+    fn of(layer: &Layer, channels: Channels) -> Group {
         let kind = match layer.operation {
             Operation::Convolution(_) if layer.is_depthwise() => 1,
             Operation::Convolution(_) if layer.groups() > 1 => 2,
@@ -55,6 +89,7 @@ impl Group {
             read: (layer.input.width, layer.input.height),
             written: (layer.output.width, layer.output.height),
             bits: layer.bits.map_or((0, 0), |bits| (bits.weights, bits.activations)),
+            channels: (channels == Channels::Apart).then_some((layer.input.channels, layer.output.channels)),
         }
     }
 }
@@ -62,11 +97,11 @@ impl Group {
 /// Layers and MACs of each group in a network.
 type Amounts = BTreeMap<Group, [f64; 2]>;
 
-fn amounts((space, encoder): (&dyn SearchSpace, &Encoder), architecture: &Architecture) -> Amounts {
+fn amounts((space, encoder): (&dyn SearchSpace, &Encoder), architecture: &Architecture, channels: Channels) -> Amounts {
     let network = space.lower_as_written(architecture, encoder.input_size(), encoder.classes);
     let mut amounts = Amounts::new();
     for layer in network.layers() {
-        let [layers, macs] = amounts.entry(Group::of(layer)).or_default();
+        let [layers, macs] = amounts.entry(Group::of(layer, channels)).or_default();
         *layers += 1.0;
         // Of layers without MACs, what they write.
         *macs += match layer.macs() {
@@ -82,7 +117,8 @@ fn amounts((space, encoder): (&dyn SearchSpace, &Encoder), architecture: &Archit
 struct Device {
     /// The row of the towers' outputs that it stands for.
     output: usize,
-    /// `[2 groups + 1]`: for each group what a layer and what a MAC takes, in ms or mJ; last what every network takes.
+    /// `[2 groups + 1]`: for each group what a layer and what a MAC takes, in ms or mJ; last what every network takes. Where channels are
+    /// told apart `[groups + 1]`, without those of MACs.
     prices: Vec<f64>,
     /// What the residual is beyond.
     profile: Coordinates,
@@ -116,14 +152,11 @@ impl LayerSums {
     /// Learns prices for every known device, in the order of the towers' outputs, and keeps those that explain validation
     /// architectures clearly better than the towers.
     pub(super) fn fit<'a>(summed: &Summed, known: impl Iterator<Item = &'a KnownDevice>) -> LayerSums {
-        let rows: Vec<Amounts> = (summed.architectures.par_iter())
-            .map(|one| amounts(summed.lowered_by, one))
-            .collect();
-        let groups: BTreeSet<Group> = rows.iter().flat_map(|row| row.keys().copied()).collect();
-        if groups.len() > MAX_GROUPS {
+        let most_layers = MAX_LAYERS.min(summed.split.training.len());
+        let grouped = summed.grouped(Channels::Apart, most_layers);
+        let Some((groups, rows)) = grouped.or_else(|| summed.grouped(Channels::Alike, MAX_GROUPS)) else {
             return LayerSums::default();
-        }
-        let groups: Vec<Group> = groups.into_iter().collect();
+        };
         let columns: Vec<Vec<f64>> = rows.par_iter().map(|row| column(row, &groups)).collect();
         let fitted = known.enumerate().filter_map(|(output, device)| {
             let device = summed.device(output, device, &columns)?;
@@ -171,9 +204,10 @@ impl LayerSums {
         if self.devices.is_empty() {
             return;
         }
+        let channels = Channels::of(&self.groups);
         let residuals: Vec<Vec<f32>> = (architectures.par_iter().enumerate())
             .map(|(place, architecture)| {
-                let column = column(&amounts(lowered_by, architecture), &self.groups);
+                let column = column(&amounts(lowered_by, architecture, channels), &self.groups);
                 let counts: Vec<f64> = counts.column(place).iter().map(|&count| count.into()).collect();
                 let residual = |device: &Device| device.residual(&column, device.priced().log(&counts)) as f32;
                 self.devices.iter().map(residual).collect()
@@ -188,10 +222,11 @@ impl LayerSums {
 
     /// Whether what was read from a file fits so many outputs.
     pub(super) fn is_sound(&self, outputs: usize) -> bool {
+        let channels = Channels::of(&self.groups);
         let sound = |device: &Device| {
             let [batch, offset, scale] = [device.batch, device.offset, device.scale];
             device.output < outputs
-                && device.prices.len() == 2 * self.groups.len() + 1
+                && device.prices.len() == channels.prices() * self.groups.len() + 1
                 && device
                     .prices
                     .iter()
@@ -202,24 +237,39 @@ impl LayerSums {
                 && scale.is_finite()
                 && scale > 0.0
         };
-        self.groups.len() <= MAX_GROUPS && self.groups.is_sorted() && self.devices.iter().all(sound)
+        let fit = match channels {
+            Channels::Alike => self.groups.len() <= MAX_GROUPS,
+            Channels::Apart => {
+                self.groups.len() <= MAX_LAYERS && self.groups.iter().all(|group| group.channels.is_some())
+            }
+        };
+        fit && self.groups.is_sorted() && self.devices.iter().all(sound)
     }
 }
 
-/// Layers and MACs in the order of the groups, then one. Groups that are not listed have no price.
+/// Layers, and MACs where they have a price, in the order of the groups, then one. Groups that are not listed have no price.
 fn column(amounts: &Amounts, groups: &[Group]) -> Vec<f64> {
-    let mut column = vec![0.0; 2 * groups.len() + 1];
-    for (group, [layers, macs]) in amounts {
+    let prices = Channels::of(groups).prices();
+    let mut column = vec![0.0; prices * groups.len() + 1];
+    for (group, amounts) in amounts {
         if let Ok(position) = groups.binary_search(group) {
-            column[2 * position] = *layers;
-            column[2 * position + 1] = *macs;
+            column[prices * position..][..prices].copy_from_slice(&amounts[..prices]);
         }
     }
-    column[2 * groups.len()] = 1.0;
+    column[prices * groups.len()] = 1.0;
     column
 }
 
 impl Summed<'_> {
+    /// All groups in order, and what there is of each in every network; `None` for more than `most` groups.
+    fn grouped(&self, channels: Channels, most: usize) -> Option<(Vec<Group>, Vec<Amounts>)> {
+        let rows: Vec<Amounts> = (self.architectures.par_iter())
+            .map(|one| amounts(self.lowered_by, one, channels))
+            .collect();
+        let groups: BTreeSet<Group> = rows.iter().flat_map(|row| row.keys().copied()).collect();
+        (groups.len() <= most).then(|| (groups.into_iter().collect(), rows))
+    }
+
     /// Prices of the layers of one device; `None` where it has too few values.
     fn device(&self, output: usize, known: &KnownDevice, columns: &[Vec<f64>]) -> Option<Device> {
         let measured = |place: &&usize| !self.logs[(output, **place)].is_nan();
@@ -280,72 +330,5 @@ impl Device {
             .sum();
         let by_profile = (priced + self.offset).exp();
         (sum.max(LEAST * by_profile).ln() - priced - self.offset) / self.scale
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::predict::example::known_device;
-    use crate::seed::Seed;
-    use crate::space::{Precision, by_id};
-
-    /// Any function of what a layer's group is, and of its MACs: no price of a kind of work explains it.
-    fn takes(layer: &Layer) -> f64 {
-        let group = Group::of(layer);
-        let odd = f64::from((group.read.0 * 7 + u32::from(group.bits.0) * 13 + group.kernel * 5) % 11);
-        0.01 * (1.0 + odd) + 1e-9 * layer.macs() as f64 * (1.0 + f64::from(group.bits.1))
-    }
-
-    fn known() -> KnownDevice {
-        known_device("simulator", Precision::Int8)
-    }
-
-    /// Sums over layers are learned from a thousand networks as exactly as they are sums; where the towers are as good they stay.
-    #[test]
-    fn sums_over_layers_are_learned_exactly() {
-        let space = by_id("proxylessnas_mixed").unwrap();
-        let mut rng = Seed(0).stream("sums");
-        let architectures: Vec<Architecture> = (0..1_200).map(|_| space.sample(&mut rng)).collect();
-        let encoder = Encoder::fit(space, &architectures[..50], space.default_input(), 1000);
-        let (_, counts) = encoder.encode_and_count(space, &architectures);
-        let logs = DMatrix::from_fn(1, architectures.len(), |_, place| {
-            let network = space.lower(&architectures[place], encoder.input_size(), encoder.classes);
-            network.layers().map(takes).sum::<f64>().ln()
-        });
-        let split = Split {
-            training: (0..1_000).collect(),
-            validation: (1_000..1_200).collect(),
-        };
-        let fitted = |towers: &DMatrix<f32>| {
-            let summed = Summed {
-                lowered_by: (space, &encoder),
-                architectures: &architectures,
-                counts: &counts,
-                logs: &logs,
-                towers,
-                split: &split,
-            };
-            LayerSums::fit(&summed, std::iter::once(&known()))
-        };
-        let mut outputs = DMatrix::zeros(1, architectures.len());
-        let sums = fitted(&outputs);
-        assert!(sums.is_sound(1) && !sums.is_sound(0));
-        sums.replace((space, &encoder), &architectures, &counts, &mut outputs);
-        let priced = Priced::new(&known().profile, &known().setting());
-        let errors = split.validation.iter().map(|&place| {
-            let counts: Vec<f64> = counts.column(place).iter().map(|&count| count.into()).collect();
-            let predicted = priced.log(&counts) + known().scale * f64::from(outputs[(0, place)]);
-            (predicted - logs[(0, place)]).abs()
-        });
-        let worst = errors.fold(0.0, f64::max);
-        assert!(worst < 0.01, "{worst}");
-        // Towers that predict all of it need no sums.
-        let mut exact = outputs.clone();
-        for place in 0..architectures.len() {
-            let counts: Vec<f64> = counts.column(place).iter().map(|&count| count.into()).collect();
-            exact[(0, place)] = ((logs[(0, place)] - priced.log(&counts)) / known().scale) as f32;
-        }
-        assert!(fitted(&exact).devices.is_empty());
     }
 }
