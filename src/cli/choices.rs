@@ -4,6 +4,7 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 use crate::compute::Backend;
+use crate::evaluate::datasheets::LeaveOut;
 use crate::evaluate::predictor::{ProbeChoice, Protocol};
 use crate::predict::Ablation;
 use crate::proxy::adaproxy::Norm;
@@ -39,6 +40,11 @@ named!(Protocol {
 named!(ProbeChoice {
     Random: "random", "At random among what was measured on the device";
     Chosen: "chosen", "As `edgefit probes` chooses, among what was measured on the device";
+});
+
+named!(LeaveOut {
+    Unit: "unit", "All settings of a hardware unit, so that others of its class are known";
+    Class: "class", "All devices of a class, so that none is like those predicted";
 });
 
 named!(Ablation {

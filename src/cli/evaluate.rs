@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 
 use super::device::unseen;
 use super::evaluate_accuracy::{self, AccuracyArgs};
+use super::evaluate_datasheets::{self, DatasheetsArgs};
 use super::evaluate_optimizer::{self, OptimizerArgs};
 use super::table::new_table;
 use super::{DatasetArgs, Global, print, print_json};
@@ -53,6 +54,15 @@ Example:
 Where architectures come with bits, one is held out with all its bits. The drop is that from the teacher's accuracy at the task of the
 same name, else at its first.")]
     Accuracy(AccuracyArgs),
+    /// Predict known devices from their datasheets alone, without what is known of them; no dataset is needed
+    #[command(after_help = "\
+Examples:
+  edgefit evaluate datasheets --checkpoint nasbench201
+  edgefit evaluate datasheets --checkpoint nasbench201 --leave-out class
+
+Scores are of the latencies that the checkpoint gives the devices. Beside the predictor stands a network that learns from the devices
+not left out what profile a datasheet speaks of.")]
+    Datasheets(DatasheetsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -118,6 +128,7 @@ pub(crate) fn run(verb: &EvaluateVerb, global: &Global) -> Result<ExitCode> {
         EvaluateVerb::Predictor(args) => predictor(args, global),
         EvaluateVerb::Optimizer(args) => evaluate_optimizer::run(args, global),
         EvaluateVerb::Accuracy(args) => evaluate_accuracy::run(args, global),
+        EvaluateVerb::Datasheets(args) => evaluate_datasheets::run(args, global),
     }
 }
 

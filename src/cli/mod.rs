@@ -11,6 +11,7 @@ mod device;
 mod devices;
 mod evaluate;
 mod evaluate_accuracy;
+mod evaluate_datasheets;
 mod evaluate_optimizer;
 mod explain;
 mod export;

@@ -188,6 +188,18 @@ impl Prior {
         )
     }
 
+    /// What remains where only some devices are known. The basis stays.
+    pub(crate) fn of_known(&self, is_kept: impl Fn(&KnownDevice) -> bool) -> Prior {
+        let kept: Vec<usize> = (0..self.known.len())
+            .filter(|&index| is_kept(&self.known[index]))
+            .collect();
+        Prior {
+            known: kept.iter().map(|&index| self.known[index].clone()).collect(),
+            known_centres: self.known_centres.select_columns(&kept),
+            ..self.clone()
+        }
+    }
+
     /// Adds a device that the basis was not made for, with its residual as weights over it. The basis stays.
     pub(super) fn add_known(&mut self, device: KnownDevice, centre: &DVector<f64>) {
         let column = self.known_centres.ncols();
@@ -226,7 +238,7 @@ impl Prior {
     }
 
     /// Functions of the known devices in log units, from the basis `[COUNTS + rank, architectures]`: `[known, architectures]`.
-    pub(super) fn known_functions(&self, basis: &DMatrix<f64>) -> DMatrix<f64> {
+    pub(crate) fn known_functions(&self, basis: &DMatrix<f64>) -> DMatrix<f64> {
         let mut functions = self.known_centres.tr_mul(&basis.rows(COUNTS, self.rank()));
         for (mut row, device) in functions.row_iter_mut().zip(&self.known) {
             let priced = Priced::new(&device.profile, &device.setting());

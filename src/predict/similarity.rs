@@ -114,7 +114,7 @@ impl DeviceSimilarity {
     }
 
     /// Mean and standard deviation of the logarithm of the level, before anything is measured.
-    pub(super) fn level(&self) -> (f64, f64) {
+    pub(crate) fn level(&self) -> (f64, f64) {
         self.level
     }
 }

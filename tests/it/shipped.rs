@@ -367,3 +367,41 @@ fn they_are_found_by_name_from_any_folder() {
     design("nasbench201").failed(1, &["nasbench201/checkpoint.json"]);
     design("nasbench102").failed(1, &["nasbench102", "nasbench201", "fbnet"]);
 }
+
+/// The datasheet of a device of a class that is known says what kind of profile it has; where the class is not known, the predictor
+/// falls back on synthetic devices, and a network on what it knows of others.
+#[test]
+fn datasheets_say_more_than_that_devices_differ() {
+    let scores = |leave_out: &str| -> [(f64, f64); 3] {
+        let run = edgefit(&[
+            "evaluate",
+            "datasheets",
+            "--checkpoint",
+            "fbnet",
+            "--leave-out",
+            leave_out,
+            "--json",
+        ]);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(report["units"], 16);
+        ["population", "network", "kernel"].map(|method| {
+            let rows = report["rows"].as_array().unwrap();
+            let row = rows.iter().find(|row| row["method"] == method).unwrap();
+            (row["spearman"].as_f64().unwrap(), row["log_density"].as_f64().unwrap())
+        })
+    };
+    let [population, network, kernel] = scores("unit");
+    for datasheet in [network, kernel] {
+        assert!(
+            datasheet.0 > population.0 + 0.1 && datasheet.1 > population.1 + 1.0,
+            "{datasheet:?} {population:?}"
+        );
+    }
+    let [_, unlike_network, unlike_kernel] = scores("class");
+    assert!(unlike_kernel.0 < kernel.0 && unlike_network.0 < network.0);
+    assert!(
+        unlike_kernel.0 > unlike_network.0 + 0.1,
+        "{unlike_kernel:?} {unlike_network:?}"
+    );
+}
