@@ -212,6 +212,8 @@ fn accuracies() {
     );
     let alone = documented(&folder, "edgefit evaluate accuracy", asked);
     assert_eq!(alone["drop"], Value::Null);
+    let datasheets = "evaluate datasheets --checkpoint nasbench201 --json";
+    documented(&folder, "edgefit evaluate datasheets", datasheets);
 }
 
 #[test]
