@@ -33,13 +33,14 @@ impl Default for Calibration {
 }
 
 impl Calibration {
-    /// From groups of standardised errors, one per device; every group counts the same, however large.
-    pub fn fit(groups: &[Vec<f64>]) -> Calibration {
-        let mut sorted: Vec<Vec<f64>> = groups.iter().filter(|group| group.len() >= 20).cloned().collect();
+    /// From groups of standardised errors, each with what it counts, however large it is: several settings of one hardware unit are
+    /// one observation.
+    pub fn fit(groups: &[(f64, Vec<f64>)]) -> Calibration {
+        let mut sorted: Vec<(f64, Vec<f64>)> = groups.iter().filter(|group| group.1.len() >= 20).cloned().collect();
         if sorted.is_empty() {
             return Calibration::default();
         }
-        for group in &mut sorted {
+        for (_, group) in &mut sorted {
             group.sort_unstable_by(f64::total_cmp);
         }
         Calibration::rising(LEVELS.iter().map(|&level| pooled_quantile(&sorted, level)))
@@ -95,11 +96,12 @@ fn interpolate(from: &[f64], to: &[f64], at: f64) -> f64 {
     y0 + (at - x0) * (y1 - y0) / (x1 - x0)
 }
 
-/// Where the average of the groups' distribution functions reaches `level`, by bisection.
-fn pooled_quantile(sorted: &[Vec<f64>], level: f64) -> f64 {
+/// Where the weighted average of the groups' distribution functions reaches `level`, by bisection.
+fn pooled_quantile(sorted: &[(f64, Vec<f64>)], level: f64) -> f64 {
+    let total: f64 = sorted.iter().map(|group| group.0).sum();
     let at = |value: f64| -> f64 {
         let share = |group: &Vec<f64>| group.partition_point(|&error| error <= value) as f64 / group.len() as f64;
-        sorted.iter().map(share).sum::<f64>() / sorted.len() as f64
+        sorted.iter().map(|(weight, group)| weight * share(group)).sum::<f64>() / total
     };
     let (mut low, mut high) = (-100.0, 100.0);
     for _ in 0..50 {
@@ -131,7 +133,7 @@ mod tests {
         let errors: Vec<f64> = (0..2000)
             .map(|i| 2.0 * stats::normal_quantile((f64::from(i) + 0.5) / 2000.0))
             .collect();
-        let calibration = Calibration::fit(&[errors]);
+        let calibration = Calibration::fit(&[(1.0, errors)]);
         for probability in [0.02, 0.05, 0.5, 0.9, 0.97] {
             let expected = 2.0 * stats::normal_quantile(probability);
             assert!(
@@ -149,7 +151,15 @@ mod tests {
     fn a_large_device_counts_no_more_than_a_small_one() {
         let small: Vec<f64> = (0..100).map(|i| -1.0 - f64::from(i) * 1e-3).collect();
         let large: Vec<f64> = (0..10_000).map(|i| 1.0 + f64::from(i) * 1e-5).collect();
-        let calibration = Calibration::fit(&[small, large]);
+        let calibration = Calibration::fit(&[(1.0, small), (1.0, large)]);
+        assert!(calibration.quantile(0.35) < 0.0 && calibration.quantile(0.65) > 0.0);
+    }
+
+    #[test]
+    fn three_settings_of_one_unit_count_as_one() {
+        let around = |middle: f64| -> Vec<f64> { (0..100).map(|i| middle + f64::from(i) * 1e-3).collect() };
+        let settings = (0..3).map(|_| (1.0 / 3.0, around(-1.0)));
+        let calibration = Calibration::fit(&settings.chain([(1.0, around(1.0))]).collect::<Vec<_>>());
         assert!(calibration.quantile(0.35) < 0.0 && calibration.quantile(0.65) > 0.0);
     }
 }

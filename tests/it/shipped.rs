@@ -373,16 +373,8 @@ fn they_are_found_by_name_from_any_folder() {
 #[test]
 fn datasheets_say_more_than_that_devices_differ() {
     let scores = |leave_out: &str| -> [(f64, f64); 3] {
-        let run = edgefit(&[
-            "evaluate",
-            "datasheets",
-            "--checkpoint",
-            "fbnet",
-            "--leave-out",
-            leave_out,
-            "--json",
-        ]);
-        assert_eq!(run.status, 0, "{}", run.stderr);
+        let asked = format!("evaluate datasheets --checkpoint fbnet --leave-out {leave_out} --json");
+        let run = edgefit(Path::new("."), &asked).succeeded();
         let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
         assert_eq!(report["units"], 16);
         ["population", "network", "kernel"].map(|method| {

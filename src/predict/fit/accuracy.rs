@@ -65,7 +65,7 @@ pub(super) fn fit_accuracy(
         mean,
         deviation,
         noise,
-        calibration: Calibration::fit(&[checked.iter().map(|one| one.standardised(noise)).collect()]),
+        calibration: Calibration::fit(&[(1.0, checked.iter().map(|one| one.standardised(noise)).collect())]),
         chance_percent: chance_percent(&of_degenerate(dataset, values), encoder.classes),
         validation_spearman: rank_correlation(&checked),
     };

@@ -11,7 +11,7 @@ use crate::predict::adapt::{self, Beliefs, Measured};
 use crate::predict::calibrate::Calibration;
 use crate::predict::prior::{KnownDevice, Prior, Reference};
 use crate::predict::shortcoming::MIN_CALIBRATION_UNITS;
-use crate::predict::{Ablation, DeviceMetrics, DeviceSimilarity, Encoded, MetricPrior};
+use crate::predict::{Ablation, DeviceMetrics, DeviceSimilarity, Encoded, MetricPrior, probes};
 use crate::seed::Seed;
 use crate::stats;
 
@@ -19,6 +19,9 @@ use crate::stats;
 const CALIBRATED_PROBES: [usize; 7] = [0, 1, 3, 5, 10, 20, 50];
 const CALIBRATION_REPEATS: usize = 4;
 const CALIBRATION_VALUES: usize = 250;
+/// Measurements that probes are chosen among as `edgefit probes` chooses, and the most of them.
+const CANDIDATES: usize = 1000;
+const MOST_CHOSEN: usize = 20;
 /// The known devices are few, and the next one may err more than any of them: this many pseudo-observations are added, whose
 /// errors are normal and this much larger than predicted.
 const PSEUDO_OBSERVATIONS: usize = 2;
@@ -30,6 +33,8 @@ pub(super) struct Rows<'a> {
     pub(super) encoded: &'a Encoded,
     /// `[columns, architectures]`: logarithms of the values, NaN where nothing was measured.
     pub(super) logs: &'a DMatrix<f64>,
+    /// Whether the output of each architecture depends on its input.
+    pub(super) depends_on_input: Vec<bool>,
     pub(super) reference: &'a Reference,
     /// The device of each column.
     pub(super) known: &'a [(Metric, KnownDevice)],
@@ -67,11 +72,13 @@ impl Rows<'_> {
     fn known_calibration(&self, prior: &Prior, validation: &[usize]) -> Calibration {
         let basis: DMatrix<f64> = prior.basis(self.encoded).select_columns(validation).cast();
         let functions = prior.known_functions(&basis);
-        let errors = |index: usize, device: &KnownDevice| -> Vec<f64> {
-            (validation.iter().zip(functions.row(index).iter()))
+        let weights = prior.unit_weights();
+        let errors = |index: usize, device: &KnownDevice| -> (f64, Vec<f64>) {
+            let logs = functions.row(index);
+            let errors = (validation.iter().zip(logs.iter()))
                 .map(|(&column, predicted)| (self.log(device, column) - predicted) / device.noise)
-                .filter(|error| !error.is_nan())
-                .collect()
+                .filter(|error| !error.is_nan());
+            (weights[index], errors.collect())
         };
         let devices = prior.known.iter().enumerate();
         Calibration::fit(&devices.map(|(index, device)| errors(index, device)).collect::<Vec<_>>())
@@ -84,7 +91,7 @@ impl Rows<'_> {
         if units.len() < MIN_CALIBRATION_UNITS {
             return Vec::new();
         }
-        let mut errors: Vec<(usize, Vec<f64>)> = Vec::new();
+        let mut errors: Vec<(usize, (f64, Vec<f64>))> = Vec::new();
         for unit in units {
             let others: Vec<(Metric, KnownDevice)> =
                 self.known.iter().filter(|one| one.1.unit != unit).cloned().collect();
@@ -94,25 +101,21 @@ impl Rows<'_> {
                 .basis(&self.reference.encoded)
                 .columns(0, adapt::REFERENCE)
                 .map(f64::from);
-            let left_out: Vec<&KnownDevice> = measured().filter(|device| device.unit == unit).collect();
-            for device in left_out {
-                let found: Vec<(usize, Vec<f64>)> = CALIBRATED_PROBES
+            let settings: Vec<&KnownDevice> = measured().filter(|device| device.unit == unit).collect();
+            for device in &settings {
+                let left_out = LeftOut::of(self, &rest, (&basis, &drawn), device);
+                let found = CALIBRATED_PROBES
                     .par_iter()
-                    .map(|&probes| {
-                        (
-                            probes,
-                            self.standardised_errors(&rest, (&basis, &drawn), device, probes),
-                        )
-                    })
-                    .collect();
-                errors.extend(found);
+                    .flat_map_iter(|&probes| left_out.errors(probes).into_iter().map(move |group| (probes, group)));
+                let weighted = |(probes, (share, group))| (probes, (share / settings.len() as f64, group));
+                errors.extend(found.map(weighted).collect::<Vec<_>>());
             }
         }
         CALIBRATED_PROBES
             .iter()
             .map(|&probes| {
                 let groups = errors.iter().filter(|one| one.0 == probes).map(|one| one.1.clone());
-                let pseudo_observations = std::iter::repeat_n(pseudo_observation_errors(), PSEUDO_OBSERVATIONS);
+                let pseudo_observations = std::iter::repeat_n((1.0, pseudo_observation_errors()), PSEUDO_OBSERVATIONS);
                 (
                     probes,
                     Calibration::fit(&groups.chain(pseudo_observations).collect::<Vec<_>>()),
@@ -120,40 +123,100 @@ impl Rows<'_> {
             })
             .collect()
     }
+}
 
-    /// Adapts to a device under a prior that does not know it. `bases` are those of the measured architectures and of architectures
-    /// drawn from the space.
-    fn standardised_errors(
-        &self,
-        prior: &Prior,
-        (basis, drawn): (&DMatrix<f64>, &DMatrix<f64>),
-        device: &KnownDevice,
-        probes: usize,
-    ) -> Vec<f64> {
-        let mut measured: Vec<usize> = (0..self.logs.ncols())
-            .filter(|&column| !self.log(device, column).is_nan())
-            .collect();
-        let beliefs = Beliefs {
+/// A device and a prior that does not know it.
+struct LeftOut<'a> {
+    rows: &'a Rows<'a>,
+    prior: &'a Prior,
+    /// The bases of the measured architectures and of architectures drawn from the space.
+    basis: &'a DMatrix<f64>,
+    drawn: &'a DMatrix<f64>,
+    device: &'a KnownDevice,
+    /// Columns of what was measured of it.
+    measured: Vec<usize>,
+    /// Those that `edgefit probes` would choose of some of them, the best first.
+    chosen: Vec<usize>,
+}
+
+impl<'a> LeftOut<'a> {
+    fn of(
+        rows: &'a Rows<'a>,
+        prior: &'a Prior,
+        (basis, drawn): (&'a DMatrix<f64>, &'a DMatrix<f64>),
+        device: &'a KnownDevice,
+    ) -> LeftOut<'a> {
+        let is_measured = |column: &usize| !rows.log(device, *column).is_nan();
+        let mut measured: Vec<usize> = (0..rows.logs.ncols()).filter(is_measured).collect();
+        measured.shuffle(&mut rows.seed.stream(&format!("calibration/{}", device.id)));
+        let candidates = &measured[..measured.len().min(CANDIDATES)];
+        let usable = (0..candidates.len()).filter(|&one| rows.depends_on_input[candidates[one]]);
+        let at: DMatrix<f32> = basis.select_columns(candidates).cast();
+        let chosen = probes::choose(
             prior,
-            similarity: &DeviceSimilarity::of(&device.datasheet, prior),
-            like: None,
-            setting: device.setting(),
-            reference: drawn,
-        };
-        let mut errors = Vec::new();
-        for repeat in 0..CALIBRATION_REPEATS {
-            let seed = self.seed.child(&format!("calibration/{}/{probes}", device.id), repeat);
-            measured.shuffle(&mut seed.stream("probes"));
-            let (probed, scored) = measured.split_at(probes.min(measured.len() / 2));
-            let logs: Vec<f64> = probed.iter().map(|&column| self.log(device, column)).collect();
-            let posterior = adapt::adapt(&beliefs, &Measured::once(basis.select_columns(probed), &logs), seed);
-            let scored = &scored[..scored.len().min(CALIBRATION_VALUES)];
-            let predictions = posterior.predict(&basis.select_columns(scored).cast());
-            errors.extend(scored.iter().zip(predictions).map(|(&column, prediction)| {
-                (self.log(device, column) - f64::from(prediction.mean)) / f64::from(prediction.deviation)
-            }));
+            &at,
+            usable.collect(),
+            &drawn.map(|value| value as f32),
+            MOST_CHOSEN,
+        );
+        LeftOut {
+            rows,
+            prior,
+            basis,
+            drawn,
+            device,
+            chosen: chosen.into_iter().map(|position| candidates[position]).collect(),
+            measured,
         }
-        errors
+    }
+
+    /// Standardised errors after so many probes, drawn at random and as users get them, with the share that each counts.
+    fn errors(&self, probes: usize) -> Vec<(f64, Vec<f64>)> {
+        let mut rng = self
+            .rows
+            .seed
+            .stream(&format!("calibration/{}/{probes}", self.device.id));
+        let random = (0..CALIBRATION_REPEATS).flat_map(|_| {
+            let mut shuffled = self.measured.clone();
+            shuffled.shuffle(&mut rng);
+            let (probed, scored) = shuffled.split_at(probes.min(shuffled.len() / 2));
+            self.errors_after(probed, scored)
+        });
+        let random: Vec<f64> = random.collect();
+        if !(1..=self.chosen.len()).contains(&probes) {
+            return vec![(1.0, random)];
+        }
+        let probed = &self.chosen[..probes];
+        let scored: Vec<usize> = (self.measured.iter().copied())
+            .filter(|column| !probed.contains(column))
+            .collect();
+        vec![(0.5, random), (0.5, self.errors_after(probed, &scored))]
+    }
+
+    fn errors_after(&self, probed: &[usize], scored: &[usize]) -> Vec<f64> {
+        let log = |column: &usize| self.rows.log(self.device, *column);
+        let beliefs = Beliefs {
+            prior: self.prior,
+            similarity: &DeviceSimilarity::of(&self.device.datasheet, self.prior),
+            like: None,
+            setting: self.device.setting(),
+            reference: self.drawn,
+        };
+        let logs: Vec<f64> = probed.iter().map(log).collect();
+        let seed = self
+            .rows
+            .seed
+            .child(&format!("calibration/{}", self.device.id), probed.len());
+        let posterior = adapt::adapt(
+            &beliefs,
+            &Measured::once(self.basis.select_columns(probed), &logs),
+            seed,
+        );
+        let scored = &scored[..scored.len().min(CALIBRATION_VALUES)];
+        let predictions = posterior.predict(&self.basis.select_columns(scored).cast());
+        (scored.iter().zip(predictions))
+            .map(|(column, prediction)| (log(column) - f64::from(prediction.mean)) / f64::from(prediction.deviation))
+            .collect()
     }
 }
 

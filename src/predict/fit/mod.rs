@@ -92,7 +92,9 @@ pub fn fit_with(dataset: &Dataset, others: &Others, options: &FitOptions, run: &
     let powers = known_powers(&known, &values.logs);
     let mut known = with_residuals(known, &table, &predicted, own, options);
     known.extend(elsewhere.into_iter().map(|one| with_level(one, &reference)));
+    let depends_on_input = |one| dataset.space.output_depends_on_input(one);
     let rows = Rows {
+        depends_on_input: architectures.par_iter().map(depends_on_input).collect(),
         encoded: &Encoded {
             features: table.inputs,
             outputs: predicted,
