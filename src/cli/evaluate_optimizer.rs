@@ -16,9 +16,11 @@ use crate::evaluate::optimizer::large::{LargeSpaceReport, LargeSpaceSummary, sco
 use crate::evaluate::optimizer::{OptimizerReport, OptimizerScoring, OptimizerSummary, score_optimizer};
 use crate::evaluate::predictor::ProbeChoice;
 use crate::evaluate::task::{learned_task, task_with_accuracies};
+use crate::metric::Metric;
 use crate::optimize::Optimizer;
 use crate::predict::Predictor;
 use crate::predict::fit::FitOptions;
+use crate::search::Constraint;
 use crate::seed::Seed;
 
 /// Usual evaluations of a search: where the whole space can be looked at, and where it cannot.
@@ -54,6 +56,13 @@ pub(crate) struct OptimizerChoices {
     /// Number of limits, at evenly spaced quantiles of the device's latencies from 5 % to 95 %
     #[arg(long, default_value_t = 10)]
     limits: usize,
+    /// In search spaces too large to list: maximum energy of one batch, in mJ, beside each limit on latency
+    #[arg(long, allow_negative_numbers = true)]
+    max_energy_mj: Option<f64>,
+    /// In search spaces too large to list: maximum size of the weights at their precision, in MiB, beside each limit on
+    /// latency
+    #[arg(long, allow_negative_numbers = true)]
+    max_size_mib: Option<f64>,
     /// Probability with which limits have to hold
     #[arg(long, default_value_t = 0.9)]
     confidence: f64,
@@ -69,7 +78,8 @@ pub(crate) struct OptimizerChoices {
     /// Labelled architectures that accuracies are learned from anew, for regret without known accuracies; 0 leaves it out
     #[arg(long, default_value_t = 1000)]
     accuracy_labels: usize,
-    /// In search spaces too large to list: a checkpoint with a predictor trained on all data, whose word counts for the truth
+    /// In search spaces too large to list: a checkpoint with a predictor trained on all data, whose word counts for the
+    /// truth
     #[arg(long)]
     oracle: Option<PathBuf>,
     /// In search spaces too large to list: designs chosen all at once, to see how long each takes then
@@ -175,6 +185,16 @@ impl OptimizerChoices {
         })
     }
 
+    /// Limits on other metrics than latency.
+    fn besides(&self) -> Result<Vec<Constraint>> {
+        let limits = [
+            (Metric::Energy, self.max_energy_mj),
+            (Metric::ModelSize, self.max_size_mib),
+        ];
+        let given = limits.into_iter().filter_map(|(metric, limit)| Some((metric, limit?)));
+        given.map(|(metric, limit)| Constraint::new(metric, limit)).collect()
+    }
+
     fn scoring(&self, read: &Read, budget: usize, global: &Global) -> Result<OptimizerScoring> {
         let (predictor, dataset) = (&read.predictor, &read.dataset);
         Ok(OptimizerScoring {
@@ -182,6 +202,7 @@ impl OptimizerChoices {
             probes: self.probes,
             choice: self.probe_choice,
             limits: self.limits,
+            besides: self.besides()?,
             confidence: self.confidence,
             repeats: self.repeats,
             samples: self.samples,

@@ -28,7 +28,8 @@ Scores are those of `edgefit evaluate predictor`. Figures of single devices are 
 Example:
   edgefit report optimizer --checkpoint few --dataset table --devices raspi4 --probes 10 --out optimizer.html
 
-Scores are those of `edgefit evaluate optimizer`. Where genes say bits, a figure shows what quantization policies buy within each limit.")]
+Scores are those of `edgefit evaluate optimizer`. Where genes say bits, a figure shows what quantization policies buy within
+each limit.")]
     Optimizer(OptimizerArgs),
     /// A comparison of per-device search, proxies, the predictor and the optimizer
     #[command(after_help = "\

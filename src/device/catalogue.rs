@@ -228,8 +228,9 @@ mod tests {
         assert_eq!(peak("bitfusion", Precision::Fp32).unwrap(), None);
     }
 
-    /// What NVIDIA states, in TOP/s: at the announcement of the TITAN X, in the whitepapers of Turing, Ampere and Ada, and of Xavier
-    /// 22.6 TOP/s for 64 tensor cores at 1.377 GHz, of which the NX has 48 at 1.1 GHz. Ratios are by what one instruction does.
+    /// What NVIDIA states, in TOP/s: at the announcement of the TITAN X, in the whitepapers of Turing, Ampere and Ada,
+    /// and of Xavier 22.6 TOP/s for 64 tensor cores at 1.377 GHz, of which the NX has 48 at 1.1 GHz. Ratios are by what
+    /// one instruction does.
     #[test]
     fn peaks_at_few_bits_are_those_that_vendors_state() {
         for (unit, precision, tops) in [

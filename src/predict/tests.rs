@@ -269,8 +269,8 @@ fn without_datasheets_all_devices_are_alike() {
     assert_ne!(whole, described(&Device::named("nobody")));
 }
 
-/// After these latencies: the mean width of the intervals of other cells, in log units, and whether it is said that all the probes are
-/// degenerate.
+/// After these latencies: the mean width of the intervals of other cells, in log units, and whether it is said that all
+/// the probes are degenerate.
 fn width_after(probes: &[(Architecture, f64)]) -> (f64, bool) {
     let Fleet {
         predictor,

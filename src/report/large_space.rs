@@ -1,5 +1,5 @@
-//! The report of an optimizer in a search space too large to list: its designs beside those of a long search, and, where genes say
-//! bits, what quantization policies buy.
+//! The report of an optimizer in a search space too large to list: its designs beside those of a long search, and,
+//! where genes say bits, what quantization policies buy.
 
 use super::html::{Block, Page, Section, Table};
 use super::{Lines, Provenance};
@@ -132,9 +132,10 @@ fn policies(report: &LargeSpaceReport, gain: &PolicyGain) -> Result<Section> {
             Block::Panels {
                 panels: Lines::panels(&title, &lines)?,
                 caption: format!(
-                    "Within each limit on latency the {} ({}) of the optimizer's designs, whose layers have bits of their \
+                    "Within each limit on latency{} the {} ({}) of the optimizer's designs, whose layers have bits of their \
                      own, and of the best that NSGA-II finds with {} evaluations among designs of eight bits everywhere. Limits \
                      that are not kept have no point. Points at one limit stand side by side.",
+                    besides(report),
                     report.score.plural(),
                     seen(report),
                     report.budget
@@ -143,6 +144,11 @@ fn policies(report: &LargeSpaceReport, gain: &PolicyGain) -> Result<Section> {
             Block::Table(by_limit(report)),
         ],
     })
+}
+
+/// Other limits that hold, behind "limit on latency".
+fn besides(report: &LargeSpaceReport) -> String {
+    report.besides.iter().map(|limit| format!(" and {limit}")).collect()
 }
 
 /// Whose word the numbers are.

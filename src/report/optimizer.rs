@@ -1,4 +1,5 @@
-//! The report of an optimizer in a search space that a table holds all of: what it chose for a grid of limits on unseen devices, and what that was worth.
+//! The report of an optimizer in a search space that a table holds all of: what it chose for a grid of limits on unseen
+//! devices, and what that was worth.
 
 use super::html::{Block, Page, Section, Table};
 use super::{FrontPanel, Fronts, Lines, Provenance};

@@ -76,7 +76,13 @@ impl Provenance {
             Some(task) => self.with("Task", &task.name),
             None => self,
         };
-        named
+        let besides: Vec<String> = scoring.besides.iter().map(ToString::to_string).collect();
+        let limited = if besides.is_empty() {
+            named
+        } else {
+            named.with("Limits beside latency", besides.join(", "))
+        };
+        limited
             .with("Devices", ids(dataset, &scoring.devices))
             .with("Values", origins(dataset, &scoring.devices, task))
             .with("Probes", choice(scoring.choice))

@@ -46,6 +46,13 @@ impl Constraint {
         self.limit
     }
 
+    fn bound(&self) -> &'static str {
+        match self.metric.direction() {
+            Direction::Maximize => "at least",
+            Direction::Minimize => "at most",
+        }
+    }
+
     /// Whether the expected value is within the limit. An unknown one is not.
     pub fn holds(&self, evaluation: &Evaluation) -> bool {
         evaluation
@@ -58,6 +65,13 @@ impl Constraint {
         evaluation.value(self.metric).map_or(f64::INFINITY, |value| {
             ((self.metric.cost(value) - self.metric.cost(self.limit)) / self.limit).max(0.0)
         })
+    }
+}
+
+impl fmt::Display for Constraint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Constraint { metric, limit } = self;
+        write!(f, "{metric} of {} {limit} {}", self.bound(), metric.unit())
     }
 }
 
@@ -75,11 +89,7 @@ pub struct Miss {
 impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Constraint { metric, limit } = self.constraint;
-        let unit = metric.unit();
-        let bound = match metric.direction() {
-            Direction::Maximize => "at least",
-            Direction::Minimize => "at most",
-        };
+        let (unit, bound) = (metric.unit(), self.constraint.bound());
         let percent = 100.0 * self.relative;
         write!(
             f,

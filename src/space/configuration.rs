@@ -1,4 +1,5 @@
-//! Reads configurations of networks as programs in Python write them: JSON or Python's literals, with a list of numbers for every key.
+//! Reads configurations of networks as programs in Python write them: JSON or Python's literals, with a list of numbers
+//! for every key.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;

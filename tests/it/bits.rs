@@ -72,6 +72,7 @@ fn designs_have_bits_where_the_device_gains_from_them() {
     let folder = trained_with_bits();
     designs_by_device(folder.path());
     report_of_what_policies_buy(folder.path());
+    scores_within_other_limits(folder.path());
     both_lines_of_a_front_obey_all_limits(folder.path());
 }
 
@@ -113,6 +114,15 @@ fn designs_by_device(folder: &Path) {
     let predicted: Value = serde_json::from_str(&edgefit(folder, line).succeeded().stdout).unwrap();
     assert_eq!(predicted[0]["architecture"], flexible["architecture"]);
     assert_eq!(predicted[0]["latency_ms"]["mean"], flexible["latency_ms"]["mean"]);
+}
+
+/// A limit on size that no design of eight bits keeps: 95 % of the smallest of them.
+fn below_eight_bits() -> String {
+    let space = &PROXYLESS_NAS_MIXED;
+    let smallest = Domain::at_eight_bits(space).nearest(&Architecture(vec![0; space.choices().len()]));
+    let network = space.lower(&smallest, InputSize::square(224), 1000);
+    let computed = network.computed(QuantPolicy::Uniform(Precision::Int8));
+    format!("--max-size-mib {:.3}", 0.95 * computed.get(Metric::ModelSize).unwrap())
 }
 
 /// Cells of the rows of a report's first table after `heading`.
@@ -185,13 +195,28 @@ fn report_of_what_policies_buy(folder: &Path) {
     );
 }
 
+/// Other limits hold for both: below the size of the smallest design of eight bits, only fewer bits keep any limit.
+fn scores_within_other_limits(folder: &Path) {
+    let line = "evaluate optimizer --checkpoint {few} --dataset {data} --devices bitfusion --probes 20 --limits 2 --budget 400 \
+                --batch 2 --max-energy-mj 1000 --json";
+    let run = edgefit(folder, &format!("{line} {}", below_eight_bits())).succeeded();
+    let scores: Value = serde_json::from_str(&run.stdout).unwrap();
+    let besides: Vec<&str> = scores["besides"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one.as_str().unwrap())
+        .collect();
+    assert_eq!(besides[0], "energy of at most 1000 mJ");
+    assert!(besides[1].starts_with("model size of at most "), "{besides:?}");
+    let rows = scores["rows"].as_array().unwrap();
+    assert!(rows.iter().all(|row| row["eight_bits"]["feasible"] == false));
+    assert!(rows.iter().any(|row| row["feasible"] == true), "{rows:?}");
+    assert_eq!(scores["policy_gain"]["only_at_eight_bits"], 0.0);
+}
+
 /// With a limit below the size of the smallest design of eight bits, those are in no figure, and fewer bits are.
 fn both_lines_of_a_front_obey_all_limits(folder: &Path) {
-    let space = &PROXYLESS_NAS_MIXED;
-    let smallest = Domain::at_eight_bits(space).nearest(&Architecture(vec![0; space.choices().len()]));
-    let network = space.lower(&smallest, InputSize::square(224), 1000);
-    let computed = network.computed(QuantPolicy::Uniform(Precision::Int8));
-    let size_mib = computed.get(Metric::ModelSize).unwrap();
     // Squares mark the second line; one stands in the legend.
     let squares = |limit: &str| {
         let line = format!(
@@ -210,7 +235,7 @@ fn both_lines_of_a_front_obey_all_limits(folder: &Path) {
     };
     let (kept, at_eight_bits) = squares("");
     assert!(kept > 0 && at_eight_bits > 0, "{kept} {at_eight_bits}");
-    let (kept, at_eight_bits) = squares(&format!("--max-size-mib {:.3}", 0.95 * size_mib));
+    let (kept, at_eight_bits) = squares(&below_eight_bits());
     assert!(kept > 0, "fewer bits are smaller");
     assert_eq!(at_eight_bits, 0);
     // A limit on energy that nothing keeps empties both.

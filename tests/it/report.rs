@@ -69,6 +69,8 @@ fn an_optimizer_report_lists_its_designs() {
     write_truth(&folder.path().join("truth"));
     let line = "report optimizer --checkpoint {nb} --dataset {truth} --devices made-up --limits 3 --budget 50 \
                 --accuracy-labels 100 --out {report.html}";
+    let limited = edgefit(folder.path(), &format!("{line} --max-size-mib 1"));
+    limited.failed(2, &["limits beside latency", "found model size of at most 1 MiB"]);
     edgefit(folder.path(), line).succeeded();
     let html = report(folder.path());
     holds(

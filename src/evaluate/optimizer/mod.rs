@@ -5,59 +5,29 @@ mod answers;
 pub mod large;
 mod proxy;
 mod results;
+mod scoring;
 
 use std::collections::BTreeMap;
 
-use super::counts;
 use super::devices::{ScoredDevice, scored_devices};
 use super::measured::Limit;
-use super::predictor::ProbeChoice;
 pub use super::truth::TrueFront;
 use super::truth::Truth;
 use crate::dataset::{Dataset, Origin, Task};
 use crate::error::{Error, Result};
-use crate::metric::Metric;
 use crate::optimize::{Optimizer, PredictorEvaluator, Proposal, Proposals, Request, Start, exhaustive};
 use crate::predict::fit::{FitOptions, accuracy_model};
 use crate::predict::train::Run;
 use crate::predict::{AdaptOptions, DeviceModel, Predictor, Probe};
 use crate::progress::{Progress, Unit};
-use crate::search::{Constraint, Limits, Nsga2, Problem, RandomSearch, Searcher};
+use crate::search::{Nsga2, Problem, RandomSearch, Searcher};
 use crate::seed::Seed;
 use answers::Answers;
 use proxy::proxied;
 
 pub use results::{AccuracyOrigins, Baselines, OptimizerReport, OptimizerRow, OptimizerSummary, Parts};
-
-/// What to score.
-#[derive(Debug, Clone)]
-pub struct OptimizerScoring {
-    /// Positions of the devices in the dataset.
-    pub devices: Vec<usize>,
-    /// Number of probes.
-    pub probes: usize,
-    /// How probes are picked.
-    pub choice: ProbeChoice,
-    /// Number of limits, at evenly spaced quantiles of the device's latencies from 5 % to 95 %.
-    pub limits: usize,
-    /// Probability with which limits have to hold.
-    pub confidence: f64,
-    /// Repeats with other probes.
-    pub repeats: usize,
-    /// Designs sampled from the policy per limit.
-    pub samples: usize,
-    /// Evaluations of the random and the NSGA-II baseline per limit.
-    pub budget: usize,
-    /// Labelled architectures that accuracies are learned from anew, for figures without known accuracies; at most half of
-    /// the dataset's. 0 leaves those figures out.
-    pub accuracy_labels: usize,
-    /// Training of those accuracies; labels and devices in it are not looked at.
-    pub accuracy_training: FitOptions,
-    /// Whether devices whose latencies are predicted count in the summaries.
-    pub with_predicted: bool,
-    /// Where the random numbers come from.
-    pub seed: Seed,
-}
+pub use scoring::OptimizerScoring;
+use scoring::requests;
 
 /// Everything that the methods share about one device and repeat.
 struct Case<'a> {
@@ -98,8 +68,9 @@ struct Scored<'a> {
 /// Adapts to every device, chooses designs in every way, and looks them up.
 ///
 /// # Errors
-/// [`Error::Invalid`] for no limits or repeats, a device without enough architectures of both known latency and known
-/// accuracy, a space too large to list, and whatever adaptation, the optimizer and the training of accuracies refuse.
+/// [`Error::Invalid`] for no limits or repeats, limits beside those on latency, a device without enough architectures
+/// of both known latency and known accuracy, a space too large to list, and whatever adaptation, the optimizer and the
+/// training of accuracies refuse.
 pub fn score_optimizer(
     predictor: &Predictor,
     optimizer: &Optimizer,
@@ -109,6 +80,7 @@ pub fn score_optimizer(
     progress: &dyn Progress,
 ) -> Result<OptimizerReport> {
     scoring.check()?;
+    scoring.check_latency_alone()?;
     let devices = scored_devices(dataset, &scoring.devices, task.input, scoring.with_predicted);
     let (labels, few_labels) = with_few_labels(predictor, dataset, task, scoring, progress)?;
     // Everything that is computed once and kept is computed before anything is timed.
@@ -211,19 +183,6 @@ impl Scored<'_> {
     }
 }
 
-impl OptimizerScoring {
-    fn check(&self) -> Result<()> {
-        counts::check("number of limits", self.limits, 1, counts::LIMITS)?;
-        counts::check("number of repeats", self.repeats, 1, counts::REPEATS)?;
-        counts::check("samples of the policy", self.samples, 0, counts::SAMPLES)?;
-        counts::check("evaluations of a search", self.budget, 1, counts::EVALUATIONS)?;
-        if self.choice == ProbeChoice::Chosen {
-            counts::check("number of chosen probes", self.probes, 0, counts::CHOSEN_PROBES)?;
-        }
-        Limits::new(Vec::new(), self.confidence).map(drop)
-    }
-}
-
 /// The same predictor with accuracies learned from few labels, and their number; nothing where there are too few.
 fn with_few_labels(
     predictor: &Predictor,
@@ -271,17 +230,6 @@ fn too_large(predictor: &Predictor) -> Error {
         found: "a larger one".into(),
         hint: "Its designs cannot be compared with an exhaustive search.".into(),
     }
-}
-
-fn requests(limits: &[Limit], scoring: &OptimizerScoring) -> Result<Vec<Request>> {
-    let request = |limit: &Limit| {
-        let limits = Limits::new(vec![Constraint::new(Metric::Latency, limit.ms)?], scoring.confidence)?;
-        Ok(Request {
-            samples: scoring.samples,
-            ..Request::within(limits)
-        })
-    };
-    limits.iter().map(request).collect()
 }
 
 impl Case<'_> {

@@ -1,5 +1,5 @@
-//! What quantization policies buy, where genes say bits: designs whose layers have bits of their own beside the best ones of eight
-//! bits everywhere, within the same limits.
+//! What quantization policies buy, where genes say bits: designs whose layers have bits of their own beside the best
+//! ones of eight bits everywhere, within the same limits.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use serde::Serialize;
 use super::super::OptimizerScoring;
 use super::results::{DesignScore, Groups, LargeSpaceRow, at_limit, interval, mean_of_means};
 
-/// What quantization policies buy: means over hardware units, of the means over their devices, repeats and limits. Accuracies and whether
-/// limits hold are the oracle's where there is one, else predicted.
+/// What quantization policies buy: means over hardware units, of the means over their devices, repeats and limits.
+/// Accuracies and whether limits hold are the oracle's where there is one, else predicted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PolicyGain {
-    /// Mean percentage points by which the optimizer's designs are more accurate than those of eight bits everywhere, over the limits
-    /// that both keep; NaN where there is none.
+    /// Mean percentage points by which the optimizer's designs are more accurate than those of eight bits everywhere,
+    /// over the limits that both keep; NaN where there is none.
     pub mean_points: f64,
     /// Lower end of its 90 % bootstrap interval over hardware units.
     pub mean_points_low: f64,
@@ -84,8 +84,8 @@ impl DesignScore {
 }
 
 impl LargeSpaceRow {
-    /// Percentage points by which the optimizer's design is more accurate than the best of eight bits everywhere; `None` unless both
-    /// keep the limit.
+    /// Percentage points by which the optimizer's design is more accurate than the best of eight bits everywhere;
+    /// `None` unless both keep the limit.
     pub fn bought_by_policies(&self) -> Option<f64> {
         Some(self.design.attained()? - self.eight_bits.as_ref()?.attained()?)
     }

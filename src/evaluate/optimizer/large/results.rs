@@ -194,6 +194,8 @@ pub struct LargeSpaceReport {
     pub probes: usize,
     /// How probes are picked.
     pub probe_choice: ProbeChoice,
+    /// Limits beside those on latency, in words.
+    pub besides: Vec<String>,
     /// Probability with which limits had to hold.
     pub confidence: f64,
     /// Evaluations of NSGA-II per limit.
@@ -230,7 +232,8 @@ pub struct LargeSpaceReport {
 }
 
 impl LargeSpaceReport {
-    /// Sums up rows; `seconds` is what each method took for all of them. A checkpoint's id comes with what it ranks designs by.
+    /// Sums up rows; `seconds` is what each method took for all of them. A checkpoint's id comes with what it ranks
+    /// designs by.
     pub(super) fn new(
         (checkpoint, score): (&str, ScoreKind),
         oracle: Option<&Predictor>,
@@ -258,6 +261,7 @@ impl LargeSpaceReport {
             oracle: oracle.map(|oracle| oracle.id.clone()),
             probes: scoring.probes,
             probe_choice: scoring.choice,
+            besides: scoring.besides.iter().map(ToString::to_string).collect(),
             confidence: scoring.confidence,
             budget: scoring.budget,
             seed: scoring.seed.0,

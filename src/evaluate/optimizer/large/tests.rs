@@ -15,6 +15,7 @@ fn scoring() -> OptimizerScoring {
         probes: 10,
         choice: ProbeChoice::Chosen,
         limits: 2,
+        besides: Vec::new(),
         confidence: 0.9,
         repeats: 1,
         samples: 16,
