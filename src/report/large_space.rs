@@ -5,9 +5,7 @@ use super::html::{Block, Page, Section, Table};
 use super::{Lines, Provenance};
 use crate::error::Result;
 use crate::evaluate::devices::{plural, what_counts};
-use crate::evaluate::optimizer::large::{
-    DesignScore, LargeSpaceReport, LargeSpaceRow, LargeSpaceSummary, Method, PolicyGain,
-};
+use crate::evaluate::optimizer::large::{LargeSpaceReport, LargeSpaceRow, LargeSpaceSummary, Method, PolicyGain};
 use crate::stats::Interval;
 
 /// Puts the report together.
@@ -133,8 +131,8 @@ fn policies(report: &LargeSpaceReport, gain: &PolicyGain) -> Result<Section> {
                 panels: Lines::panels(&title, &lines)?,
                 caption: format!(
                     "Within each limit on latency{} the {} ({}) of the optimizer's designs, whose layers have bits of their \
-                     own, and of the best that NSGA-II finds with {} evaluations among designs of eight bits everywhere. Limits \
-                     that are not kept have no point. Points at one limit stand side by side.",
+                     own, and of designs of eight bits everywhere: the better of the optimizer's and of what NSGA-II finds with \
+                     {} evaluations. Limits that are not kept have no point. Points at one limit stand side by side.",
                     besides(report),
                     report.score.plural(),
                     seen(report),
@@ -173,7 +171,7 @@ fn with_and_without(report: &LargeSpaceReport, device: &str) -> Lines {
         from_zero: false,
         lines: vec![
             line("with quantization policies", &|row| row.design.attained()),
-            line("8 bits everywhere", &|row| row.eight_bits.as_ref()?.attained()),
+            line("8 bits everywhere", &LargeSpaceRow::attained_at_eight_bits),
         ],
     }
 }
@@ -192,7 +190,7 @@ fn by_limit(report: &LargeSpaceReport) -> Table {
         vec![
             row.device.clone(),
             format!("{:.2}", row.limit_ms),
-            number(row.eight_bits.as_ref().and_then(DesignScore::attained), 2),
+            number(row.attained_at_eight_bits(), 2),
             number(row.design.attained(), 2),
             number(row.bought_by_policies(), 2),
             row.design.quantization.clone(),

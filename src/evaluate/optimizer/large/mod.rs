@@ -172,6 +172,7 @@ impl Case<'_> {
                 nsga2: timed(Method::Nsga2)?,
                 eight_bits: has_bits.then(|| timed(Method::EightBits)).transpose()?,
                 sequential: has_bits.then(|| timed(Method::Sequential)).transpose()?,
+                optimizer_eight_bits: has_bits.then(|| timed(Method::OptimizerEightBits)).transpose()?,
             });
         }
         Ok(rows)
@@ -194,6 +195,7 @@ impl Case<'_> {
             Method::Nsga2 => self.searched(request, &Domain::whole(), self.scored.scoring.budget),
             Method::EightBits => self.searched(request, &eight_bits, self.scored.scoring.budget),
             Method::Sequential => self.one_after_the_other(request, &eight_bits),
+            Method::OptimizerEightBits => optimizer.propose(predictor, &self.model.at_eight_bits(), request, self.seed),
         }
     }
 

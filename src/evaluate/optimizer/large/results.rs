@@ -25,17 +25,20 @@ pub enum Method {
     EightBits,
     /// One after the other, where genes say bits: the best architectures at eight bits, then their bits.
     Sequential,
+    /// The optimizer's design of eight bits everywhere, where genes say bits.
+    OptimizerEightBits,
 }
 
 impl Method {
     /// Every way.
-    pub const ALL: [Method; 6] = [
+    pub const ALL: [Method; 7] = [
         Method::Optimizer,
         Method::Policy,
         Method::RandomRefined,
         Method::Nsga2,
         Method::EightBits,
         Method::Sequential,
+        Method::OptimizerEightBits,
     ];
 
     /// Its name in tables.
@@ -47,6 +50,7 @@ impl Method {
             Method::Nsga2 => "NSGA-II",
             Method::EightBits => "NSGA-II, 8 bits everywhere",
             Method::Sequential => "architecture, then bits",
+            Method::OptimizerEightBits => "optimizer, 8 bits everywhere",
         }
     }
 }
@@ -118,6 +122,8 @@ pub struct LargeSpaceRow {
     pub eight_bits: Option<DesignScore>,
     /// The best architecture first, then its bits, where genes say bits.
     pub sequential: Option<DesignScore>,
+    /// The optimizer's design of eight bits everywhere, where genes say bits.
+    pub optimizer_eight_bits: Option<DesignScore>,
 }
 
 impl LargeSpaceRow {
@@ -129,6 +135,7 @@ impl LargeSpaceRow {
             Method::Nsga2 => Some(&self.nsga2),
             Method::EightBits => self.eight_bits.as_ref(),
             Method::Sequential => self.sequential.as_ref(),
+            Method::OptimizerEightBits => self.optimizer_eight_bits.as_ref(),
         }
     }
 
@@ -218,6 +225,8 @@ pub struct LargeSpaceReport {
     pub eight_bits: Option<LargeSpaceSummary>,
     /// Figures of choosing the architecture first and then its bits, where genes say bits.
     pub sequential: Option<LargeSpaceSummary>,
+    /// Figures of the optimizer's designs of eight bits everywhere, where genes say bits.
+    pub optimizer_eight_bits: Option<LargeSpaceSummary>,
     /// What quantization policies buy, where genes say bits.
     pub policy_gain: Option<PolicyGain>,
     /// Many designs of the optimizer at once.
@@ -249,13 +258,17 @@ impl LargeSpaceReport {
             let method = Method::ALL[index];
             LargeSpaceSummary::new(method, &groups, microseconds[index], scoring)
         });
-        let [summary, policy, random_refined, nsga2, eight_bits, sequential] = summaries;
-        let has = |method: Method| rows.iter().any(|row| row.of(method).is_some());
-        let (eight_bits, sequential) = (
-            has(Method::EightBits).then_some(eight_bits),
-            has(Method::Sequential).then_some(sequential),
-        );
-        let policy_gain = has(Method::EightBits).then(|| PolicyGain::new(&groups, scoring));
+        let [
+            summary,
+            policy,
+            random_refined,
+            nsga2,
+            eight_bits,
+            sequential,
+            optimizer_eight_bits,
+        ] = summaries;
+        let has_bits = rows.iter().any(|row| row.eight_bits.is_some());
+        let policy_gain = has_bits.then(|| PolicyGain::new(&groups, scoring));
         LargeSpaceReport {
             checkpoint: checkpoint.into(),
             oracle: oracle.map(|oracle| oracle.id.clone()),
@@ -273,8 +286,9 @@ impl LargeSpaceReport {
             policy,
             random_refined,
             nsga2,
-            eight_bits,
-            sequential,
+            eight_bits: has_bits.then_some(eight_bits),
+            sequential: has_bits.then_some(sequential),
+            optimizer_eight_bits: has_bits.then_some(optimizer_eight_bits),
             policy_gain,
             batch,
             score,
@@ -290,6 +304,7 @@ impl LargeSpaceReport {
             Method::Nsga2 => Some(&self.nsga2),
             Method::EightBits => self.eight_bits.as_ref(),
             Method::Sequential => self.sequential.as_ref(),
+            Method::OptimizerEightBits => self.optimizer_eight_bits.as_ref(),
         };
         let methods = Method::ALL.into_iter();
         methods.filter_map(|method| Some((method, summary(method)?))).collect()
