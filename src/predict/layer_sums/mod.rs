@@ -1,9 +1,9 @@
 //! Devices whose values are sums over layers that were each timed alone, as tables of layers and simulators give them: what a layer
 //! takes is learned by itself, which is exact where the sum is.
 //!
-//! Where no more different layers occur than there are networks to learn from, each has a price of its own, whatever it follows from.
-//! Else layers of one [`Group`] differ in their channels, and take a constant and so much for each of their MACs. All prices are learned
+//! Layers of one [`Group`] differ in their channels, and take a constant and so much for each of their MACs. All prices are learned
 //! together, by least squares over whole networks, `y = c + sum_g (a_g layers_g + b_g macs_g)`, relative errors weighing equally.
+//! Where genes say bits and the same few layers come back at others, they have prices of their own, see [`Detail`].
 //! Where that predicts validation architectures clearly better than the towers do, it takes the towers' place.
 
 #[cfg(test)]
@@ -21,9 +21,8 @@ use crate::encode::Encoder;
 use crate::profile::{Coordinates, Priced};
 use crate::space::{Architecture, Layer, Operation, SearchSpace};
 
-/// Most groups that are told apart, and most layers that have a price each.
-const MAX_GROUPS: usize = 1_000;
-const MAX_LAYERS: usize = 2 * MAX_GROUPS;
+/// Most prices.
+const MAX_PRICES: usize = 2_000;
 /// The sums take the place of the towers where their error is below this share of the towers'.
 const CLEARLY_BETTER: f64 = 0.5;
 /// Ridge relative to the scale of each column: prices that the networks do not tell apart are shared evenly.
@@ -31,7 +30,67 @@ const RIDGE: f64 = 1e-6;
 /// Sums are held to this share of what the profile says, at least: prices may be negative where few layers tell of them.
 const LEAST: f64 = 0.05;
 
-/// What layers have in common that differ in their channels alone; with the channels, what makes them equal.
+/// How closely layers are told apart, finest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Detail {
+    /// Equal layers at equal bits are a group, with a price for a layer: exact, whatever it follows from.
+    Layers,
+    /// Equal layers at whatever bits are a group, with prices for a layer, a bit of weights, a bit of activations, and the product of
+    /// both: what moves data takes time in proportion to bits, what computes bit by bit to the product.
+    Bits,
+    /// Layers that differ in their channels alone are a group, with prices for a layer and a MAC.
+    #[default]
+    Groups,
+}
+
+/// Amounts of what a group has prices for, padded with zeros.
+type Amount = [f64; 4];
+
+impl Detail {
+    /// Number of prices of a group.
+    fn prices(self) -> usize {
+        match self {
+            Detail::Layers => 1,
+            Detail::Bits => 4,
+            Detail::Groups => 2,
+        }
+    }
+
+    /// What there is of a layer's group in it.
+    fn amount(self, layer: &Layer) -> Amount {
+        match self {
+            Detail::Layers => [1.0, 0.0, 0.0, 0.0],
+            Detail::Bits => {
+                let bits = layer.bits.map(|bits| [bits.weights, bits.activations].map(f64::from));
+                let [weights, activations] = bits.unwrap_or_default();
+                [1.0, weights, activations, weights * activations]
+            }
+            // Of layers without MACs, what they write.
+            Detail::Groups => match layer.macs() {
+                0 => [1.0, layer.output.elements() as f64, 0.0, 0.0],
+                macs => [1.0, macs as f64, 0.0, 0.0],
+            },
+        }
+    }
+
+    /// The finest whose groups the networks can tell prices of, with the groups in order and what there is of each in every network.
+    fn finest(summed: &Summed) -> Option<(Detail, Vec<Group>, Vec<Amounts>)> {
+        let has_bits = summed.lowered_by.0.has_bits();
+        let finer = [Detail::Layers, Detail::Bits].into_iter().filter(|_| has_bits);
+        finer.chain([Detail::Groups]).find_map(|detail| {
+            let rows: Vec<Amounts> = (summed.architectures.par_iter())
+                .map(|one| amounts(summed.lowered_by, one, detail))
+                .collect();
+            let groups: BTreeSet<Group> = rows.iter().flat_map(|row| row.keys().copied()).collect();
+            let told = detail == Detail::Groups || groups.len() <= summed.split.training.len();
+            let few = detail.prices() * groups.len() <= MAX_PRICES;
+            (told && few).then(|| (detail, groups.into_iter().collect(), rows))
+        })
+    }
+}
+
+/// What layers have in common that have the same prices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Group {
     /// The kind of operation: convolutions that are dense, depthwise and grouped, fully connected layers, pooling, all else.
@@ -40,41 +99,15 @@ struct Group {
     /// Width and height read, and written.
     read: (u32, u32),
     written: (u32, u32),
-    /// Bits of weights and activations; 0 where the layer says none.
+    /// Bits of weights and activations; 0 where the layer says none, and where there are prices for bits.
     bits: (u8, u8),
-    /// Channels in and out, where layers that differ in them are told apart.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    channels: Option<(u32, u32)>,
-}
-
-/// Whether layers that differ in their channels are of one group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Channels {
-    Alike,
-    Apart,
-}
-
-impl Channels {
-    /// As in these groups.
-    fn of(groups: &[Group]) -> Channels {
-        if groups.iter().any(|group| group.channels.is_some()) {
-            Channels::Apart
-        } else {
-            Channels::Alike
-        }
-    }
-
-    /// Prices of a group: of a layer, and of a MAC unless that is the same.
-    fn prices(self) -> usize {
-        match self {
-            Channels::Alike => 2,
-            Channels::Apart => 1,
-        }
-    }
+    /// Channels in and out; 0 where layers that differ in them are not told apart.
+    #[serde(default)]
+    channels: (u32, u32),
 }
 
 impl Group {
-    fn of(layer: &Layer, channels: Channels) -> Group {
+    fn of(layer: &Layer, detail: Detail) -> Group {
         let kind = match layer.operation {
             Operation::Convolution(_) if layer.is_depthwise() => 1,
             Operation::Convolution(_) if layer.groups() > 1 => 2,
@@ -83,31 +116,32 @@ impl Group {
             Operation::Pooling(_) | Operation::GlobalPooling => 4,
             _ => 5,
         };
+        let bits = layer.bits.filter(|_| detail != Detail::Bits);
         Group {
             kind,
             kernel: layer.kernel(),
             read: (layer.input.width, layer.input.height),
             written: (layer.output.width, layer.output.height),
-            bits: layer.bits.map_or((0, 0), |bits| (bits.weights, bits.activations)),
-            channels: (channels == Channels::Apart).then_some((layer.input.channels, layer.output.channels)),
+            bits: bits.map_or((0, 0), |bits| (bits.weights, bits.activations)),
+            channels: match detail {
+                Detail::Layers | Detail::Bits => (layer.input.channels, layer.output.channels),
+                Detail::Groups => (0, 0),
+            },
         }
     }
 }
 
-/// Layers and MACs of each group in a network.
-type Amounts = BTreeMap<Group, [f64; 2]>;
+/// What there is of each group in a network.
+type Amounts = BTreeMap<Group, Amount>;
 
-fn amounts((space, encoder): (&dyn SearchSpace, &Encoder), architecture: &Architecture, channels: Channels) -> Amounts {
+fn amounts((space, encoder): (&dyn SearchSpace, &Encoder), architecture: &Architecture, detail: Detail) -> Amounts {
     let network = space.lower_as_written(architecture, encoder.input_size(), encoder.classes);
     let mut amounts = Amounts::new();
     for layer in network.layers() {
-        let [layers, macs] = amounts.entry(Group::of(layer, channels)).or_default();
-        *layers += 1.0;
-        // Of layers without MACs, what they write.
-        *macs += match layer.macs() {
-            0 => layer.output.elements() as f64,
-            macs => macs as f64,
-        };
+        let sums = amounts.entry(Group::of(layer, detail)).or_default();
+        for (sum, amount) in sums.iter_mut().zip(detail.amount(layer)) {
+            *sum += amount;
+        }
     }
     amounts
 }
@@ -117,8 +151,7 @@ fn amounts((space, encoder): (&dyn SearchSpace, &Encoder), architecture: &Archit
 struct Device {
     /// The row of the towers' outputs that it stands for.
     output: usize,
-    /// `[2 groups + 1]`: for each group what a layer and what a MAC takes, in ms or mJ; last what every network takes. Where channels are
-    /// told apart `[groups + 1]`, without those of MACs.
+    /// `[prices of a group x groups + 1]`, in ms or mJ: those of each group, last what every network takes.
     prices: Vec<f64>,
     /// What the residual is beyond.
     profile: Coordinates,
@@ -130,6 +163,8 @@ struct Device {
 /// Prices of layers, for the devices whose values they explain best.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct LayerSums {
+    #[serde(default)]
+    detail: Detail,
     groups: Vec<Group>,
     devices: Vec<Device>,
 }
@@ -152,12 +187,10 @@ impl LayerSums {
     /// Learns prices for every known device, in the order of the towers' outputs, and keeps those that explain validation
     /// architectures clearly better than the towers.
     pub(super) fn fit<'a>(summed: &Summed, known: impl Iterator<Item = &'a KnownDevice>) -> LayerSums {
-        let most_layers = MAX_LAYERS.min(summed.split.training.len());
-        let grouped = summed.grouped(Channels::Apart, most_layers);
-        let Some((groups, rows)) = grouped.or_else(|| summed.grouped(Channels::Alike, MAX_GROUPS)) else {
+        let Some((detail, groups, rows)) = Detail::finest(summed) else {
             return LayerSums::default();
         };
-        let columns: Vec<Vec<f64>> = rows.par_iter().map(|row| column(row, &groups)).collect();
+        let columns: Vec<Vec<f64>> = rows.par_iter().map(|row| column(row, &groups, detail)).collect();
         let fitted = known.enumerate().filter_map(|(output, device)| {
             let device = summed.device(output, device, &columns)?;
             let wrong = |predicted: &dyn Fn(usize) -> f64| {
@@ -179,7 +212,11 @@ impl LayerSums {
         if devices.is_empty() {
             return LayerSums::default();
         }
-        LayerSums { groups, devices }
+        LayerSums {
+            detail,
+            groups,
+            devices,
+        }
     }
 
     /// As [`LayerSums::fit`], with the outputs of the towers in which the sums have taken their place.
@@ -204,10 +241,13 @@ impl LayerSums {
         if self.devices.is_empty() {
             return;
         }
-        let channels = Channels::of(&self.groups);
         let residuals: Vec<Vec<f32>> = (architectures.par_iter().enumerate())
             .map(|(place, architecture)| {
-                let column = column(&amounts(lowered_by, architecture, channels), &self.groups);
+                let column = column(
+                    &amounts(lowered_by, architecture, self.detail),
+                    &self.groups,
+                    self.detail,
+                );
                 let counts: Vec<f64> = counts.column(place).iter().map(|&count| count.into()).collect();
                 let residual = |device: &Device| device.residual(&column, device.priced().log(&counts)) as f32;
                 self.devices.iter().map(residual).collect()
@@ -222,11 +262,11 @@ impl LayerSums {
 
     /// Whether what was read from a file fits so many outputs.
     pub(super) fn is_sound(&self, outputs: usize) -> bool {
-        let channels = Channels::of(&self.groups);
+        let prices = self.detail.prices() * self.groups.len();
         let sound = |device: &Device| {
             let [batch, offset, scale] = [device.batch, device.offset, device.scale];
             device.output < outputs
-                && device.prices.len() == channels.prices() * self.groups.len() + 1
+                && device.prices.len() == prices + 1
                 && device
                     .prices
                     .iter()
@@ -237,19 +277,13 @@ impl LayerSums {
                 && scale.is_finite()
                 && scale > 0.0
         };
-        let fit = match channels {
-            Channels::Alike => self.groups.len() <= MAX_GROUPS,
-            Channels::Apart => {
-                self.groups.len() <= MAX_LAYERS && self.groups.iter().all(|group| group.channels.is_some())
-            }
-        };
-        fit && self.groups.is_sorted() && self.devices.iter().all(sound)
+        prices <= MAX_PRICES && self.groups.is_sorted() && self.devices.iter().all(sound)
     }
 }
 
-/// Layers, and MACs where they have a price, in the order of the groups, then one. Groups that are not listed have no price.
-fn column(amounts: &Amounts, groups: &[Group]) -> Vec<f64> {
-    let prices = Channels::of(groups).prices();
+/// Amounts in the order of the groups, then one. Groups that are not listed have no price.
+fn column(amounts: &Amounts, groups: &[Group], detail: Detail) -> Vec<f64> {
+    let prices = detail.prices();
     let mut column = vec![0.0; prices * groups.len() + 1];
     for (group, amounts) in amounts {
         if let Ok(position) = groups.binary_search(group) {
@@ -261,15 +295,6 @@ fn column(amounts: &Amounts, groups: &[Group]) -> Vec<f64> {
 }
 
 impl Summed<'_> {
-    /// All groups in order, and what there is of each in every network; `None` for more than `most` groups.
-    fn grouped(&self, channels: Channels, most: usize) -> Option<(Vec<Group>, Vec<Amounts>)> {
-        let rows: Vec<Amounts> = (self.architectures.par_iter())
-            .map(|one| amounts(self.lowered_by, one, channels))
-            .collect();
-        let groups: BTreeSet<Group> = rows.iter().flat_map(|row| row.keys().copied()).collect();
-        (groups.len() <= most).then(|| (groups.into_iter().collect(), rows))
-    }
-
     /// Prices of the layers of one device; `None` where it has too few values.
     fn device(&self, output: usize, known: &KnownDevice, columns: &[Vec<f64>]) -> Option<Device> {
         let measured = |place: &&usize| !self.logs[(output, **place)].is_nan();

@@ -5,22 +5,29 @@ use crate::space::{Precision, by_id};
 
 /// Any function of what a layer's group is, and of its MACs: no price of a kind of work explains it.
 fn by_group(layer: &Layer) -> f64 {
-    let group = Group::of(layer, Channels::Alike);
+    let group = Group::of(layer, Detail::Groups);
     let odd = f64::from((group.read.0 * 7 + u32::from(group.bits.0) * 13 + group.kernel * 5) % 11);
     0.01 * (1.0 + odd) + 1e-9 * layer.macs() as f64 * (1.0 + f64::from(group.bits.1))
 }
 
-/// Any function of a layer.
+/// Any function of what a layer is at whatever bits, as a price and in proportion to its bits.
+fn by_bits(layer: &Layer) -> f64 {
+    let odd = f64::from((layer.input.channels * 7 + layer.output.channels * 13 + layer.kernel() * 5) % 11);
+    let [_, weights, activations, both] = Detail::Bits.amount(layer);
+    0.01 * (1.0 + odd) + 1e-3 * (weights * odd + activations * (11.0 - odd) + both)
+}
+
+/// Any function of a layer at its bits.
 fn by_layer(layer: &Layer) -> f64 {
-    let odd = (layer.input.channels * 7 + layer.output.channels * 13 + layer.input.width * 5) % 11;
-    by_group(layer) + 0.05 * f64::from(odd)
+    let bits = Group::of(layer, Detail::Layers).bits;
+    by_bits(layer) + 0.01 * f64::from(bits.0.min(4).max(bits.1 / 2))
 }
 
 fn known() -> KnownDevice {
     known_device("simulator", Precision::Int8)
 }
 
-/// A thousand networks to learn from and two hundred that decide, with the logarithms of their sums.
+/// Networks to learn from and two hundred that decide, with the logarithms of their sums.
 struct Example {
     space: &'static dyn SearchSpace,
     encoder: Encoder,
@@ -31,10 +38,10 @@ struct Example {
 }
 
 impl Example {
-    fn new(space: &str, takes: fn(&Layer) -> f64) -> Example {
+    fn new(space: &str, training: usize, takes: fn(&Layer) -> f64) -> Example {
         let space = by_id(space).unwrap();
         let mut rng = Seed(0).stream("sums");
-        let architectures: Vec<Architecture> = (0..1_200).map(|_| space.sample(&mut rng)).collect();
+        let architectures: Vec<Architecture> = (0..training + 200).map(|_| space.sample(&mut rng)).collect();
         let encoder = Encoder::fit(space, &architectures[..50], space.default_input(), 1000);
         let (_, counts) = encoder.encode_and_count(space, &architectures);
         let logs = DMatrix::from_fn(1, architectures.len(), |_, place| {
@@ -42,8 +49,8 @@ impl Example {
             network.layers().map(takes).sum::<f64>().ln()
         });
         let split = Split {
-            training: (0..1_000).collect(),
-            validation: (1_000..1_200).collect(),
+            training: (0..training).collect(),
+            validation: (training..training + 200).collect(),
         };
         Example {
             space,
@@ -94,10 +101,10 @@ impl Example {
 /// Sums over layers are learned from a thousand networks as exactly as they are sums; where the towers are as good they stay.
 #[test]
 fn sums_over_layers_are_learned_exactly() {
-    let example = Example::new("proxylessnas_mixed", by_group);
+    let example = Example::new("proxylessnas_mixed", 1_000, by_group);
     let (sums, worst) = example.learned();
     assert!(sums.is_sound(1) && !sums.is_sound(0));
-    assert!(Channels::of(&sums.groups) == Channels::Alike && worst < 0.01, "{worst}");
+    assert!(sums.detail == Detail::Groups && worst < 0.01, "{worst}");
     // Towers that predict all of it need no sums.
     let exact = DMatrix::from_fn(1, example.architectures.len(), |_, place| {
         ((example.logs[(0, place)] - example.priced(place)) / known().scale) as f32
@@ -105,17 +112,19 @@ fn sums_over_layers_are_learned_exactly() {
     assert!(example.fitted(&exact).devices.is_empty());
 }
 
-/// Where a thousand networks have fewer different layers than that, layers may take whatever they do.
+/// One network has 29 different convolutions, a few dozen layers with all else, and fifteen hundred at their bits.
 #[test]
-fn few_layers_have_a_price_each() {
-    let (sums, worst) = Example::new("fbnet", by_layer).learned();
-    assert!(Channels::of(&sums.groups) == Channels::Apart && worst < 0.01, "{worst}");
+fn few_layers_have_prices_of_their_own() {
+    let learned = |training, takes| Example::new("mobilenet_v2_bits", training, takes).learned();
+    let (sums, worst) = learned(1_500, by_layer);
+    assert!(sums.detail == Detail::Layers && worst < 0.01, "{worst}");
     assert!(sums.is_sound(1));
-    let mut unsound = sums.clone();
-    unsound.groups[0].channels = None;
-    assert!(!unsound.is_sound(1));
-    // Without the channels they are not told apart.
-    let mut without = sums.clone();
-    without.groups.iter_mut().for_each(|group| group.channels = None);
-    assert!(!without.is_sound(1));
+    let (sums, worst) = learned(200, by_bits);
+    assert!(sums.detail == Detail::Bits && worst < 0.01, "{worst}");
+    assert!(sums.is_sound(1));
+    // Read with another meaning there are too few prices, or too many.
+    for detail in [Detail::Layers, Detail::Groups] {
+        let other = LayerSums { detail, ..sums.clone() };
+        assert!(!other.is_sound(1));
+    }
 }
