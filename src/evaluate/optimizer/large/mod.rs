@@ -3,6 +3,7 @@
 
 mod policy_gain;
 mod results;
+mod rows;
 #[cfg(test)]
 mod tests;
 
@@ -23,7 +24,8 @@ use crate::seed::Seed;
 use crate::space::{Architecture, Domain};
 
 pub use policy_gain::PolicyGain;
-pub use results::{Batch, DesignScore, LargeSpaceReport, LargeSpaceRow, LargeSpaceSummary, Method, OracleScore};
+pub use results::{Batch, LargeSpaceReport, LargeSpaceSummary};
+pub use rows::{DesignScore, LargeSpaceRow, Method, OracleScore};
 
 /// How much looser limits on latency are while the architecture is chosen before its bits.
 const LOOSER: [f64; 4] = [1.0, 1.4, 2.0, 2.8];

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Serialize;
 
 use super::super::OptimizerScoring;
-use super::results::{DesignScore, Groups, LargeSpaceRow, at_limit, interval, mean_of_means};
+use super::rows::{DesignScore, Groups, LargeSpaceRow, at_limit, interval, mean_of_means};
 
 /// What quantization policies buy: means over hardware units, of the means over their devices, repeats and limits.
 /// Accuracies and whether limits hold are the oracle's where there is one, else predicted.
