@@ -17,7 +17,7 @@ use crate::predict::probes::CANDIDATES as PROBE_CANDIDATES;
 use crate::predict::{DeviceModel, Prediction, Predictor, Probe};
 use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
-use crate::space::{Architecture, SearchSpace};
+use crate::space::{Architecture, InputSize, SearchSpace};
 use crate::stats;
 
 /// Random architectures that the range of typical limits is taken from.
@@ -80,6 +80,17 @@ impl Advisor {
             seed,
             optimizer: OnceLock::new(),
         })
+    }
+
+    /// The same checkpoint for networks that run at another input size than those that it learned from; see [`Predictor::at_input`].
+    pub fn at_input(self, input: InputSize) -> Advisor {
+        if self.space().resolution_is_a_gene() || input == self.predictor.encoder.input_size() {
+            return self;
+        }
+        Advisor {
+            predictor: self.predictor.at_input(input),
+            ..self
+        }
     }
 
     /// The search space of the checkpoint, which parses and prints architectures.

@@ -5,13 +5,16 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::device::{at_chosen_input, at_input_of};
 use super::{Global, STDOUT, print, unless_meant};
 use crate::advisor::Advisor;
+use crate::dataset::Dataset;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::files::FileKind;
 use crate::predict::{AdaptOptions, probe_table, read_probes};
 use crate::seed::Seed;
+use crate::space::InputSize;
 
 /// Probes that take longer to choose than anybody expects.
 const MANY_PROBES: usize = 1000;
@@ -24,6 +27,9 @@ pub(crate) struct ProbesArgs {
     /// How many architectures to measure
     #[arg(long, default_value_t = 10)]
     count: usize,
+    /// Input size that networks will run at, such as 224x224 [default: the checkpoint's]
+    #[arg(long)]
+    input: Option<InputSize>,
     /// File to write, with empty cells for what is to be measured [default: stdout]
     #[arg(long)]
     out: Option<PathBuf>,
@@ -46,6 +52,10 @@ pub(crate) struct AdaptArgs {
     /// of this device, so two or three probes are enough
     #[arg(long)]
     like: Option<PathBuf>,
+    /// Input size that the probes were measured at, such as 224x224 [default: that of the dataset or of the device, else the
+    /// checkpoint's]
+    #[arg(long)]
+    input: Option<InputSize>,
     /// Take values that are hardly possible as they are
     #[arg(long)]
     yes: bool,
@@ -58,7 +68,7 @@ pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
     if let Some(out) = &args.out {
         global.check_out(out, FileKind::Probes)?;
     }
-    let advisor = global.advisor(&args.checkpoint)?;
+    let advisor = at_chosen_input(global.advisor(&args.checkpoint)?, args.input)?;
     if args.count > MANY_PROBES {
         global.say("note: choosing so many probes takes minutes; 5 to 20 are enough for most devices");
     }
@@ -87,7 +97,7 @@ pub(crate) fn probes(args: &ProbesArgs, global: &Global) -> Result<ExitCode> {
 
 pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
     global.check_out(&args.out, FileKind::Device)?;
-    let advisor = global.advisor(&args.checkpoint)?;
+    let advisor = args.at_input(global.advisor(&args.checkpoint)?)?;
     let earlier = match &args.device {
         Some(path) if path.ends_with(".json") => Some(advisor.device(path)?),
         _ => None,
@@ -143,6 +153,24 @@ fn two_devices() -> Error {
 }
 
 impl AdaptArgs {
+    /// The advisor at the input size that the probes were measured at.
+    fn at_input(&self, advisor: Advisor) -> Result<Advisor> {
+        if self.input.is_some() {
+            return at_chosen_input(advisor, self.input);
+        }
+        if self.probes.is_dir() {
+            let inputs = Dataset::read(&self.probes)?.inputs;
+            return Ok(match inputs.as_slice() {
+                &[only] => advisor.at_input(only),
+                _ => advisor,
+            });
+        }
+        Ok(match &self.device {
+            Some(name) => at_input_of(name, advisor),
+            None => advisor,
+        })
+    }
+
     /// The datasheet named, or a device named as the file that is written.
     fn datasheet(&self, advisor: &Advisor) -> Result<Device> {
         match &self.device {

@@ -128,7 +128,7 @@ pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
         ..args.constraints.request(args.count)?
     };
     let advisor = global.advisor(&args.checkpoint)?;
-    let device = resolve(&args.device, &advisor, global)?;
+    let (advisor, device) = resolve(&args.device, advisor, global)?;
     let proposals = advisor.design(&device, &request)?;
     let predictor = advisor.predictor();
     print_proposals(

@@ -10,15 +10,16 @@ use crate::error::{Error, Result};
 use crate::evaluate::devices::choose_devices;
 use crate::files::read_bounded;
 use crate::predict::{DeviceModel, Knowledge, Predictor, architecture_list, design_list};
-use crate::space::{Architecture, Design, QuantPolicy, SearchSpace};
+use crate::space::{Architecture, Design, InputSize, QuantPolicy, SearchSpace};
 
 /// Largest list of architectures that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 256 << 20;
 /// What some editors begin a text in UTF-8 with.
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// The device called `name`, with a note where nothing was measured on it.
-pub(crate) fn resolve(name: &str, advisor: &Advisor, global: &Global) -> Result<DeviceModel> {
+/// The device called `name`, with a note where nothing was measured on it, and the advisor at the input size of its probes.
+pub(crate) fn resolve(name: &str, advisor: Advisor, global: &Global) -> Result<(Advisor, DeviceModel)> {
+    let advisor = at_input_of(name, advisor);
     let device = advisor.device(name)?;
     if device.knowledge == Knowledge::Prior {
         let from = match advisor.datasheet(name)?.class {
@@ -38,7 +39,41 @@ pub(crate) fn resolve(name: &str, advisor: &Advisor, global: &Global) -> Result<
             device.id, device.precision
         ));
     }
-    Ok(device)
+    Ok((advisor, device))
+}
+
+/// The advisor at the input size that a device was probed at, where `name` is that of its file.
+pub(crate) fn at_input_of(name: &str, advisor: Advisor) -> Advisor {
+    let is_file = name.ends_with(".json");
+    let input = is_file
+        .then(|| DeviceModel::input_in(Path::new(name), advisor.space()))
+        .flatten();
+    match input {
+        Some(input) => advisor.at_input(input),
+        None => advisor,
+    }
+}
+
+/// The advisor at an input size that the user chose.
+pub(crate) fn at_chosen_input(advisor: Advisor, input: Option<InputSize>) -> Result<Advisor> {
+    match input {
+        Some(given) if advisor.space().resolution_is_a_gene() => Err(own_resolutions(advisor.space(), given)),
+        Some(given) => Ok(advisor.at_input(given)),
+        None => Ok(advisor),
+    }
+}
+
+/// An input size was given where architectures say theirs.
+pub(crate) fn own_resolutions(space: &dyn SearchSpace, given: InputSize) -> Error {
+    Error::Invalid {
+        what: "input size".into(),
+        expected: format!(
+            "none, since the networks of {} have resolutions of their own",
+            space.id()
+        ),
+        found: given.to_string(),
+        hint: "Leave it out, or change the resolutions of the architectures.".into(),
+    }
 }
 
 /// The devices to score, with a warning about those that the checkpoint was trained on.

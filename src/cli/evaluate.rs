@@ -175,9 +175,16 @@ impl PredictorChoices {
 
     pub(crate) fn scored(&self, global: &Global) -> Result<ScoredPredictor> {
         let compute = global.backend.device()?;
-        let predictor = Checkpoint::resolve(&self.checkpoint)?.predictor(&compute)?;
+        let mut predictor = Checkpoint::resolve(&self.checkpoint)?.predictor(&compute)?;
         let (dataset, others) = self.datasets_for(&predictor, global)?;
         let task = learned_task(&predictor, &dataset)?;
+        let learned = predictor.encoder.input_size();
+        if let Some(input) = dataset.selected_input(task.as_ref())?.filter(|input| *input != learned) {
+            global.say(format!(
+                "note: the dataset was measured at {input}, the checkpoint learned from {learned}; work is counted at {input}"
+            ));
+            predictor = predictor.at_input(input);
+        }
         let metric = if self.energy { Metric::Energy } else { Metric::Latency };
         let scoring = PredictorScoring {
             metric,

@@ -28,7 +28,7 @@ pub(crate) struct ExplainArgs {
 
 pub(crate) fn run(args: &ExplainArgs, global: &Global) -> Result<ExitCode> {
     let advisor = global.advisor(&args.checkpoint)?;
-    let device = resolve(&args.device, &advisor, global)?;
+    let (advisor, device) = resolve(&args.device, advisor, global)?;
     let explained = advisor.predictor().explain(&device)?;
     if args.json {
         print_json(&ExplainedRow {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{ArgGroup, Args};
 
-use super::device::read_designs;
+use super::device::{own_resolutions, read_designs};
 use super::measuring::{MeasuringArgs, judged, warnings, with_options};
 use super::predict::Format;
 use super::table::{architecture, new_table};
@@ -186,7 +186,7 @@ impl MeasureArgs {
         let encoder = advisor.map(|advisor| &advisor.predictor().encoder);
         let usual = encoder.map_or_else(|| space.default_input(), |encoder| encoder.input_size());
         let input = match self.input {
-            Some(given) if space.resolution_is_a_gene() => return Err(chosen_input(space, given)),
+            Some(given) if space.resolution_is_a_gene() => return Err(own_resolutions(space, given)),
             given => given.unwrap_or(usual),
         };
         Ok((input, encoder.map_or(CLASSES, |encoder| encoder.classes)))
@@ -204,19 +204,6 @@ impl MeasureArgs {
             .into_iter()
             .map(|precision| Ok((precision, self.measuring.device(precision, self.batch)?)))
             .collect()
-    }
-}
-
-/// An input size was given where architectures say theirs.
-fn chosen_input(space: &dyn SearchSpace, given: InputSize) -> Error {
-    Error::Invalid {
-        what: "input size".into(),
-        expected: format!(
-            "none, since the networks of {} have resolutions of their own",
-            space.id()
-        ),
-        found: given.to_string(),
-        hint: "Leave it out, or change the resolutions of the architectures.".into(),
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn run(args: &ParetoArgs, global: &Global) -> Result<ExitCode> {
         global.check_out(path, FileKind::Figure)?;
     }
     let advisor = global.advisor(&args.checkpoint)?;
-    let device = resolve(&args.device, &advisor, global)?;
+    let (advisor, device) = resolve(&args.device, advisor, global)?;
     let limits_ms = if args.limits_ms.is_empty() {
         advisor.typical_limits(&device, args.limits)?
     } else {

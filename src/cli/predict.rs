@@ -42,7 +42,7 @@ pub(crate) enum Format {
 
 pub(crate) fn run(args: &PredictArgs, global: &Global) -> Result<ExitCode> {
     let advisor = global.advisor(&args.checkpoint)?;
-    let device = resolve(&args.device, &advisor, global)?;
+    let (advisor, device) = resolve(&args.device, advisor, global)?;
     let architectures = read_architectures(&args.architectures, advisor.space())?;
     let (space, domain) = (advisor.space(), advisor.predictor().domain());
     let outside = architectures.iter().filter(|one| !domain.holds(space, one)).count();

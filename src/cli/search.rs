@@ -44,7 +44,7 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
     let request = args.constraints.request(args.count)?;
     let searcher = by_id(&args.searcher, Seed(global.seed))?;
     let advisor = global.advisor(&args.checkpoint)?;
-    let device = resolve(&args.device, &advisor, global)?;
+    let (advisor, device) = resolve(&args.device, advisor, global)?;
     let predictor = advisor.predictor();
     predictor.check_limits(&request.limits)?;
     let evaluator = PredictorEvaluator::for_request(predictor, &device, &request)?;

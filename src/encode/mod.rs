@@ -100,6 +100,9 @@ pub struct Encoder {
     kept: Vec<usize>,
     mean: Vec<f64>,
     deviation: Vec<f64>,
+    /// Input that work is counted for, where that is another one; features stay those that were learned from.
+    #[serde(skip)]
+    counted: Option<InputSize>,
 }
 
 impl Encoder {
@@ -112,6 +115,7 @@ impl Encoder {
             kept: Vec::new(),
             mean: Vec::new(),
             deviation: Vec::new(),
+            counted: None,
         };
         let live: Vec<[f64; 2]> = architectures
             .par_iter()
@@ -171,8 +175,21 @@ impl Encoder {
         }
     }
 
-    /// Input size that the architectures are lowered for.
+    /// The same features of architectures that run at another input size, at which their work is counted.
+    pub fn at_input(&self, input: InputSize) -> Encoder {
+        Encoder {
+            counted: (input != self.learned_input()).then_some(input),
+            ..self.clone()
+        }
+    }
+
+    /// Input size that the architectures run at.
     pub fn input_size(&self) -> InputSize {
+        self.counted.unwrap_or(self.learned_input())
+    }
+
+    /// Input size that features are of.
+    pub fn learned_input(&self) -> InputSize {
         InputSize {
             width: self.input.0,
             height: self.input.1,
@@ -219,7 +236,7 @@ impl Encoder {
         for column in one_hot_columns(choices, architecture) {
             raw[column] = 1.0;
         }
-        let physics = Physics::of(space, architecture, self.input_size(), self.classes);
+        let physics = Physics::of(space, architecture, self.learned_input(), self.classes);
         raw.reserve(4 * PHYSICAL_FEATURES.len());
         for features in [&physics.written, &physics.live] {
             raw.extend(features);
@@ -227,7 +244,11 @@ impl Encoder {
         }
         let quantities = degenerate_quantities(&physics);
         raw.extend([0, 1].map(|quantity| f64::from(u8::from(quantities[quantity] <= self.fewest[quantity]))));
-        (raw, physics.work)
+        let work = match self.counted {
+            Some(input) => Physics::of(space, architecture, input, self.classes).work,
+            None => physics.work,
+        };
+        (raw, work)
     }
 }
 

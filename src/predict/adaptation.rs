@@ -13,7 +13,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::seed::Seed;
-use crate::space::Design;
+use crate::space::{Design, InputSize};
 
 impl Predictor {
     /// What a device's latency says of another metric where nothing of that was measured.
@@ -124,6 +124,7 @@ impl Predictor {
             },
             probes: probes.len(),
             predictor: self.id.clone(),
+            input: Some(self.input()),
             precision,
             datasheet: self.with_arithmetic(device)?,
             measured: probes.iter().map(|probe| self.measured_once(probe)).collect(),
@@ -146,9 +147,15 @@ impl Predictor {
         MeasuredOnce::new(probe, self.space, self.encoder.input_size(), self.encoder.classes)
     }
 
+    /// Width and height of the input that networks run at.
+    pub(super) fn input(&self) -> (u32, u32) {
+        let InputSize { width, height } = self.encoder.input_size();
+        (width, height)
+    }
+
     /// Whether something was measured in this predictor's space at its input size.
     pub(super) fn is_own(&self, measured: &MeasuredOnce) -> bool {
-        measured.space == self.space.id() && measured.input == self.encoder.input
+        measured.space == self.space.id() && measured.input == self.input()
     }
 
     /// Adapts to a device that another predictor was adapted to, from what was measured on it: what was measured in this

@@ -4,10 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{AdaptOptions, DeviceModel, Predictor};
+use super::{AdaptOptions, DeviceModel, MeasuredOnce, Predictor};
 use crate::error::{Error, Result};
 use crate::files::{read_bounded, write_bytes};
 use crate::seed::Seed;
+use crate::space::{InputSize, SearchSpace};
 
 /// Version of the format; a file of another one is refused.
 const FORMAT: u32 = 2;
@@ -55,6 +56,19 @@ impl DeviceModel {
         serde_json::to_vec(&written).map_err(|error| Error::io("write", &self.id)(error.into()))
     }
 
+    /// The input size that networks of a search space were measured at for a device on disk; `None` for a device of other spaces and
+    /// for what [`DeviceModel::read`] refuses.
+    pub fn input_in(path: &Path, space: &dyn SearchSpace) -> Option<InputSize> {
+        let bytes = read_bounded(path, MAX_FILE_BYTES).ok()?;
+        let Read { device, .. } = serde_json::from_slice(&bytes).ok()?;
+        let input = device.input?;
+        let is_measured = |one: &MeasuredOnce| one.space == space.id() && one.input == input;
+        let edges = 1..=InputSize::MAX_EDGE;
+        let (width, height) = input;
+        (device.measured.iter().any(is_measured) && edges.contains(&width) && edges.contains(&height))
+            .then_some(InputSize { width, height })
+    }
+
     /// Reads a device that was adapted to. One that was adapted to with another predictor, of whatever search space, is adapted to
     /// again with this one, from what was measured on it.
     ///
@@ -90,7 +104,9 @@ impl DeviceModel {
             ));
         }
         let Read { device, .. } = serde_json::from_slice(&bytes).map_err(no_device)?;
-        if device.predictor != predictor.id && !device.measured.is_empty() {
+        let is_elsewhere =
+            device.predictor != predictor.id || device.input.is_some_and(|input| input != predictor.input());
+        if is_elsewhere && !device.measured.is_empty() {
             return predictor.adapt_again(&device, &[], &AdaptOptions::measured_before(Seed(0)));
         }
         if device.predictor != predictor.id {

@@ -42,7 +42,8 @@ impl MetricPrior {
         self.prior.basis(encoded)
     }
 
-    /// A device that was trained on. Where its values are of other search spaces, its profile is as uncertain as they leave it.
+    /// A device that was trained on. Where its values are of other search spaces, or of another input size than that which networks run
+    /// at, its profile is as uncertain as they leave it.
     pub(super) fn known(&self, id: &str) -> Option<MetricModel> {
         let index = self.prior.known.iter().position(|device| device.id == id)?;
         let device = &self.prior.known[index];
@@ -51,7 +52,8 @@ impl MetricPrior {
         mean.rows_mut(COORDINATES, self.prior.rank())
             .copy_from(&self.prior.known_centres.column(index));
         let (setting, noise_variance) = (device.setting(), device.noise.powi(2));
-        let posterior = if device.elsewhere {
+        let elsewhere = device.elsewhere || self.prior.learned_reference.is_some();
+        let posterior = if elsewhere {
             let mut covariance = DMatrix::zeros(size, size);
             let profile = (0..COORDINATES, 0..COORDINATES);
             covariance
@@ -69,7 +71,7 @@ impl MetricPrior {
         };
         Some(MetricModel {
             posterior,
-            calibration: if device.elsewhere {
+            calibration: if elsewhere {
                 Calibration::default()
             } else {
                 self.known_calibration.clone()

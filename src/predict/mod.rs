@@ -56,7 +56,7 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
-use crate::space::{Architecture, Design, Domain, Enumerable, Precision, SearchSpace};
+use crate::space::{Architecture, Design, Domain, Enumerable, InputSize, Precision, SearchSpace};
 
 pub use ablation::Ablation;
 pub use accuracy::{Accuracy, AccuracyModel, ScoreKind};
@@ -126,6 +126,9 @@ pub struct DeviceModel {
     pub probes: usize,
     /// Identifies the predictor; another one's basis means something else.
     pub predictor: String,
+    /// Width and height of the input that its networks run at; that of the predictor where it is not said.
+    #[serde(default)]
+    pub input: Option<(u32, u32)>,
     /// The precision that its values are of.
     pub precision: Precision,
     /// Its datasheet.
@@ -287,6 +290,25 @@ impl Predictor {
         }))
     }
 
+    /// The same predictor of networks that run at another input size than the measurements that it learned from: their work is
+    /// another, the prices of work are the same, and what these leave over is taken to be the same too. Nothing changes where
+    /// architectures say their resolution.
+    pub fn at_input(&self, input: InputSize) -> Predictor {
+        let mut other = self.with_accuracy(self.accuracy.clone());
+        if self.space.resolution_is_a_gene() {
+            return other;
+        }
+        other.encoder = self.encoder.at_input(input);
+        let elsewhere = input != other.encoder.learned_input();
+        other.metrics = self.metrics.map(|_, metric| {
+            let mut metric = metric.clone();
+            let learned = metric.prior.learned_reference.take();
+            metric.prior.learned_reference = elsewhere.then(|| learned.unwrap_or_else(|| self.reference().clone()));
+            metric
+        });
+        other
+    }
+
     /// The same predictor with other accuracies: the devices made with the one serve the other.
     pub fn with_accuracy(&self, accuracy: Option<AccuracyModel>) -> Predictor {
         Predictor {
@@ -358,6 +380,7 @@ impl Predictor {
             knowledge: Knowledge::Known,
             probes: 0,
             predictor: self.id.clone(),
+            input: Some(self.input()),
             precision: known.precision,
             datasheet: known.datasheet.clone(),
             measured: Vec::new(),

@@ -93,6 +93,10 @@ pub struct Prior {
     pub known: Vec<KnownDevice>,
     /// What the median network of the search space takes.
     pub typical: TypicalNetwork,
+    /// Where networks run at another input size than that of the measurements learned from: the basis at architectures drawn from the
+    /// space at the latter, of which levels are, `[COUNTS + rank, reference]`.
+    #[serde(skip)]
+    pub learned_reference: Option<DMatrix<f64>>,
     /// What each coordinate of the residual is.
     pub coordinates: Vec<Coordinate>,
     /// Parts that it does without.
@@ -159,6 +163,7 @@ impl Prior {
             metric,
             map,
             typical: TypicalNetwork::of(reference.networks.iter()),
+            learned_reference: None,
             coordinates: kinds.collect(),
             ablations: ablations.clone(),
             known: of_metric.iter().map(|&index| known[index].1.clone()).collect(),

@@ -6,6 +6,7 @@ use super::fit::{FitOptions, fit};
 use super::train::{Run, TrainingConfig};
 use super::*;
 use crate::compute::Backend;
+use crate::dataset::simulate::Simulator;
 use crate::dataset::{Dataset, Selection};
 use crate::metric::Metric;
 use crate::profile::Priced;
@@ -311,6 +312,53 @@ fn probes_that_are_all_degenerate_are_named_and_leave_wide_intervals() {
     let mut mixed = degenerate;
     mixed[0] = usual[0].clone();
     assert!(!width_after(&mixed).1);
+}
+
+/// Networks of images that are four times as long and wide, of which all devices known ran none, as the simulator has them.
+#[test]
+fn at_another_input_size_the_same_prices_hold() {
+    let Fleet {
+        predictor,
+        architectures,
+        device,
+        ..
+    } = fleet();
+    let input = InputSize::square(128);
+    let simulator = Simulator::new(device).unwrap();
+    let latency = |one: &Architecture| {
+        let network = simulator.lower(predictor.space, one, input, predictor.encoder.classes);
+        simulator.cost(&network).latency_ms
+    };
+    let probes: Vec<Probe> = (architectures[..10].iter())
+        .map(|one| Probe::new(one.clone(), device, [(Metric::Latency, latency(one))].into()))
+        .collect();
+    let error = |predictor: &Predictor| {
+        let options = AdaptOptions::measured_before(Seed(0));
+        let model = predictor.adapt_with(device, &probes, &options).unwrap();
+        let others = &architectures[10..110];
+        let predicted = predictor.predict(&model, others).unwrap();
+        let errors: Vec<f64> = (predicted.iter().zip(others))
+            .map(|(one, other)| (one.metrics.latency().mean / latency(other)).ln().abs())
+            .collect();
+        stats::quantile(&errors, 0.5).unwrap()
+    };
+    let there = predictor.at_input(input);
+    assert_eq!((there.input(), predictor.input()), ((128, 128), (32, 32)));
+    let (counted_there, counted_here) = (error(&there), error(predictor));
+    assert!(
+        counted_there < 0.05 && counted_there < 0.5 * counted_here,
+        "{counted_there} {counted_here}"
+    );
+    // Larger images take longer before anything is measured too, and back at the first size all is as before.
+    let described = |predictor: &Predictor| {
+        let model = predictor.adapt(device, &[], Seed(0)).unwrap();
+        predictor.predict(&model, &architectures[..1]).unwrap()[0]
+            .metrics
+            .latency()
+            .mean
+    };
+    assert!(described(&there) > 2.0 * described(predictor));
+    assert_eq!(described(&there.at_input(InputSize::square(32))), described(predictor));
 }
 
 /// A device file's own probes and further ones that contradict them.

@@ -215,3 +215,39 @@ fn an_order_like_that_on_no_known_device_is_warned_of() {
         "{said}"
     );
 }
+
+/// A device that was measured with larger images: its file says so, and whatever is asked of it is of such images.
+#[test]
+fn probes_at_another_input_size() {
+    let (folder, rows) = measured();
+    let folder = folder.path();
+    // Sixteen times as much to do, and as many launches.
+    let slower = rows
+        .iter()
+        .map(|(one, value)| (one.clone(), (value * 12.0).to_string()));
+    fs::write(folder.join("large.csv"), table(slower)).unwrap();
+    let adapt = |more: &str| {
+        let line = format!("adapt --checkpoint {{nb}} --probes {{large.csv}} --yes {more}");
+        edgefit(folder, &line)
+    };
+    adapt("--input 128x128 --out {large.json}").succeeded();
+    adapt("--out {same.json}").succeeded();
+    let explained = |device: &str| -> serde_json::Value {
+        let line = format!("device explain --checkpoint {{nb}} --device {{{device}}} --json");
+        serde_json::from_str(&edgefit(folder, &line).succeeded().stdout).unwrap()
+    };
+    // The same times for sixteen times as much work.
+    let mac = |explained: &serde_json::Value| -> f64 {
+        let kinds = explained["metrics"][0]["kinds"].as_array().unwrap();
+        let spatial = kinds.iter().find(|kind| kind["kind"] == "spatial").unwrap();
+        spatial["price"]["mean"].as_f64().unwrap()
+    };
+    let (large, same) = (explained("large.json"), explained("same.json"));
+    assert!(mac(&large) < 0.25 * mac(&same), "{large} {same}");
+    let file: serde_json::Value =
+        serde_json::from_str(&fs::read_to_string(folder.join("large.json")).unwrap()).unwrap();
+    assert_eq!(file["device"]["input"], serde_json::json!([128, 128]));
+    let parts = ["input size: expected none, since the networks of mobilenet_v3 have resolutions of their own"];
+    let line = "probes --checkpoint mobilenet_v3 --input 128x128";
+    edgefit(folder, line).failed(2, &parts);
+}

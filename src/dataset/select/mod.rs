@@ -120,6 +120,18 @@ impl Dataset {
         Ok(Selection { input, precision: None })
     }
 
+    /// The input size of the measurements that a task selects; `None` where architectures say theirs, or nothing was measured.
+    ///
+    /// # Errors
+    /// As [`Dataset::selection`].
+    pub fn selected_input(&self, task: Option<&Task>) -> Result<Option<InputSize>> {
+        if self.space.resolution_is_a_gene() {
+            return Ok(None);
+        }
+        let selected = self.selection(task)?.input;
+        Ok(selected.or(self.inputs.first().copied()))
+    }
+
     /// The dataset with the measurements at one input size only, and all accuracies.
     ///
     /// # Errors

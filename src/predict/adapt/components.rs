@@ -302,11 +302,12 @@ impl Mixture<'_> {
         }
     }
 
-    /// Moves a component to the level that the datasheet says.
+    /// Moves a component to the level that the datasheet says, which is of the input size that was learned from.
     fn levelled(&self, mut component: Component) -> Component {
         let priced = Priced::new(&component.mean, &self.setting);
         let rank = self.prior.rank();
-        let logs: Vec<f64> = (self.reference.column_iter())
+        let reference = self.prior.learned_reference.as_ref().unwrap_or(self.reference);
+        let logs: Vec<f64> = (reference.column_iter())
             .map(|basis| priced.log(&basis.as_slice()[..COUNTS]) + basis.rows(COUNTS, rank).dot(&component.centre))
             .collect();
         let level = stats::quantile(&logs, 0.5).unwrap_or_default();
@@ -316,12 +317,14 @@ impl Mixture<'_> {
 
     /// Root of a covariance with that of the level.
     fn root(&self, covariance: Covariance) -> Covariance {
-        let level = self.similarity.level().1;
-        let level = if self.probes > 0 {
-            level.max(LEVEL_DEVIATION)
-        } else {
-            level
-        };
+        let mut level = self.similarity.level().1;
+        if self.prior.learned_reference.is_some() {
+            // How much slower larger images are depends on prices that a datasheet does not say.
+            level = level.hypot(LEVEL_DEVIATION);
+        }
+        if self.probes > 0 {
+            level = level.max(LEVEL_DEVIATION);
+        }
         root_with_level(covariance, level)
     }
 

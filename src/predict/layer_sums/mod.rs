@@ -135,7 +135,7 @@ impl Group {
 type Amounts = BTreeMap<Group, Amount>;
 
 fn amounts((space, encoder): (&dyn SearchSpace, &Encoder), architecture: &Architecture, detail: Detail) -> Amounts {
-    let network = space.lower_as_written(architecture, encoder.input_size(), encoder.classes);
+    let network = space.lower_as_written(architecture, encoder.learned_input(), encoder.classes);
     let mut amounts = Amounts::new();
     for layer in network.layers() {
         let sums = amounts.entry(Group::of(layer, detail)).or_default();
