@@ -13,7 +13,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::seed::Seed;
-use crate::space::{Design, InputSize};
+use crate::space::Design;
 
 impl Predictor {
     /// What a device's latency says of another metric where nothing of that was measured.
@@ -145,12 +145,6 @@ impl Predictor {
     /// A probe as a file keeps it.
     fn measured_once(&self, probe: &Probe) -> MeasuredOnce {
         MeasuredOnce::new(probe, self.space, self.encoder.input_size(), self.encoder.classes)
-    }
-
-    /// Width and height of the input that networks run at.
-    pub(super) fn input(&self) -> (u32, u32) {
-        let InputSize { width, height } = self.encoder.input_size();
-        (width, height)
     }
 
     /// Whether something was measured in this predictor's space at its input size.

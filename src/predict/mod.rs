@@ -22,6 +22,7 @@ mod elsewhere;
 mod example;
 mod explained;
 pub mod fit;
+mod input;
 mod layer_sums;
 mod measured;
 mod metric_prior;
@@ -56,7 +57,7 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
-use crate::space::{Architecture, Design, Domain, Enumerable, InputSize, Precision, SearchSpace};
+use crate::space::{Architecture, Design, Domain, Enumerable, Precision, SearchSpace};
 
 pub use ablation::Ablation;
 pub use accuracy::{Accuracy, AccuracyModel, ScoreKind};
@@ -288,25 +289,6 @@ impl Predictor {
                 architectures,
             }
         }))
-    }
-
-    /// The same predictor of networks that run at another input size than the measurements that it learned from: their work is
-    /// another, the prices of work are the same, and what these leave over is taken to be the same too. Nothing changes where
-    /// architectures say their resolution.
-    pub fn at_input(&self, input: InputSize) -> Predictor {
-        let mut other = self.with_accuracy(self.accuracy.clone());
-        if self.space.resolution_is_a_gene() {
-            return other;
-        }
-        other.encoder = self.encoder.at_input(input);
-        let elsewhere = input != other.encoder.learned_input();
-        other.metrics = self.metrics.map(|_, metric| {
-            let mut metric = metric.clone();
-            let learned = metric.prior.learned_reference.take();
-            metric.prior.learned_reference = elsewhere.then(|| learned.unwrap_or_else(|| self.reference().clone()));
-            metric
-        });
-        other
     }
 
     /// The same predictor with other accuracies: the devices made with the one serve the other.

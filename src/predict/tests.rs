@@ -11,6 +11,7 @@ use crate::dataset::{Dataset, Selection};
 use crate::metric::Metric;
 use crate::profile::Priced;
 use crate::progress::Silent;
+use crate::space::InputSize;
 use crate::stats;
 
 const LEFT_OUT: &str = "raspi4";
