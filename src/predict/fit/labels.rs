@@ -63,7 +63,7 @@ impl<'a> Labels<'a> {
 /// [`Predictor::with_accuracy`]. Of the options, only those of accuracies are looked at.
 ///
 /// # Errors
-/// As [`fit`], and [`Error::Invalid`] for fewer than 30 accuracies.
+/// As [`super::fit()`], and [`Error::Invalid`] for fewer than 30 accuracies.
 pub fn accuracy_model(
     predictor: &Predictor,
     dataset: &Dataset,
@@ -83,7 +83,7 @@ pub fn accuracy_model(
 /// Learns the accuracy at one task from some of its values in a dataset, without devices; with the features that it is read from.
 ///
 /// # Errors
-/// [`Error::Invalid`] for fewer than 30 values, and as [`fit_with`].
+/// [`Error::Invalid`] for fewer than 30 values, and as [`super::fit_with`].
 pub fn accuracy_alone(
     dataset: &Dataset,
     task: &Task,
