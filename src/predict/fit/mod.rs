@@ -50,9 +50,12 @@ const MIN_VALUES: usize = 30;
 /// Learns a predictor.
 ///
 /// # Errors
-/// [`Error::Invalid`](crate::error::Error::Invalid) when no device has enough values, or one has values at several precisions of which none was chosen,
-/// [`Error::Unknown`](crate::error::Error::Unknown) for devices and tasks that the dataset lacks,
+/// [`Error::Invalid`] when no device has enough values, or one has values at several precisions of which none was chosen,
+/// [`Error::Unknown`] for devices and tasks that the dataset lacks,
 /// and what [`train::fit`] returns.
+///
+/// [`Error::Invalid`]: crate::error::Error::Invalid
+/// [`Error::Unknown`]: crate::error::Error::Unknown
 pub fn fit(dataset: &Dataset, options: &FitOptions, run: &Run) -> Result<Predictor> {
     fit_with(dataset, &Others::default(), options, run)
 }
