@@ -107,57 +107,59 @@ fn weights_that_are_no_numbers_are_refused() {
 
 type Change = fn(&mut Value);
 
+/// Where a description is changed, how, and what is told.
+const MISFITS: [(&str, Change, &str); 10] = [
+    (
+        "/encoder/kept",
+        |kept| kept[1] = kept[0].clone(),
+        "positions of the encoder",
+    ),
+    (
+        "/encoder/kept",
+        |kept| kept[0] = json!(1_000_000),
+        "positions of the encoder",
+    ),
+    ("/encoder/mean", |mean| *mean = json!([0.0]), "mean of the encoder"),
+    (
+        "/encoder/input",
+        |input| *input = json!([4_000_000_000_u32, 32]),
+        "input width of the encoder",
+    ),
+    (
+        "/metrics/latency/prior/known/0/output",
+        |output| *output = json!(1000),
+        "output of device",
+    ),
+    (
+        "/metrics/latency/prior/known_centres",
+        |centres| *centres = json!([[1.0], 1, 1]),
+        "known centres",
+    ),
+    (
+        "/metrics/latency/prior/coordinates",
+        |coordinates| *coordinates = json!([]),
+        "coordinates",
+    ),
+    (
+        "/metrics/latency/prior/map/1",
+        |rows| *rows = json!(1),
+        "a saved predictor",
+    ),
+    (
+        "/metrics/latency/known_calibration/quantiles",
+        |quantiles| *quantiles = json!([]),
+        "calibration of the",
+    ),
+    (
+        "/metrics/latency/calibrations",
+        |all| all[1][0] = all[0][0].clone(),
+        "rising numbers of probes",
+    ),
+];
+
 #[test]
 fn descriptions_that_do_not_fit_are_refused() {
-    let cases: [(&str, Change, &str); 10] = [
-        (
-            "/encoder/kept",
-            |kept| kept[1] = kept[0].clone(),
-            "positions of the encoder",
-        ),
-        (
-            "/encoder/kept",
-            |kept| kept[0] = json!(1_000_000),
-            "positions of the encoder",
-        ),
-        ("/encoder/mean", |mean| *mean = json!([0.0]), "mean of the encoder"),
-        (
-            "/encoder/input",
-            |input| *input = json!([4_000_000_000_u32, 32]),
-            "input width of the encoder",
-        ),
-        (
-            "/metrics/latency/prior/known/0/output",
-            |output| *output = json!(1000),
-            "output of device",
-        ),
-        (
-            "/metrics/latency/prior/known_centres",
-            |centres| *centres = json!([[1.0], 1, 1]),
-            "known centres",
-        ),
-        (
-            "/metrics/latency/prior/coordinates",
-            |coordinates| *coordinates = json!([]),
-            "coordinates",
-        ),
-        (
-            "/metrics/latency/prior/map/1",
-            |rows| *rows = json!(1),
-            "a saved predictor",
-        ),
-        (
-            "/metrics/latency/known_calibration/quantiles",
-            |quantiles| *quantiles = json!([]),
-            "calibration of the",
-        ),
-        (
-            "/metrics/latency/calibrations",
-            |all| all[1][0] = all[0][0].clone(),
-            "rising numbers of probes",
-        ),
-    ];
-    for (place, change, told) in cases {
+    for (place, change, told) in MISFITS {
         let message = refusal(edit(place, change));
         assert!(message.contains("predictor.json"), "{place}: {message}");
         assert!(message.contains(told), "{place}: {message}");

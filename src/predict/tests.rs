@@ -81,6 +81,11 @@ pub(crate) fn predictor() -> &'static Predictor {
     &fleet().predictor
 }
 
+/// A latency in ms of an architecture on a device.
+fn timed(one: &Architecture, device: &Device, latency_ms: f64) -> Probe {
+    Probe::new(one.clone(), device, [(Metric::Latency, latency_ms)].into())
+}
+
 /// Adapts to the first `latencies` and `energies` rows; the rank correlation and the median error factor of the energies of
 /// the rows from the 20th on.
 fn energy_scores(latencies: usize, energies: usize) -> (f64, f64) {
@@ -280,8 +285,7 @@ fn width_after(probes: &[(Architecture, f64)]) -> (f64, bool) {
         ..
     } = fleet();
     let device = Device::named("board");
-    let probe =
-        |(cell, latency): &(Architecture, f64)| Probe::new(cell.clone(), &device, [(Metric::Latency, *latency)].into());
+    let probe = |(cell, latency): &(Architecture, f64)| timed(cell, &device, *latency);
     let probes: Vec<Probe> = probes.iter().map(probe).collect();
     let options = AdaptOptions::measured_before(Seed(0));
     let model = predictor.adapt_with(&device, &probes, &options).unwrap();
@@ -331,7 +335,7 @@ fn at_another_input_size_the_same_prices_hold() {
         simulator.cost(&network).latency_ms
     };
     let probes: Vec<Probe> = (architectures[..10].iter())
-        .map(|one| Probe::new(one.clone(), device, [(Metric::Latency, latency(one))].into()))
+        .map(|one| timed(one, device, latency(one)))
         .collect();
     let error = |predictor: &Predictor| {
         let options = AdaptOptions::measured_before(Seed(0));
@@ -373,22 +377,12 @@ fn further_probes_that_contradict_those_of_the_device_are_refused() {
         ..
     } = fleet();
     let probes: Vec<Probe> = (0..6)
-        .map(|row| {
-            Probe::new(
-                architectures[row].clone(),
-                device,
-                [(Metric::Latency, latencies[row])].into(),
-            )
-        })
+        .map(|row| timed(&architectures[row], device, latencies[row]))
         .collect();
     let options = AdaptOptions::measured_before(Seed(0));
     let model = predictor.adapt_with(device, &probes, &options).unwrap();
     let again = |factor: f64| {
-        let further = Probe::new(
-            architectures[2].clone(),
-            device,
-            [(Metric::Latency, factor * latencies[2])].into(),
-        );
+        let further = timed(&architectures[2], device, factor * latencies[2]);
         predictor.adapt_again(&model, &[further], &options)
     };
     assert_eq!(again(1.2).unwrap().probes, 7);

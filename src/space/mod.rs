@@ -40,8 +40,8 @@ pub use mobilenet_v2::MobileNetV2;
 pub use nasbench_macro::NasBenchMacro;
 pub use nasbench201::NasBench201;
 pub use network::{
-    Activation, Convolution, FeatureMap, Layer, LayerBits, Network, NetworkBuilder, Node, Operation, Pooling,
-    PoolingKind, Shape,
+    Activation, Convolution, FeatureMap, InvertedResidual, Layer, LayerBits, Network, NetworkBuilder, Node, Operation,
+    Pooling, PoolingKind, Shape,
 };
 pub use once_for_all::{MOBILENET_V3, MOBILENET_V3_W12, OnceForAll, PROXYLESS_NAS};
 pub use physical::PHYSICAL_FEATURES;

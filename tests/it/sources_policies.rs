@@ -204,7 +204,11 @@ fn broken_tables_of_bits_are_refused() {
         &["csv:2", "as fractions", "Divide percentages by 100"],
     );
     bad("index,bits,accuracy\n", &["no column `nb201_idx`"]);
-    // The name says for how many epochs networks were trained.
+}
+
+/// The name says for how many epochs networks were trained.
+#[test]
+fn tables_of_other_names_and_spaces_are_refused() {
     let folder = tempdir().unwrap();
     write_mp(folder.path());
     let named = folder.path().join("mp/accuracies.csv");

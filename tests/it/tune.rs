@@ -115,11 +115,9 @@ fn of_two_precisions_the_more_accurate_answer_is_taken() {
         );
         assert_eq!(bytes["chosen"], limit < 6.5 || accuracy(bytes) > accuracy(float));
         assert_ne!(float["chosen"], bytes["chosen"]);
-        let (taken, other) = if bytes["chosen"] == true {
-            (bytes, float)
-        } else {
-            (float, bytes)
-        };
+        let mut both = [bytes, float];
+        both.sort_by_key(|design| design["chosen"] != true);
+        let [taken, other] = both;
         assert!(tool_ms(&folder.join("tuned").join(taken["model"].as_str().unwrap())) <= limit);
         assert!(other["model"].is_null());
     }

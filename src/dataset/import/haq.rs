@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Imported, Importer, described_device, locate, npy, only_spaces};
 use crate::dataset::build::Builder;
-use crate::dataset::{DeviceValues, Manifest, Measurement, Origin, Source};
+use crate::dataset::{DeviceValues, Manifest, Origin, Source};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::progress::{Progress, Unit};
@@ -60,22 +60,13 @@ impl Importer for Haq {
         let table = CycleTable::read(&file_in(path)?)?;
         let mut builder = Builder::new(space);
         let device = builder.add_device(described_device(DEVICE, DEVICE));
-        let precision = builder.device_mut(device).runs_at();
-        let input = builder.input(space.default_input())?;
         let mut rng = SEED.stream("haq");
         progress.start("importing haq", Unit::Count("policies"), Some(POLICIES as u64));
         for _ in 0..POLICIES {
             let policy = space.sample(&mut rng);
             let latency_ms = table.latency_ms(space, &policy);
-            let architecture = builder.parsed_architecture(policy);
-            builder.measurement(Measurement {
-                device,
-                architecture,
-                precision,
-                input,
-                values: DeviceValues::of(Metric::Latency, latency_ms),
-                origin: Origin::Simulated,
-            });
+            let values = DeviceValues::of(Metric::Latency, latency_ms);
+            builder.values_of(policy, device, values, Origin::Simulated)?;
             progress.advance(1);
         }
         progress.finish();

@@ -4,9 +4,9 @@
 //! and measured. The factors of squeeze-and-excitation come from a hard sigmoid, as on the FPGA; elsewhere the authors have a
 //! sigmoid.
 
-use super::super::network::{Convolution, FeatureMap, Network, NetworkBuilder};
+use super::super::network::{Activation, Convolution, InvertedResidual, Network, NetworkBuilder};
 use super::super::{Architecture, InputSize};
-use super::{MobileNetV2, STAGES, Stage};
+use super::{MobileNetV2, STAGES};
 
 const IMAGE_CHANNELS: u32 = 3;
 const STEM_CHANNELS: u32 = 32;
@@ -29,44 +29,23 @@ pub(super) fn network(architecture: &Architecture, input: InputSize, classes: u3
     for ((stage, channels), stride) in MobileNetV2::stages(architecture).zip(CHANNELS).zip(STRIDES) {
         for layer in 0..stage.layers {
             let stride = if layer == 0 { stride } else { 1 };
-            map = append_block(&mut network, map, stage, channels, stride);
+            let given = map.shape.channels;
+            let block = InvertedResidual {
+                channels: given * stage.expansion,
+                kernel: stage.kernel,
+                stride,
+                activation: Activation::Relu,
+                squeezed: stage.squeezes.then_some(given / SQUEEZED),
+                output_channels: channels,
+                bits: [None; 3],
+            };
+            map = network.inverted_residual(map, block);
         }
     }
     let map = network.convolve(map, Convolution::rectified(HEADER_CHANNELS, 1));
     let map = network.pool_globally(map);
     let logits = network.linear(map, classes);
     network.finish(logits)
-}
-
-/// Appends a block that gives so many channels. Without expansion it begins with the depthwise convolution.
-fn append_block(
-    network: &mut NetworkBuilder,
-    input: FeatureMap,
-    stage: Stage,
-    output_channels: u32,
-    stride: u32,
-) -> FeatureMap {
-    let given = input.shape.channels;
-    let channels = given * stage.expansion;
-    let mut map = input;
-    if stage.expansion > 1 {
-        map = network.convolve(map, Convolution::rectified(channels, 1));
-    }
-    let depthwise = Convolution {
-        stride,
-        groups: channels,
-        ..Convolution::rectified(channels, stage.kernel)
-    };
-    map = network.convolve(map, depthwise);
-    if stage.squeezes {
-        map = network.squeeze_excite(map, given / SQUEEZED);
-    }
-    map = network.convolve(map, Convolution::new(output_channels, 1));
-    if stride == 1 && given == output_channels {
-        network.add(map, input)
-    } else {
-        map
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The layers of an architecture. Source: `train/model.py` of <https://github.com/xiusu/NAS-Bench-Macro>.
 
-use super::super::network::{Convolution, FeatureMap, Network, NetworkBuilder};
+use super::super::network::{Activation, Convolution, FeatureMap, InvertedResidual, Network, NetworkBuilder};
 use super::super::{Architecture, InputSize};
 use super::{Block, NasBenchMacro};
 
@@ -28,16 +28,16 @@ fn append_block(network: &mut NetworkBuilder, input: FeatureMap, block: Block, s
     let Block::Bottleneck { expansion, kernel } = block else {
         return append_identity(network, input, shrinks);
     };
-    let channels = given * expansion;
-    let map = network.convolve(input, Convolution::rectified(channels, 1));
-    let depthwise = Convolution {
+    let block = InvertedResidual {
+        channels: given * expansion,
+        kernel,
         stride,
-        groups: channels,
-        ..Convolution::rectified(channels, kernel)
+        activation: Activation::Relu,
+        squeezed: None,
+        output_channels,
+        bits: [None; 3],
     };
-    let map = network.convolve(map, depthwise);
-    let map = network.convolve(map, Convolution::new(output_channels, 1));
-    if shrinks { map } else { network.add(map, input) }
+    network.inverted_residual(input, block)
 }
 
 /// Appends no layer, or a 1x1 convolution without activation.

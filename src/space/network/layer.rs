@@ -54,8 +54,13 @@ impl Convolution {
 
     /// As [`Convolution::new`], with a ReLU behind it.
     pub fn rectified(output_channels: u32, kernel: u32) -> Convolution {
+        Convolution::activated(output_channels, kernel, Activation::Relu)
+    }
+
+    /// As [`Convolution::new`], with an activation behind it.
+    pub fn activated(output_channels: u32, kernel: u32, activation: Activation) -> Convolution {
         Convolution {
-            activation: Some(Activation::Relu),
+            activation: Some(activation),
             ..Convolution::new(output_channels, kernel)
         }
     }

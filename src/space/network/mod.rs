@@ -6,6 +6,7 @@
 
 mod builder;
 mod computed;
+mod inverted_residual;
 mod layer;
 mod memory;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod published;
 use super::InputSize;
 
 pub use builder::{FeatureMap, NetworkBuilder};
+pub use inverted_residual::InvertedResidual;
 pub use layer::{Activation, Convolution, Layer, LayerBits, Operation, Pooling, PoolingKind, Shape};
 
 /// A feed-forward network with one input and one output, its nodes in an order in which they can run.

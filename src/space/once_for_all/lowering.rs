@@ -1,7 +1,7 @@
 //! The layers of a once-for-all network, as the reference implementation's active subnet has them.
 
 use super::super::InputSize;
-use super::super::network::{Activation, Convolution, FeatureMap, LayerBits, Network, NetworkBuilder};
+use super::super::network::{Convolution, InvertedResidual, LayerBits, Network, NetworkBuilder};
 use super::Site;
 use super::skeleton::{Skeleton, Width, multiple_of_eight};
 
@@ -22,6 +22,21 @@ pub(in crate::space) struct Bottleneck {
     pub(in crate::space) depthwise_bits: Option<LayerBits>,
 }
 
+impl Bottleneck {
+    fn at(self, site: Site) -> InvertedResidual {
+        let squeezed = multiple_of_eight(self.channels / SQUEEZE, 1);
+        InvertedResidual {
+            channels: self.channels,
+            kernel: self.kernel,
+            stride: site.stride,
+            activation: site.activation,
+            squeezed: site.squeeze_excite.then_some(squeezed),
+            output_channels: site.output_channels,
+            bits: [self.pointwise_bits, self.depthwise_bits, self.pointwise_bits],
+        }
+    }
+}
+
 /// The whole network, with these blocks behind the first one.
 pub(in crate::space) fn network(
     (skeleton, width): (&Skeleton, Width),
@@ -30,15 +45,25 @@ pub(in crate::space) fn network(
     blocks: impl Iterator<Item = (Site, Bottleneck)>,
 ) -> Network {
     let (mut network, image) = NetworkBuilder::new(IMAGE_CHANNELS, size);
-    let outer = |channels, kernel| activated(width.of(channels), kernel, skeleton.outer_activation);
+    let outer = |channels, kernel| Convolution::activated(width.of(channels), kernel, skeleton.outer_activation);
     let stem = Convolution {
         stride: 2,
         ..outer(skeleton.stem_channels, 3)
     };
     let map = network.convolve(image, stem);
-    let mut map = append_first_block(&mut network, map, (skeleton, width));
+    // All networks share the first block.
+    let first = InvertedResidual {
+        channels: map.shape.channels,
+        kernel: 3,
+        stride: 1,
+        activation: skeleton.first_activation,
+        squeezed: None,
+        output_channels: width.of(skeleton.first_channels),
+        bits: [None; 3],
+    };
+    let mut map = network.inverted_residual(map, first);
     for (site, block) in blocks {
-        map = append_block(&mut network, map, block, site);
+        map = network.inverted_residual(map, block.at(site));
     }
     let mixing = outer(skeleton.mixed_channels, 1);
     let map = if let Some(channels) = skeleton.expanded_channels {
@@ -55,53 +80,4 @@ pub(in crate::space) fn network(
     };
     let logits = network.linear(map, classes);
     network.finish(logits)
-}
-
-/// Appends the block that all networks share: a depthwise convolution and one that mixes channels, with a shortcut where
-/// there are as many channels out as in.
-fn append_first_block(
-    network: &mut NetworkBuilder,
-    input: FeatureMap,
-    (skeleton, width): (&Skeleton, Width),
-) -> FeatureMap {
-    let depthwise = Convolution {
-        groups: input.shape.channels,
-        ..activated(input.shape.channels, 3, skeleton.first_activation)
-    };
-    let map = network.convolve(input, depthwise);
-    let map = network.convolve(map, Convolution::new(width.of(skeleton.first_channels), 1));
-    if map.shape == input.shape {
-        network.add(map, input)
-    } else {
-        map
-    }
-}
-
-fn append_block(network: &mut NetworkBuilder, input: FeatureMap, block: Bottleneck, site: Site) -> FeatureMap {
-    let widening = activated(block.channels, 1, site.activation);
-    let map = network.convolve_at(input, widening, block.pointwise_bits);
-    let depthwise = Convolution {
-        stride: site.stride,
-        groups: block.channels,
-        ..activated(block.channels, block.kernel, site.activation)
-    };
-    let mut map = network.convolve_at(map, depthwise, block.depthwise_bits);
-    if site.squeeze_excite {
-        map = network.squeeze_excite(map, multiple_of_eight(block.channels / SQUEEZE, 1));
-    }
-    let narrowing = Convolution::new(site.output_channels, 1);
-    let map = network.convolve_at(map, narrowing, block.pointwise_bits);
-    if site.keeps_shape() {
-        network.add(map, input)
-    } else {
-        map
-    }
-}
-
-/// A normalised convolution with an activation behind it.
-fn activated(output_channels: u32, kernel: u32, activation: Activation) -> Convolution {
-    Convolution {
-        activation: Some(activation),
-        ..Convolution::new(output_channels, kernel)
-    }
 }

@@ -117,10 +117,7 @@ impl LargeSpaceReport {
     ) -> LargeSpaceReport {
         let microseconds = seconds.map(|seconds| 1e6 * seconds / rows.len().max(1) as f64);
         let groups = |of: &OfRow| groups(&rows, &devices, of);
-        let summaries = std::array::from_fn(|index| {
-            let method = Method::ALL[index];
-            LargeSpaceSummary::new(method, &groups, microseconds[index], scoring)
-        });
+        let summary = |index| LargeSpaceSummary::new(Method::ALL[index], &groups, microseconds[index], scoring);
         let [
             summary,
             policy,
@@ -129,7 +126,7 @@ impl LargeSpaceReport {
             eight_bits,
             sequential,
             optimizer_eight_bits,
-        ] = summaries;
+        ] = std::array::from_fn(summary);
         let has_bits = rows.iter().any(|row| row.eight_bits.is_some());
         let policy_gain = has_bits.then(|| PolicyGain::new(&groups, scoring));
         LargeSpaceReport {

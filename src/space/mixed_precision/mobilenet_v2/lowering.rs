@@ -1,6 +1,6 @@
 //! The layers of MobileNet-V2, and what torchvision calls them.
 
-use super::super::super::network::{Activation, Convolution, FeatureMap, LayerBits, Network, NetworkBuilder};
+use super::super::super::network::{Activation, Convolution, InvertedResidual, LayerBits, Network, NetworkBuilder};
 use super::super::super::{InputSize, LayerNames};
 
 const IMAGE_CHANNELS: u32 = 3;
@@ -44,49 +44,31 @@ pub(super) fn network(mut bits: impl Iterator<Item = LayerBits>, input: InputSiz
     let (mut network, image) = NetworkBuilder::new(IMAGE_CHANNELS, input);
     let stem = Convolution {
         stride: 2,
-        ..activated(STEM_CHANNELS, 3)
+        ..Convolution::activated(STEM_CHANNELS, 3, Activation::Relu6)
     };
     let mut map = network.convolve(image, stem);
     for block in blocks() {
-        map = append_block(&mut network, map, block, &mut bits);
+        let channels = map.shape.channels * block.expansion;
+        let widening = (block.expansion > 1).then(|| bits.next()).flatten();
+        let block = InvertedResidual {
+            channels,
+            kernel: 3,
+            stride: block.stride,
+            activation: Activation::Relu6,
+            squeezed: None,
+            output_channels: block.output_channels,
+            bits: [widening, bits.next(), bits.next()],
+        };
+        map = network.inverted_residual(map, block);
     }
-    let map = network.convolve_at(map, activated(LAST_CHANNELS, 1), bits.next());
+    let map = network.convolve_at(
+        map,
+        Convolution::activated(LAST_CHANNELS, 1, Activation::Relu6),
+        bits.next(),
+    );
     let map = network.pool_globally(map);
     let logits = network.linear(map, classes);
     network.finish(logits)
-}
-
-fn append_block(
-    network: &mut NetworkBuilder,
-    input: FeatureMap,
-    block: Block,
-    bits: &mut impl Iterator<Item = LayerBits>,
-) -> FeatureMap {
-    let channels = input.shape.channels * block.expansion;
-    let mut map = input;
-    if block.expansion > 1 {
-        map = network.convolve_at(map, activated(channels, 1), bits.next());
-    }
-    let depthwise = Convolution {
-        stride: block.stride,
-        groups: channels,
-        ..activated(channels, 3)
-    };
-    map = network.convolve_at(map, depthwise, bits.next());
-    map = network.convolve_at(map, Convolution::new(block.output_channels, 1), bits.next());
-    if map.shape == input.shape {
-        network.add(map, input)
-    } else {
-        map
-    }
-}
-
-/// A normalised convolution with the activation that all but the last of a block have.
-fn activated(output_channels: u32, kernel: u32) -> Convolution {
-    Convolution {
-        activation: Some(Activation::Relu6),
-        ..Convolution::new(output_channels, kernel)
-    }
 }
 
 /// Names of the parameters in the order in which the network is lowered.
