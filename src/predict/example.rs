@@ -60,6 +60,9 @@ pub(super) struct World {
     /// The same at some of them.
     pub(super) reference: DMatrix<f64>,
     pub(super) prior: Prior,
+    /// What the prior was built from.
+    pub(super) known: Vec<(Metric, KnownDevice)>,
+    pub(super) architectures: Reference,
 }
 
 impl World {
@@ -105,6 +108,8 @@ impl World {
             logs,
             strangers: logs_on(&STRANGERS),
             prior,
+            known,
+            architectures: reference,
         }
     }
 

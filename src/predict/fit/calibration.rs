@@ -227,3 +227,44 @@ fn pseudo_observation_errors() -> Vec<f64> {
         .map(|index| PSEUDO_OBSERVATION_ERRORS * stats::normal_quantile((index as f64 + 0.5) / count as f64))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::predict::example::World;
+
+    /// The last architecture of the world computes nothing.
+    #[test]
+    fn errors_are_of_random_probes_and_of_those_that_users_get() {
+        let world = World::new();
+        let count = world.logs.ncols();
+        let rows = Rows {
+            encoded: &world.architectures.encoded,
+            logs: &world.logs,
+            depends_on_input: (0..count).map(|column| column + 1 < count).collect(),
+            reference: &world.architectures,
+            known: &world.known,
+            ablations: &BTreeSet::new(),
+            seed: Seed(1),
+        };
+        let basis: DMatrix<f64> = world.basis.cast();
+        let left_out = LeftOut::of(&rows, &world.prior, (&basis, &world.reference), &world.known[0].1);
+        let chosen: BTreeSet<usize> = left_out.chosen.iter().copied().collect();
+        assert!(
+            chosen.len() == MOST_CHOSEN && !chosen.contains(&(count - 1)),
+            "{chosen:?}"
+        );
+        let groups = |probes| -> Vec<(f64, usize)> {
+            let groups = left_out.errors(probes).into_iter();
+            groups.map(|(share, errors)| (share, errors.len())).collect()
+        };
+        // Four repeats of 250 values; one of chosen probes.
+        assert_eq!(groups(0), [(1.0, 1000)]);
+        assert_eq!(groups(5), [(0.5, 1000), (0.5, 250)]);
+        assert_eq!(groups(50), [(1.0, 1000)]);
+        let [(_, random), (_, of_chosen)] = &left_out.errors(5)[..] else {
+            unreachable!("two groups")
+        };
+        assert!(!random.windows(250).any(|part| part == of_chosen));
+    }
+}
