@@ -230,10 +230,11 @@ impl LayerSums {
         (sums, outputs)
     }
 
-    /// Puts the sums in the place of the towers' outputs, `[outputs, architectures]`, for the devices that they explain.
+    /// Puts the sums in the place of the towers' outputs, `[outputs, architectures]`, for the devices that they explain. Like the towers
+    /// they are of the input size that was learned from, whichever one networks run at.
     pub(super) fn replace(
         &self,
-        lowered_by: (&dyn SearchSpace, &Encoder),
+        lowered_by @ (space, encoder): (&dyn SearchSpace, &Encoder),
         architectures: &[Architecture],
         counts: &DMatrix<f32>,
         outputs: &mut DMatrix<f32>,
@@ -241,6 +242,12 @@ impl LayerSums {
         if self.devices.is_empty() {
             return;
         }
+        let elsewhere = encoder.input_size() != encoder.learned_input();
+        let learned = elsewhere.then(|| {
+            let encoder = encoder.at_input(encoder.learned_input());
+            encoder.encode_and_count(space, architectures).1
+        });
+        let counts = learned.as_ref().unwrap_or(counts);
         let residuals: Vec<Vec<f32>> = (architectures.par_iter().enumerate())
             .map(|(place, architecture)| {
                 let column = column(

@@ -1,7 +1,7 @@
 use super::*;
 use crate::predict::example::known_device;
 use crate::seed::Seed;
-use crate::space::{Precision, by_id};
+use crate::space::{InputSize, Precision, by_id};
 
 /// Any function of what a layer's group is, and of its MACs: no price of a kind of work explains it.
 fn by_group(layer: &Layer) -> f64 {
@@ -127,4 +127,24 @@ fn few_layers_have_prices_of_their_own() {
         let other = LayerSums { detail, ..sums.clone() };
         assert!(!other.is_sound(1));
     }
+}
+
+/// The residual is that of the input size learned from, not the work of larger images held against sums of smaller ones.
+#[test]
+fn sums_are_the_same_at_another_input_size() {
+    let example = Example::new("mobilenet_v2_bits", 200, by_bits);
+    let (sums, _) = example.learned();
+    let replaced = |encoder: &Encoder| {
+        let (_, counts) = encoder.encode_and_count(example.space, &example.architectures);
+        let mut outputs = DMatrix::zeros(1, example.architectures.len());
+        sums.replace((example.space, encoder), &example.architectures, &counts, &mut outputs);
+        (counts, outputs)
+    };
+    let (small, large) = (
+        replaced(&example.encoder),
+        replaced(&example.encoder.at_input(InputSize::square(448))),
+    );
+    assert_ne!(small.0, large.0);
+    assert!(small.1.iter().any(|residual| *residual != 0.0));
+    assert_eq!(small.1, large.1);
 }
