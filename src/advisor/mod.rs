@@ -1,24 +1,25 @@
 //! The library in one place: open a checkpoint, know, describe or adapt to a device, predict, design.
 
+mod settings;
 #[cfg(test)]
 mod tests;
 
 use std::path::Path;
 use std::sync::OnceLock;
 
+pub use settings::SettingProposals;
+
 use crate::checkpoint::Checkpoint;
 use crate::compute::{Backend, ComputeDevice};
 use crate::dataset::Dataset;
 use crate::device::{self, Device, catalogue};
 use crate::error::{Error, Result};
-use crate::metric::Metric;
 use crate::optimize::{Optimizer, Proposals, Request, best_of_listed, nothing_proposed};
 use crate::predict::probes::CANDIDATES as PROBE_CANDIDATES;
 use crate::predict::{DeviceModel, Prediction, Predictor, Probe};
-use crate::search::{Constraint, Limits};
+use crate::search::Limits;
 use crate::seed::Seed;
 use crate::space::{Architecture, InputSize, SearchSpace};
-use crate::stats;
 
 /// Random architectures that the range of typical limits is taken from.
 const TYPICAL_SAMPLES: usize = 500;
@@ -52,6 +53,8 @@ pub struct ParetoPoint {
     pub limit_ms: f64,
     /// All limits that it was chosen within.
     pub limits: Limits,
+    /// Position of its setting, where several were asked about.
+    pub setting: usize,
     /// The design, or the closest one.
     pub proposals: Proposals,
 }
@@ -296,28 +299,7 @@ impl Advisor {
     /// # Errors
     /// As [`Advisor::design`], and [`Error::Invalid`] for a limit that is not positive.
     pub fn pareto(&self, device: &DeviceModel, request: &Request, limits_ms: &[f64]) -> Result<Vec<ParetoPoint>> {
-        let requests = limits_ms
-            .iter()
-            .map(|&limit_ms| {
-                let mut constraints = request.limits.constraints().to_vec();
-                constraints.push(Constraint::new(Metric::Latency, limit_ms)?);
-                Ok(Request {
-                    limits: Limits::new(constraints, request.limits.confidence())?,
-                    count: 1,
-                    ..request.clone()
-                })
-            })
-            .collect::<Result<Vec<Request>>>()?;
-        let queries: Vec<(&DeviceModel, &Request)> = requests.iter().map(|request| (device, request)).collect();
-        let proposals = self.proposals(&queries)?;
-        let points = limits_ms.iter().zip(requests).zip(proposals);
-        Ok(points
-            .map(|((&limit_ms, request), proposals)| ParetoPoint {
-                limit_ms,
-                limits: request.limits,
-                proposals,
-            })
-            .collect())
+        self.pareto_among(std::slice::from_ref(device), request, limits_ms)
     }
 
     /// `count` limits on latency in ms that tell a device's designs apart: evenly spaced in their logarithm, from what one in
@@ -326,23 +308,7 @@ impl Advisor {
     /// # Errors
     /// [`Error::Invalid`] for a device of another checkpoint, and for no limits or more than a thousand.
     pub fn typical_limits(&self, device: &DeviceModel, count: usize) -> Result<Vec<f64>> {
-        if !(1..=MAX_LIMITS).contains(&count) {
-            return Err(Error::Invalid {
-                what: "number of limits".into(),
-                expected: format!("1 to {MAX_LIMITS}"),
-                found: count.to_string(),
-                hint: "10 show how accuracy rises with the limit.".into(),
-            });
-        }
-        let mut rng = self.seed.stream("typical limits");
-        let sampled: Vec<Architecture> = (0..TYPICAL_SAMPLES).map(|_| self.space().sample(&mut rng)).collect();
-        let predicted = self.predict(device, &sampled)?;
-        let latencies: Vec<f64> = predicted.iter().map(|one| one.metrics.latency().mean).collect();
-        let quantile = |share| stats::quantile(&latencies, share).unwrap_or(f64::NAN).ln();
-        let (low, high) = (quantile(0.05), quantile(0.95));
-        let steps = count.saturating_sub(1).max(1) as f64;
-        let at = |step: usize| (low + (high - low) * step as f64 / steps).exp();
-        Ok((0..count).map(at).collect())
+        self.typical_limits_among(std::slice::from_ref(device), count)
     }
 
     /// Adds the checkpoint's devices to those that would have worked.

@@ -1,19 +1,20 @@
 //! `edgefit design`: the best designs for a device and limits, at once.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::device::resolve;
+use super::device::SettingArgs;
 use super::predict::Format;
 use super::table::{architecture, interval, new_table};
 use super::{Global, NOTHING_FEASIBLE, print, print_json};
 use crate::error::Result;
 use crate::metric::{Metric, Source};
 use crate::optimize::{Proposal, Proposals, Request};
-use crate::predict::{DeviceModel, Predictor};
-use crate::report::{DesignRow, designs_csv, kind_of};
+use crate::predict::{DeviceModel, Knowledge, Predictor};
+use crate::report::{DesignRow, designs_csv, drop_note, kind_of};
 use crate::search::{Constraint, DEFAULT_CONFIDENCE, Limits, Miss, Objective};
 use crate::space::SearchSpace;
 use crate::stats::INTERVAL_SHARE;
@@ -27,9 +28,8 @@ pub(crate) struct DesignArgs {
     /// nasbench201
     #[arg(long)]
     checkpoint: PathBuf,
-    /// Device: an id, a datasheet (.toml), or a device adapted to (.json)
-    #[arg(long)]
-    device: String,
+    #[command(flatten)]
+    settings: SettingArgs,
     #[command(flatten)]
     constraints: ConstraintArgs,
     /// Number of designs, the best first
@@ -128,18 +128,14 @@ pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
         ..args.constraints.request(args.count)?
     };
     let advisor = global.advisor(&args.checkpoint)?;
-    let (advisor, device) = resolve(&args.device, advisor, global)?;
-    let proposals = advisor.design(&device, &request)?;
+    let (advisor, settings) = args.settings.resolve(advisor, global)?;
+    let found = advisor.design_among(&settings, &request)?;
     let predictor = advisor.predictor();
-    print_proposals(
-        &proposals,
-        &request,
-        predictor.space,
-        &device,
-        &scope(predictor),
-        args.format,
-        global,
-    )
+    let found: Vec<(&DeviceModel, &Proposals)> = found
+        .iter()
+        .map(|one| (&settings[one.setting], &one.proposals))
+        .collect();
+    print_proposals(&found, &request, predictor.space, &scope(predictor), args.format, global)
 }
 
 /// What is printed below a table of designs.
@@ -153,25 +149,28 @@ fn scope(predictor: &Predictor) -> String {
     }
 }
 
-/// Prints designs; of nothing feasible, the closest design, what it misses on stderr, and exit status 3. `scope` says below a
-/// table what the designs are the best of.
+/// Prints designs, each with its device; of nothing feasible, the closest design, what it misses on stderr, and exit status 3. `scope`
+/// says below a table what the designs are the best of.
 pub(crate) fn print_proposals(
-    proposals: &Proposals,
+    found: &[(&DeviceModel, &Proposals)],
     request: &Request,
     space: &dyn SearchSpace,
-    device: &DeviceModel,
     scope: &str,
     format: Format,
     global: &Global,
 ) -> Result<ExitCode> {
-    let rows = DesignRow::all(proposals, &request.limits, space, &global.context(device));
-    let code = match proposals {
-        Proposals::Feasible(_) => ExitCode::SUCCESS,
-        Proposals::Closest { proposal, misses } => {
-            global.say(closest(proposal, misses, &request.limits));
-            ExitCode::from(NOTHING_FEASIBLE)
-        }
+    let rows_of = |(device, proposals): &(&DeviceModel, &Proposals)| {
+        let context = global.context(device);
+        DesignRow::all(proposals, &request.limits, space, (&context, device.knowledge))
     };
+    let rows: Vec<DesignRow> = found.iter().flat_map(rows_of).collect();
+    let mut code = ExitCode::SUCCESS;
+    for (_, proposals) in found {
+        if let Proposals::Closest { proposal, misses } = proposals {
+            global.say(closest(proposal, misses, &request.limits));
+            code = ExitCode::from(NOTHING_FEASIBLE);
+        }
+    }
     match format {
         Format::Json => print_json(&rows)?,
         Format::Csv => print(&designs_csv(&rows)?)?,
@@ -207,6 +206,26 @@ fn closest(proposal: &Proposal, misses: &[Miss], limits: &Limits) -> String {
     }
 }
 
+/// What has to be known of rows beside their numbers, a line each: what was predicted from specifications, and what was subtracted from
+/// accuracies.
+pub(crate) fn notes(rows: &[DesignRow]) -> String {
+    let predicted = rows.iter().filter(|row| row.knowledge == Knowledge::Specifications);
+    let precisions: BTreeSet<&str> = predicted.map(|row| row.quantization.as_str()).collect();
+    let mut notes = String::new();
+    if !precisions.is_empty() {
+        let named: Vec<&str> = precisions.into_iter().collect();
+        notes = format!(
+            "latency and energy at {} are predicted from specifications and from what was measured in another precision\n",
+            named.join(", ")
+        );
+    }
+    if let Some(drop) = drop_note(rows.iter().map(|row| row.accuracy)) {
+        notes.push_str(&drop);
+        notes.push('\n');
+    }
+    notes
+}
+
 /// The designs, with those computed metrics that are limited. What all rows share stands below, to keep the table narrow.
 fn table(rows: &[DesignRow], limits: &Limits) -> String {
     let limited = limits.constraints().iter().map(Constraint::metric);
@@ -214,7 +233,9 @@ fn table(rows: &[DesignRow], limits: &Limits) -> String {
     let (first, last) = (rows.first(), rows.last());
     let quantization = first.filter(|first| rows.iter().all(|row| row.quantization == first.quantization));
     let origin = last.filter(|last| rows.iter().all(|row| row.accuracy.origin == last.accuracy.origin));
+    let device = first.filter(|first| rows.iter().all(|row| row.context.device == first.context.device));
     let mut header = vec!["architecture".to_string()];
+    header.extend(device.is_none().then(|| "device".into()));
     header.extend(quantization.is_none().then(|| "quantization".into()));
     let kind = kind_of(rows.iter().map(|row| row.accuracy));
     header.push(kind.header().into());
@@ -225,6 +246,7 @@ fn table(rows: &[DesignRow], limits: &Limits) -> String {
     let mut table = new_table(header);
     for row in rows {
         let mut cells = vec![architecture(&row.architecture)];
+        cells.extend(device.is_none().then(|| row.context.device.clone().into()));
         cells.extend(quantization.is_none().then(|| row.quantization.clone().into()));
         cells.push(interval(row.accuracy.percent).into());
         cells.extend(origin.is_none().then(|| row.accuracy.origin.name().into()));
@@ -248,7 +270,8 @@ fn table(rows: &[DesignRow], limits: &Limits) -> String {
         format!("{}\n", shared.join("; "))
     };
     format!(
-        "{table}\n{shared}latency and energy are predicted; intervals in brackets hold {:.0} %",
+        "{table}\n{shared}{}latency and energy are predicted; intervals in brackets hold {:.0} %",
+        notes(rows),
         100.0 * INTERVAL_SHARE
     )
 }

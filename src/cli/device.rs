@@ -3,14 +3,17 @@
 use std::io::Read;
 use std::path::Path;
 
+use clap::Args;
+
 use super::Global;
 use crate::advisor::Advisor;
 use crate::dataset::Dataset;
+use crate::device::read_toml_at;
 use crate::error::{Error, Result};
 use crate::evaluate::devices::choose_devices;
 use crate::files::read_bounded;
 use crate::predict::{DeviceModel, Knowledge, Predictor, architecture_list, design_list};
-use crate::space::{Architecture, Design, InputSize, QuantPolicy, SearchSpace};
+use crate::space::{Architecture, Design, InputSize, Precision, QuantPolicy, SearchSpace};
 
 /// Largest list of architectures that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -20,6 +23,12 @@ const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// The device called `name`, with a note where nothing was measured on it, and the advisor at the input size of its probes.
 pub(crate) fn resolve(name: &str, advisor: Advisor, global: &Global) -> Result<(Advisor, DeviceModel)> {
     let advisor = at_input_of(name, advisor);
+    let device = device(name, &advisor, global)?;
+    Ok((advisor, device))
+}
+
+/// The device called `name`, with a note where nothing was measured on it.
+fn device(name: &str, advisor: &Advisor, global: &Global) -> Result<DeviceModel> {
     let device = advisor.device(name)?;
     if device.knowledge == Knowledge::Prior {
         let from = match advisor.datasheet(name)?.class {
@@ -39,7 +48,76 @@ pub(crate) fn resolve(name: &str, advisor: Advisor, global: &Global) -> Result<(
             device.id, device.precision
         ));
     }
-    Ok((advisor, device))
+    Ok(device)
+}
+
+/// Settings of one machine.
+#[derive(Debug, Args)]
+pub(crate) struct SettingArgs {
+    /// Device: an id, a datasheet (.toml), or a device adapted to (.json); several settings of one machine, separated by commas, are
+    /// answered for together, and the better design is taken
+    #[arg(long = "device", required = true, value_delimiter = ',')]
+    names: Vec<String>,
+    /// Precisions to answer for, such as fp32,int8: where no device named is in one, it is predicted from the first and its
+    /// specifications [default: those of the devices]
+    #[arg(long, value_delimiter = ',')]
+    precisions: Vec<Precision>,
+}
+
+impl SettingArgs {
+    /// The settings, with notes as of [`resolve`], and the advisor at the input size of the first.
+    pub(crate) fn resolve(&self, advisor: Advisor, global: &Global) -> Result<(Advisor, Vec<DeviceModel>)> {
+        let mut advisor = advisor;
+        let mut named = Vec::new();
+        for (position, name) in self.names.iter().enumerate() {
+            if position == 0 {
+                advisor = at_input_of(name, advisor);
+            }
+            named.push(device(name, &advisor, global)?);
+        }
+        if self.precisions.is_empty() {
+            return Ok((advisor, named));
+        }
+        let mut settings: Vec<DeviceModel> = Vec::new();
+        for (position, &precision) in self.precisions.iter().enumerate() {
+            if self.precisions[..position].contains(&precision) {
+                continue;
+            }
+            let at_precision = named.iter().filter(|one| one.precision == precision);
+            let before = settings.len();
+            settings.extend(at_precision.cloned());
+            if settings.len() == before {
+                settings.push(self.predicted(&named[0], precision, &advisor, global)?);
+            }
+        }
+        Ok((advisor, settings))
+    }
+
+    /// The first device in another precision.
+    fn predicted(
+        &self,
+        first: &DeviceModel,
+        precision: Precision,
+        advisor: &Advisor,
+        global: &Global,
+    ) -> Result<DeviceModel> {
+        let path = self.names.first().filter(|name| name.ends_with(".toml"));
+        // Refused before the file is asked for a peak that it does not have.
+        first.datasheet.at_precision(precision)?;
+        let peak = match path {
+            Some(path) => read_toml_at(Path::new(path), precision)?.peak_gflops,
+            None => None,
+        };
+        let setting = advisor.at_precision(first, precision, peak)?;
+        if setting.knowledge == Knowledge::Specifications {
+            global.say(format!(
+                "note: {} was measured at {}; what is said of {precision} is predicted from that and from its specifications, with wide \
+                 intervals",
+                first.id, first.precision
+            ));
+        }
+        Ok(setting)
+    }
 }
 
 /// The advisor at the input size that a device was probed at, where `name` is that of its file.
@@ -133,7 +211,7 @@ mod tests {
     use super::*;
     use crate::metric::Metric;
     use crate::predict::read_probes;
-    use crate::space::{NasBench201, Precision};
+    use crate::space::NasBench201;
 
     #[test]
     fn byte_order_marks_are_passed_over() {

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::design::ConstraintArgs;
-use super::device::resolve;
+use super::design::{ConstraintArgs, notes};
+use super::device::SettingArgs;
 use super::predict::Format;
 use super::table::{architecture, interval, new_table};
 use super::{Global, NOTHING_FEASIBLE, print, print_json};
@@ -23,9 +23,8 @@ pub(crate) struct ParetoArgs {
     /// nasbench201
     #[arg(long)]
     checkpoint: PathBuf,
-    /// Device: an id, a datasheet (.toml), or a device adapted to (.json)
-    #[arg(long)]
-    device: String,
+    #[command(flatten)]
+    settings: SettingArgs,
     /// Limits on latency in ms, separated by commas [default: --limits of them]
     #[arg(long, value_delimiter = ',', allow_negative_numbers = true)]
     limits_ms: Vec<f64>,
@@ -48,25 +47,33 @@ pub(crate) fn run(args: &ParetoArgs, global: &Global) -> Result<ExitCode> {
         global.check_out(path, FileKind::Figure)?;
     }
     let advisor = global.advisor(&args.checkpoint)?;
-    let (advisor, device) = resolve(&args.device, advisor, global)?;
+    let (advisor, settings) = args.settings.resolve(advisor, global)?;
     let limits_ms = if args.limits_ms.is_empty() {
-        advisor.typical_limits(&device, args.limits)?
+        advisor.typical_limits_among(&settings, args.limits)?
     } else {
         args.limits_ms.clone()
     };
-    let context = global.context(&device);
-    let rows_of = |device: &DeviceModel| -> Result<Vec<DesignRow>> {
-        let points = advisor.pareto(device, &request, &limits_ms)?.into_iter();
-        let row = |point: ParetoPoint| DesignRow::all(&point.proposals, &point.limits, advisor.space(), &context);
+    let rows_of = |settings: &[DeviceModel]| -> Result<Vec<DesignRow>> {
+        let points = advisor.pareto_among(settings, &request, &limits_ms)?.into_iter();
+        let row = |point: ParetoPoint| {
+            let setting = &settings[point.setting];
+            let device = (&global.context(setting), setting.knowledge);
+            DesignRow::all(&point.proposals, &point.limits, advisor.space(), device)
+        };
         Ok(points.flat_map(row).collect())
     };
-    let rows = rows_of(&device)?;
+    let rows = rows_of(&settings)?;
     if let Some(path) = &args.svg {
-        let mut lines = vec![(device.id.clone(), rows.clone())];
+        let name = match settings.as_slice() {
+            [only] => &only.id,
+            several => &several[0].datasheet.unit,
+        };
+        let mut lines = vec![(name.clone(), rows.clone())];
         if advisor.space().has_bits() {
-            lines.push(("8 bits everywhere".into(), rows_of(&device.at_eight_bits())?));
+            let rigid: Vec<DeviceModel> = settings.iter().map(DeviceModel::at_eight_bits).collect();
+            lines.push(("8 bits everywhere".into(), rows_of(&rigid)?));
         }
-        let figure = figure(&limits_ms, &lines, &device.id).svg()?;
+        let figure = figure(&limits_ms, &lines, name).svg()?;
         global.write_out(path, figure.as_bytes(), &format!("wrote {}", path.display()))?;
     }
     match args.format {
@@ -84,25 +91,30 @@ pub(crate) fn run(args: &ParetoArgs, global: &Global) -> Result<ExitCode> {
 
 fn table(limits_ms: &[f64], rows: &[DesignRow], seed: u64) -> String {
     let kind = kind_of(rows.iter().map(|row| row.accuracy));
-    let mut table = new_table([
-        "limit ms",
-        "architecture",
-        kind.header(),
-        "latency ms",
-        "P(limits hold)",
-    ]);
+    let several = rows.windows(2).any(|two| two[0].context.device != two[1].context.device);
+    let mut header = vec!["limit ms", "architecture"];
+    header.extend(several.then_some(["device", "quantization"]).into_iter().flatten());
+    header.extend([kind.header(), "latency ms", "P(limits hold)"]);
+    let mut table = new_table(header);
     for (limit_ms, row) in limits_ms.iter().zip(rows) {
         let missed = if row.feasible { "" } else { ", missed" };
-        table.add_row([
+        let mut cells = vec![
             format!("{limit_ms:.2}{missed}").into(),
             architecture(&row.architecture),
+        ];
+        if several {
+            cells.extend([row.context.device.clone().into(), row.quantization.clone().into()]);
+        }
+        cells.extend([
             interval(row.accuracy.percent).into(),
             interval(row.latency_ms).into(),
             format!("{:.2}", row.feasible_probability).into(),
         ]);
+        table.add_row(cells);
     }
     format!(
-        "{table}\nlatency is predicted; intervals in brackets hold {:.0} %; seed {seed}",
+        "{table}\n{}latency is predicted; intervals in brackets hold {:.0} %; seed {seed}",
+        notes(rows),
         100.0 * INTERVAL_SHARE
     )
 }

@@ -75,15 +75,8 @@ pub(crate) fn run(args: &SearchArgs, global: &Global) -> Result<ExitCode> {
         outcome.evaluations,
         predictor.score_kind().name()
     );
-    print_proposals(
-        &proposals,
-        &request,
-        predictor.space,
-        &device,
-        &scope,
-        args.format,
-        global,
-    )
+    let found = [(&device, &proposals)];
+    print_proposals(&found, &request, predictor.space, &scope, args.format, global)
 }
 
 fn problem(request: &Request, domain: Domain) -> Problem {

@@ -19,7 +19,7 @@ use crate::export::{Weights, onnx};
 use crate::files::write_bytes;
 use crate::measure::{Outcome, Request as MeasureRequest, Unfinished, measure};
 use crate::predict::Estimate;
-use crate::report::{Context, NO_DROP, Provenance, TunedRow, TuningReport, kind_of, tuning_page};
+use crate::report::{Context, Provenance, TunedRow, TuningReport, kind_of, tuning_page};
 use crate::runtime::{self, Runtime};
 use crate::seed::Seed;
 use crate::space::{Design, Precision, SearchSpace};
@@ -101,7 +101,7 @@ pub(crate) fn run(args: &TuneArgs, global: &Global) -> Result<ExitCode> {
         print(&table(&report))?;
     }
     if report.has_precisions() {
-        global.say(format!("note: {NO_DROP}"));
+        global.say(format!("note: {}", report.precisions_note()));
     }
     let held = report.designs.iter().filter(|design| design.holds).count();
     if held == 0 {
@@ -304,8 +304,8 @@ impl Bench<'_> {
             )
             .with(
                 "Accuracies",
-                "of trained networks: measured or predicted, as stated, and the same at every precision; the exported models are \
-                 not trained",
+                "of trained networks: measured, predicted or, at precisions below that learned at, simulated, as stated; the exported models \
+                 are not trained",
             )
             .with_program();
         let page = tuning_page(report, &provenance)?;

@@ -9,7 +9,7 @@ mod plausible;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::space::Precision;
 
 pub use file::{read_toml, read_toml_at};
@@ -139,6 +139,41 @@ impl Device {
             self.precisions = catalogue::precisions(&self.unit)?;
         }
         Ok(self)
+    }
+
+    /// The device in another precision that its datasheet has, with the peak that the catalogue has for it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a precision that it does not have, naming those that it has; as [`catalogue::all`].
+    pub fn at_precision(&self, precision: Precision) -> Result<Device> {
+        let device = self.clone().with_precisions()?;
+        if precision == self.runs_at() {
+            return Ok(device);
+        }
+        if !device.precisions.contains(&precision) {
+            return Err(device.lacks(precision));
+        }
+        Ok(Device {
+            id: format!("{}_{precision}", self.id),
+            peak_gflops: catalogue::peak(&self.unit, precision)?,
+            precision: Some(precision),
+            ..device
+        })
+    }
+
+    fn lacks(&self, precision: Precision) -> Error {
+        let known: Vec<&str> = self.precisions.iter().map(|one| one.name()).collect();
+        let expected = match known.as_slice() {
+            [] => format!("{}: its datasheet names no other", self.runs_at()),
+            known => format!("{}, those that its datasheet has a peak for", known.join(", ")),
+        };
+        Error::Invalid {
+            what: format!("precision of device `{}`", self.id),
+            expected,
+            found: precision.to_string(),
+            hint: "Where the device has arithmetic for it, give its peak: [peak-gflops] in its datasheet has one for every precision."
+                .into(),
+        }
     }
 
     /// Whether nothing but names is known.

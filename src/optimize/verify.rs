@@ -14,6 +14,7 @@ use crate::error::Result;
 use crate::metric::{Metric, PerMetric, Source};
 use crate::predict::{
     Accuracy, AccuracyModel, DeviceMetrics, DeviceModel, Estimate, LogPrediction, MetricModel, Predictor, Table,
+    TableAccuracies,
 };
 use crate::search::{Constraint, Evaluation, Evaluator, Limits, Miss, unknown_metric};
 use crate::space::{Architecture, Design};
@@ -32,6 +33,25 @@ pub struct Proposal {
     pub computed: PerMetric<f64>,
     /// Probability that all limits hold.
     pub feasible_probability: f64,
+}
+
+impl Proposal {
+    /// By how much it misses the limits, then what it costs under the objective: the smaller the better, in this order.
+    pub(crate) fn merit(&self, request: &Request) -> [f64; 2] {
+        let mut values = self.computed;
+        values.insert(Metric::Accuracy, self.accuracy.percent.mean);
+        for (metric, estimate) in self.metrics.iter() {
+            values.insert(metric, estimate.mean);
+        }
+        let evaluation = Evaluation {
+            values,
+            feasible_probability: self.feasible_probability,
+        };
+        [
+            request.limits.violation(&evaluation),
+            request.objective.cost(&evaluation),
+        ]
+    }
 }
 
 /// The answer to a request.
@@ -155,6 +175,15 @@ impl<'a> PredictorEvaluator<'a> {
         self.predictor.computed_of_table(table, self.device.precision.into())
     }
 
+    /// Accuracies of all architectures of the table at the device's precision.
+    pub(super) fn accuracies_of_table(&self, table: &Table) -> Arc<TableAccuracies> {
+        self.predictor.accuracies_of_table(table, self.device.precision.into())
+    }
+
+    fn lowered(&self, architectures: &[Architecture], accuracies: Vec<Accuracy>) -> Vec<Accuracy> {
+        (self.predictor).lowered(architectures, accuracies, self.device.precision.into())
+    }
+
     /// What follows from the network of one architecture.
     pub(super) fn computed(&self, architecture: &Architecture) -> PerMetric<f64> {
         self.predictor.computed(&self.device.design(architecture.clone()))
@@ -166,7 +195,7 @@ impl<'a> PredictorEvaluator<'a> {
             return self.judge_positions(table, &positions, limits);
         }
         let encoded = self.predictor.encode(architectures);
-        let accuracies = self.predictor.accuracies(architectures, &encoded);
+        let accuracies = self.lowered(architectures, self.predictor.accuracies(architectures, &encoded));
         let computed = self.needs_computed(limits);
         let computed = architectures
             .iter()
@@ -183,13 +212,14 @@ impl<'a> PredictorEvaluator<'a> {
         accuracies: &[Accuracy],
         limits: &Limits,
     ) -> Vec<Judged> {
+        let accuracies = positions.iter().map(|&position| accuracies[position]).collect();
         let needed = self.needs_computed(limits);
         let computed = architectures
             .iter()
             .map(|one| if needed { self.computed(one) } else { PerMetric::new() });
         self.judge_encoded(
             &bases.map(|_, basis| basis.select_columns(positions)),
-            positions.iter().map(|&position| accuracies[position]).collect(),
+            self.lowered(architectures, accuracies),
             computed,
             limits,
         )
@@ -202,9 +232,10 @@ impl<'a> PredictorEvaluator<'a> {
             Some(computed) => computed[position],
             None => PerMetric::new(),
         });
+        let accuracies = &self.accuracies_of_table(table).accuracies;
         self.judge_encoded(
             &table.bases.map(|_, basis| basis.select_columns(positions)),
-            positions.iter().map(|&position| table.accuracies[position]).collect(),
+            positions.iter().map(|&position| accuracies[position]).collect(),
             computed,
             limits,
         )
@@ -217,7 +248,8 @@ impl<'a> PredictorEvaluator<'a> {
             Some(computed) => computed[position],
             None => PerMetric::new(),
         });
-        self.judge_encoded(&table.bases, table.accuracies.clone(), computed, limits)
+        let accuracies = self.accuracies_of_table(table).accuracies.clone();
+        self.judge_encoded(&table.bases, accuracies, computed, limits)
     }
 
     fn judge_encoded(

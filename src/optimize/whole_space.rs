@@ -12,7 +12,7 @@ use super::Request;
 use super::propose::{Candidates, GENES_APART, Selection, all_judged};
 use super::verify::{PredictorEvaluator, Proposals};
 use crate::metric::{Metric, PerMetric, Source};
-use crate::predict::{LogPrediction, MetricModel, Posterior, Table};
+use crate::predict::{Accuracy, LogPrediction, MetricModel, Posterior, Table};
 use crate::space::SearchSpace;
 use crate::stats::INTERVAL_SHARE;
 
@@ -25,11 +25,12 @@ const ROUNDING: f32 = 1e-4;
 /// The best of all architectures of the table; `None` if the space is empty.
 pub(super) fn best_of_all(evaluator: PredictorEvaluator, table: &Table, request: &Request) -> Option<Proposals> {
     let limits = &request.limits;
-    let screen = Screen::new(&evaluator, table, request);
+    let lowered = evaluator.accuracies_of_table(table);
+    let screen = Screen::new(&evaluator, table, &lowered.accuracies, request);
     let mut candidates = Candidates::new(evaluator, evaluator.predictor().space, request);
     let mut selection = Selection::new(evaluator.predictor().space, request.count);
-    let ordered = (!request.objective.weights().is_empty()).then(|| by_cost(&evaluator, table, request));
-    let ordered = ordered.as_ref().unwrap_or(&table.by_accuracy);
+    let ordered = (!request.objective.weights().is_empty()).then(|| by_cost(&evaluator, table, &lowered.accuracies, request));
+    let ordered = ordered.as_ref().unwrap_or(&lowered.by_accuracy);
     let mut possible = ordered.iter().copied().filter(|&position| screen.may_hold(position));
     let mut block = FIRST_BLOCK;
     while !selection.is_full() {
@@ -54,8 +55,13 @@ pub(super) fn best_of_all(evaluator: PredictorEvaluator, table: &Table, request:
 }
 
 /// Positions of all architectures by rising cost, of equal ones in order.
-fn by_cost(evaluator: &PredictorEvaluator, table: &Table, request: &Request) -> Vec<usize> {
-    let accuracies = table.accuracies.iter().map(|accuracy| accuracy.percent.mean);
+fn by_cost(
+    evaluator: &PredictorEvaluator,
+    table: &Table,
+    accuracies: &[Accuracy],
+    request: &Request,
+) -> Vec<usize> {
+    let accuracies = accuracies.iter().map(|accuracy| accuracy.percent.mean);
     let mut costs: Vec<f64> = accuracies.map(|percent| Metric::Accuracy.cost(percent)).collect();
     let mut add = |metric: Metric, weight: f64, value: &dyn Fn(usize) -> Option<f64>| {
         for (position, cost) in costs.iter_mut().enumerate() {
@@ -86,6 +92,8 @@ fn by_cost(evaluator: &PredictorEvaluator, table: &Table, request: &Request) -> 
 struct Screen<'a> {
     space: &'static dyn SearchSpace,
     table: &'a Table,
+    /// At the device's precision.
+    accuracies: &'a [Accuracy],
     request: &'a Request,
     device: Vec<MeanBound<'a>>,
     computed: Option<Arc<[PerMetric<f64>]>>,
@@ -99,7 +107,12 @@ struct MeanBound<'a> {
 }
 
 impl<'a> Screen<'a> {
-    fn new(evaluator: &PredictorEvaluator<'a>, table: &'a Table, request: &'a Request) -> Self {
+    fn new(
+        evaluator: &PredictorEvaluator<'a>,
+        table: &'a Table,
+        accuracies: &'a [Accuracy],
+        request: &'a Request,
+    ) -> Self {
         let limits = &request.limits;
         let bound = |metric: Metric, limit: f64| {
             let (model, basis) = (evaluator.model(metric)?, table.bases.get(metric)?);
@@ -113,6 +126,7 @@ impl<'a> Screen<'a> {
         Screen {
             space: evaluator.predictor().space,
             table,
+            accuracies,
             request,
             device: constraints
                 .filter_map(|constraint| bound(constraint.metric(), constraint.limit()))
@@ -132,7 +146,7 @@ impl<'a> Screen<'a> {
             .iter()
             .all(|constraint| match constraint.metric().source() {
                 Source::Task => {
-                    let accuracy = &self.table.accuracies[position].percent;
+                    let accuracy = &self.accuracies[position].percent;
                     // Above the interval lies half of what it does not hold.
                     accuracy.high >= constraint.limit() || limits.confidence() <= 0.5 - INTERVAL_SHARE / 2.0
                 }

@@ -13,7 +13,7 @@ use super::net::Ensemble;
 use super::teacher::{self, Teacher};
 use crate::compute::ComputeDevice;
 use crate::dataset::{Origin, PROXY_SCORE};
-use crate::space::{Architecture, Domain, SearchSpace};
+use crate::space::{Architecture, Domain, Precision, SearchSpace};
 use crate::stats;
 use crate::stats::INTERVAL_SHARE;
 
@@ -94,6 +94,9 @@ const TEST_INPUTS: f64 = 10_000.0;
 pub struct AccuracyScale {
     /// Task whose accuracy is predicted.
     pub task: String,
+    /// Precision of the networks whose accuracies were learned.
+    #[serde(default = "full_precision")]
+    pub precision: Precision,
     /// Mean over the training architectures, on the tower's scale.
     pub mean: f64,
     /// Standard deviation over the training architectures, on the tower's scale.
@@ -106,6 +109,10 @@ pub struct AccuracyScale {
     pub validation_spearman: f64,
     /// Accuracy of networks whose output does not depend on their input, in percent.
     pub chance_percent: f64,
+}
+
+fn full_precision() -> Precision {
+    Precision::Fp32
 }
 
 /// Accuracy in percent of a network whose output does not depend on its input: the median of those measured, else that of
@@ -136,10 +143,12 @@ pub struct AccuracyModel {
 pub struct Accuracy {
     /// In percent, with its 90 % interval; for a measured accuracy all three are the same.
     pub percent: Estimate,
-    /// Measured (or simulated) in training, or predicted.
+    /// Measured (or simulated) in training, or predicted; simulated where a drop was subtracted.
     pub origin: Origin,
-    /// Standard deviation of the prediction's error, in units of [`AccuracyScale::deviation`]; 0 where it was measured.
+    /// Standard deviation of the error, in units of [`AccuracyScale::deviation`]; 0 where it was measured.
     pub error: f64,
+    /// Percentage points that were subtracted for a precision below that learned at, see [`super::drop`].
+    pub drop: f64,
     /// What it is.
     pub kind: ScoreKind,
 }
@@ -199,6 +208,7 @@ impl AccuracyModel {
                         },
                         origin: self.origin,
                         error: 0.0,
+                        drop: 0.0,
                         kind,
                     }
                 }
@@ -215,6 +225,7 @@ impl AccuracyModel {
                         },
                         origin: Origin::Predicted,
                         error,
+                        drop: 0.0,
                         kind,
                     }
                 }
@@ -224,7 +235,7 @@ impl AccuracyModel {
 
     /// Probability that the accuracy is at least `limit`, in percent: 0 or 1 where it was measured.
     pub fn probability_at_least(&self, accuracy: &Accuracy, limit: f64) -> f64 {
-        if accuracy.origin == Origin::Predicted {
+        if accuracy.error > 0.0 {
             self.scale.probability_at_least(accuracy, limit)
         } else {
             f64::from(u8::from(accuracy.percent.mean >= limit))
@@ -281,6 +292,7 @@ mod tests {
     fn scale() -> AccuracyScale {
         AccuracyScale {
             task: "cifar100".into(),
+            precision: Precision::Fp32,
             mean: -3.0,
             deviation: 0.5,
             noise: 0.2,
@@ -301,6 +313,7 @@ mod tests {
                 percent: scale.estimate((to_scale(90.0) - scale.mean) / scale.deviation, 0.2),
                 origin: Origin::Predicted,
                 error: 0.2,
+                drop: 0.0,
                 kind: ScoreKind::Accuracy,
             };
             let found = scale.probability_at_least(&predicted, limit);

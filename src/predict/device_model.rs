@@ -16,13 +16,13 @@ const LARGEST_LOG: f64 = 600.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Posterior {
     /// `[COUNTS]`: ms (or mJ) per unit of work in this setting.
-    prices: DVector<f32>,
+    pub(super) prices: DVector<f32>,
     /// Inputs computed at once.
     batch: f32,
     /// `[COORDINATES + rank]`: how far the profile is from the prices, and weights of the residual.
     mean: DVector<f32>,
     /// `[parts, COORDINATES + rank]`, `R` with `R' R` the covariance.
-    root: DMatrix<f32>,
+    pub(super) root: DMatrix<f32>,
     /// Variance of a measurement around the function.
     pub noise_variance: f32,
 }

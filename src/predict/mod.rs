@@ -17,6 +17,7 @@ mod device_file;
 pub mod device_metrics;
 pub mod device_model;
 mod directions;
+mod drop;
 mod elsewhere;
 #[cfg(test)]
 mod example;
@@ -27,6 +28,7 @@ mod layer_sums;
 mod measured;
 mod metric_prior;
 pub mod net;
+mod other_precision;
 mod plausible;
 pub mod power;
 mod prediction;
@@ -81,6 +83,8 @@ pub use similarity::DeviceSimilarity;
 pub use unusual::UnusualPrice;
 
 use computed::ComputedMetrics;
+use drop::LoweredTables;
+pub(crate) use drop::TableAccuracies;
 
 /// Largest search space whose architectures are all encoded once and kept.
 const MAX_TABLE: usize = 200_000;
@@ -112,6 +116,8 @@ pub enum Knowledge {
     Known,
     /// Its probes were adapted to.
     Probes,
+    /// It was measured at another precision: what follows from that and its specifications.
+    Specifications,
     /// Nothing was measured on it: what its datasheet says, or else what the known devices have in common.
     Prior,
 }
@@ -196,12 +202,10 @@ pub struct Table {
     pub architectures: Vec<Architecture>,
     /// The basis of every metric, `[COUNTS + rank, architectures]`.
     pub bases: DeviceMetrics<DMatrix<f32>>,
-    /// Accuracies, empty without an accuracy model.
+    /// Accuracies at the precision learned at, empty without an accuracy model.
     pub accuracies: Vec<Accuracy>,
-    /// Positions of the architectures, the most accurate first; of equally accurate ones in order. Empty without an accuracy
-    /// model.
-    pub by_accuracy: Vec<usize>,
     computed: ComputedMetrics,
+    lowered: LoweredTables,
 }
 
 impl Table {
@@ -240,7 +244,7 @@ impl Predictor {
         self.metrics.map(|_, metric| metric.basis(encoded))
     }
 
-    /// Accuracies, where they were learned; else empty.
+    /// Accuracies at the precision that they were learned at; empty where none were.
     pub fn accuracies(&self, architectures: &[Architecture], encoded: &Encoded) -> Vec<Accuracy> {
         let Some(model) = &self.accuracy else { return Vec::new() };
         model.predict(self.space, architectures, &encoded.features, &self.compute)
@@ -277,15 +281,12 @@ impl Predictor {
             let architectures = listed.architectures();
             let encoded = self.encode(&architectures);
             let accuracies = self.accuracies(&architectures, &encoded);
-            let percent = |position: usize| accuracies[position].percent.mean;
-            let mut by_accuracy: Vec<usize> = (0..accuracies.len()).collect();
-            by_accuracy.sort_by(|&a, &b| percent(b).total_cmp(&percent(a)));
             Table {
                 space: listed,
                 bases: self.bases(&encoded),
                 accuracies,
-                by_accuracy,
                 computed: ComputedMetrics::default(),
+                lowered: LoweredTables::default(),
                 architectures,
             }
         }))

@@ -71,6 +71,8 @@ pub enum PriceOrigin {
     Fitted,
     /// Adapted from probes.
     Adapted,
+    /// Predicted from those in another precision and the specifications.
+    Specifications,
     /// Predicted from the datasheet.
     Datasheet,
     /// Those of latency, times a power that the datasheet and devices like it say.
@@ -85,6 +87,7 @@ impl DeviceModel {
         let follows = metric != Metric::Latency && prices(metric) == prices(Metric::Latency);
         match self.knowledge {
             Knowledge::Prior => PriceOrigin::Datasheet,
+            Knowledge::Specifications => PriceOrigin::Specifications,
             Knowledge::Known | Knowledge::Probes if follows => PriceOrigin::Latency,
             Knowledge::Known => PriceOrigin::Fitted,
             Knowledge::Probes => PriceOrigin::Adapted,

@@ -8,7 +8,7 @@ use super::{Context, LimitsRow};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::optimize::{Proposal, Proposals};
-use crate::predict::{Accuracy, Estimate};
+use crate::predict::{Accuracy, Estimate, Knowledge};
 use crate::search::Limits;
 use crate::space::SearchSpace;
 
@@ -18,6 +18,8 @@ pub struct DesignRow {
     /// The device, the checkpoint and the seed.
     #[serde(flatten)]
     pub context: Context,
+    /// Where what is said of the device comes from.
+    pub knowledge: Knowledge,
     /// The limits.
     pub limits: LimitsRow,
     /// Whether the limits hold surely enough; where they do not, this is the closest design.
@@ -46,19 +48,31 @@ pub struct DesignRow {
 }
 
 impl DesignRow {
-    /// The rows of an answer to a request, about architectures of `space`.
-    pub fn all(proposals: &Proposals, limits: &Limits, space: &dyn SearchSpace, context: &Context) -> Vec<Self> {
-        let row = |proposal| DesignRow::new(proposal, proposals.feasible(), limits, space, context);
+    /// The rows of an answer to a request, about architectures of `space` on a device of which so much is known.
+    pub fn all(
+        proposals: &Proposals,
+        limits: &Limits,
+        space: &dyn SearchSpace,
+        device: (&Context, Knowledge),
+    ) -> Vec<Self> {
+        let row = |proposal| DesignRow::new(proposal, proposals.feasible(), limits, space, device);
         match proposals {
             Proposals::Feasible(proposals) => proposals.iter().map(row).collect(),
             Proposals::Closest { proposal, .. } => vec![row(proposal)],
         }
     }
 
-    fn new(proposal: &Proposal, feasible: bool, limits: &Limits, space: &dyn SearchSpace, context: &Context) -> Self {
+    fn new(
+        proposal: &Proposal,
+        feasible: bool,
+        limits: &Limits,
+        space: &dyn SearchSpace,
+        (context, knowledge): (&Context, Knowledge),
+    ) -> Self {
         let computed = |metric| proposal.computed.get(metric).copied();
         DesignRow {
             context: context.clone(),
+            knowledge,
             limits: LimitsRow::new(limits),
             feasible,
             architecture: space.print(&proposal.design.architecture),
@@ -169,6 +183,7 @@ mod tests {
                 percent: estimate(70.0),
                 origin: Origin::Predicted,
                 error: 0.1,
+                drop: 0.0,
                 kind,
             },
             metrics: DeviceMetrics::new(estimate(4.0)),
@@ -181,7 +196,7 @@ mod tests {
             checkpoint: "0123".into(),
             seed: 7,
         };
-        let rows = DesignRow::all(&Proposals::Feasible(vec![proposal]), &limits, &NasBench201, &context);
+        let rows = DesignRow::all(&Proposals::Feasible(vec![proposal]), &limits, &NasBench201, (&context, Knowledge::Probes));
         rows[0].clone()
     }
 
@@ -193,6 +208,7 @@ mod tests {
             "architecture": "|nor_conv_3x3~0|+|none~0|skip_connect~1|+|avg_pool_3x3~0|nor_conv_1x1~1|none~2|",
             "quantization": "int8",
             "device": "phone",
+            "knowledge": "probes",
             "checkpoint": "0123",
             "seed": 7,
             "limits": {"max_latency_ms": 5.0, "confidence": 0.9},

@@ -54,4 +54,5 @@ pub use proxy::{matrix_heatmap, proxy_page};
 pub use scatter::Scatter;
 #[cfg(feature = "cli")]
 pub(crate) use score::kind_of;
-pub use tuning::{NO_DROP, RefusedRow, Spent, TrialRow, TunedRow, TuningReport, tuning_page};
+pub use score::{drop_note, precisions_note};
+pub use tuning::{RefusedRow, Spent, TrialRow, TunedRow, TuningReport, tuning_page};

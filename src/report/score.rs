@@ -26,6 +26,27 @@ pub(super) fn number<S: Serializer>(accuracy: &Accuracy, serializer: S) -> Resul
     map.end()
 }
 
+/// What was subtracted from accuracies for their precisions; `None` where nothing was.
+pub fn drop_note(accuracies: impl Iterator<Item = Accuracy>) -> Option<String> {
+    let largest = accuracies.map(|accuracy| accuracy.drop).fold(0.0, f64::max);
+    (largest > 0.0).then(|| {
+        format!(
+            "accuracies of quantized networks are simulated: what the checkpoint knows less up to {largest:.2} points, a prior of layer \
+             sensitivity that may be off by as much as it says; 16-bit floating point costs nothing there"
+        )
+    })
+}
+
+/// What precisions say of scores that were compared over several of them.
+pub fn precisions_note(accuracies: impl Iterator<Item = Accuracy> + Clone) -> String {
+    drop_note(accuracies.clone()).unwrap_or_else(|| {
+        format!(
+            "{} are the same at every precision here",
+            kind_of(accuracies).plural()
+        )
+    })
+}
+
 /// What the values of rows are: of all the same, or none.
 pub(crate) fn kind_of(accuracies: impl Iterator<Item = Accuracy>) -> ScoreKind {
     let mut accuracies = accuracies;

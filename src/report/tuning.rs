@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::html::{Block, Page, Section, Table};
-use super::score::{self, kind_of};
+use super::score::{self, kind_of, precisions_note};
 use super::{Context, FrontPanel, Fronts, Provenance, Scatter};
 use crate::error::Result;
 use crate::metric::Metric;
@@ -13,10 +13,6 @@ use crate::search::Tradeoff;
 use crate::space::SearchSpace;
 use crate::stats;
 use crate::tune::{Stage, Trial, Tuned, Tuning, better};
-
-/// What accuracies say where precisions are compared.
-pub const NO_DROP: &str = "Accuracies are those that the checkpoint knows, the same at every precision: what quantization costs in \
-                           accuracy is not counted.";
 
 /// Everything that came of a tuning. Its fields are the keys of the JSON that `edgefit tune` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -137,6 +133,11 @@ impl TuningReport {
         self.designs.iter().filter(|design| design.chosen)
     }
 
+    /// What accuracies say where designs of several precisions were compared.
+    pub fn precisions_note(&self) -> String {
+        precisions_note(self.designs.iter().map(|design| design.accuracy))
+    }
+
     /// Whether designs of several precisions were compared.
     pub fn has_precisions(&self) -> bool {
         self.designs.iter().any(|design| !design.chosen)
@@ -243,7 +244,7 @@ fn lead(report: &TuningReport) -> String {
         report.runtime,
         probes + designs + confirmations,
         if report.has_precisions() {
-            format!(" Several precisions were compared. {NO_DROP}")
+            format!(" Several precisions were compared: {}.", report.precisions_note())
         } else {
             String::new()
         }

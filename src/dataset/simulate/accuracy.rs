@@ -19,14 +19,13 @@
 //!
 //! The anchor is ProxylessNAS (mobile) with 74.6 % from 320 million (Cai, Zhu & Han, *ProxylessNAS*, ICLR 2019); the slope that of
 //! MobileNet-V2 from 300 to 585 million, 72.0 to 74.7 % (Sandler et al., CVPR 2018). The one network of `mobilenet_v2_bits` has 71.81 %,
-//! HAQ's at eight bits. Where layers have bits of their own, accuracy is less by what [`super::sensitivity`] says.
+//! HAQ's at eight bits. Where layers have bits of their own, accuracy is less by what [`Network::accuracy_drop_of_bits`] says.
 //!
 //! Where the output does not depend on the input it is chance, 100 % over the number of classes.
 
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, Normal};
 
-use super::sensitivity::drop_percent;
 use crate::space::{
     Architecture, InputSize, Layer, MobileNetV2Bits, Network, Operation, PROXYLESS_NAS_MIXED, SearchSpace,
 };
@@ -80,7 +79,7 @@ impl AccuracyModel {
         } else {
             self.by_shape(architecture, &network)
         };
-        at_full_precision - drop_percent(&network)
+        at_full_precision - network.accuracy_drop_of_bits()
     }
 
     fn by_shape(&self, architecture: &Architecture, network: &Network) -> f64 {

@@ -11,7 +11,6 @@ mod cost;
 mod parameters;
 #[cfg(test)]
 mod reality;
-mod sensitivity;
 
 use std::collections::HashSet;
 

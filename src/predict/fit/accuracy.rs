@@ -13,7 +13,7 @@ use crate::predict::accuracy_scale::to_scale;
 use crate::predict::calibrate::Calibration;
 use crate::predict::teacher::Teacher;
 use crate::predict::train::{self, Run, Table};
-use crate::space::Domain;
+use crate::space::{Domain, Precision};
 use crate::stats;
 
 /// The first column of every function: the many cells that compute nothing, say, would otherwise rank each other.
@@ -62,6 +62,9 @@ pub(super) fn fit_accuracy(
     let noise = noise(&checked);
     let scale = AccuracyScale {
         task: task.name.clone(),
+        precision: dataset
+            .precision_of_accuracies(task, options.precision)?
+            .unwrap_or(Precision::Fp32),
         mean,
         deviation,
         noise,

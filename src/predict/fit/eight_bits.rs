@@ -1,26 +1,15 @@
 //! Devices that were measured at another precision, in search spaces whose layers say their bits: their prices at eight bits are
-//! predicted from their specifications.
+//! predicted from their specifications, see [`crate::predict::other_precision`].
 //!
-//! Arithmetic is as many times cheaper as the peak throughput at int8 is higher than at the precision measured. Data are cheaper
-//! by something between nothing and the ratio of their bytes: a machine that is bound by its memory gains all of it, one that
-//! is not nothing. Whoever runs eight bits is no faster for fewer.
+//! Whoever runs eight bits is no faster for fewer.
 
 use crate::device::catalogue;
 use crate::error::Result;
+use crate::predict::other_precision::price_changes;
 use crate::predict::prior::KnownDevice;
-use crate::profile::{
-    ACTIVATIONS, CHANNELS, DEPTHWISE, ELEMENTWISE, GROUPED, KINDS, OUTPUTS, POINTWISE, POOLED, SHARES, SPATIAL, WEIGHTS,
-};
+use crate::profile::{KINDS, SHARES};
 use crate::space::Precision;
 
-const ARITHMETIC: [usize; 6] = [SPATIAL, POINTWISE, GROUPED, DEPTHWISE, CHANNELS, OUTPUTS];
-const DATA: [usize; 4] = [ACTIVATIONS, WEIGHTS, POOLED, ELEMENTWISE];
-/// Standard deviations of logarithms of prices beyond what specifications say: of arithmetic where the peaks are known and where not,
-/// of data, of all else.
-const PEAK_DEVIATION: f64 = 0.4;
-const NO_PEAK_DEVIATION: f64 = 0.7;
-const DATA_DEVIATION: f64 = 0.5;
-const OTHER_DEVIATION: f64 = 0.2;
 /// The share of work that nothing reads: what fewer bits save, all of which is run.
 const SAVED: usize = KINDS + SHARES - 1;
 const SAVED_DEVIATION: f64 = 0.05;
@@ -38,20 +27,11 @@ pub(super) fn at_eight_bits(mut device: KnownDevice) -> Result<KnownDevice> {
     if measured == Precision::Int8 {
         return Ok(device);
     }
-    let peaks = catalogue::peak(&device.unit, Precision::Int8)?.zip(catalogue::peak(&device.unit, measured)?);
-    let (faster, arithmetic) = match peaks {
-        Some((int8, before)) => ((int8 / before).ln(), PEAK_DEVIATION),
-        None => (0.0, NO_PEAK_DEVIATION),
-    };
-    let smaller = (f64::from(measured.bits()) / f64::from(Precision::Int8.bits())).ln();
-    for kind in 0..KINDS {
-        let (cheaper, deviation) = match kind {
-            kind if ARITHMETIC.contains(&kind) => (faster, arithmetic),
-            kind if DATA.contains(&kind) => (0.5 * smaller, DATA_DEVIATION),
-            _ => (0.0, OTHER_DEVIATION),
-        };
-        device.profile[kind] -= cheaper;
-        device.covariance[(kind, kind)] += deviation * deviation;
+    let peaks = catalogue::peak(&device.unit, measured)?.zip(catalogue::peak(&device.unit, Precision::Int8)?);
+    let changes = price_changes(measured, Precision::Int8, peaks);
+    for (kind, change) in changes.iter().enumerate() {
+        device.profile[kind] -= change.cheaper;
+        device.covariance[(kind, kind)] += change.deviation * change.deviation;
     }
     device.precision = Precision::Int8;
     device.measured_at = Some(measured);
@@ -62,7 +42,7 @@ pub(super) fn at_eight_bits(mut device: KnownDevice) -> Result<KnownDevice> {
 mod tests {
     use super::*;
     use crate::predict::example::known_device;
-    use crate::profile::{FIXED, LAUNCH_DENSE};
+    use crate::profile::{FIXED, LAUNCH_DENSE, SPATIAL, WEIGHTS};
 
     #[test]
     fn arithmetic_is_cheaper_by_the_ratio_of_the_peaks() {

@@ -11,6 +11,7 @@ mod layer;
 mod memory;
 #[cfg(test)]
 mod published;
+mod sensitivity;
 
 use super::InputSize;
 

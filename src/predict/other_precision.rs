@@ -1,0 +1,112 @@
+//! A device at another precision than it was measured at, from what was measured and its specifications.
+//!
+//! Arithmetic is as many times cheaper as the peak throughput is higher than at the precision measured. Data are cheaper by
+//! something between nothing and the ratio of their bytes: a machine that is bound by its memory gains all of it, one that is
+//! not nothing. All else is as before. How far each of these is off widens what is known.
+
+use super::{DeviceMetrics, DeviceModel, Knowledge, MetricModel, Posterior, Predictor};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::profile::{
+    ACTIVATIONS, CHANNELS, DEPTHWISE, ELEMENTWISE, GROUPED, KINDS, OUTPUTS, POINTWISE, POOLED, SPATIAL, WEIGHTS,
+};
+use crate::seed::Seed;
+use crate::space::Precision;
+
+const ARITHMETIC: [usize; 6] = [SPATIAL, POINTWISE, GROUPED, DEPTHWISE, CHANNELS, OUTPUTS];
+const DATA: [usize; 4] = [ACTIVATIONS, WEIGHTS, POOLED, ELEMENTWISE];
+/// Standard deviations of logarithms of prices beyond what specifications say: of arithmetic where the peaks are known and where not,
+/// of data, of all else.
+const PEAK_DEVIATION: f64 = 0.4;
+const NO_PEAK_DEVIATION: f64 = 0.7;
+const DATA_DEVIATION: f64 = 0.5;
+const OTHER_DEVIATION: f64 = 0.2;
+
+/// How a price changes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct PriceChange {
+    /// Logarithm of how many times cheaper it becomes.
+    pub(super) cheaper: f64,
+    /// Standard deviation of that.
+    pub(super) deviation: f64,
+}
+
+/// How the prices of all kinds of work change between two precisions, of which `peaks` are the peak throughputs where they are known.
+pub(super) fn price_changes(
+    measured: Precision,
+    wanted: Precision,
+    peaks: Option<(f64, f64)>,
+) -> [PriceChange; KINDS] {
+    let (faster, arithmetic) = match peaks {
+        Some((before, after)) => ((after / before).ln(), PEAK_DEVIATION),
+        None => (0.0, NO_PEAK_DEVIATION),
+    };
+    let smaller = (f64::from(measured.bits()) / f64::from(wanted.bits())).ln();
+    std::array::from_fn(|kind| {
+        let (cheaper, deviation) = match kind {
+            kind if ARITHMETIC.contains(&kind) => (faster, arithmetic),
+            kind if DATA.contains(&kind) => (0.5 * smaller, DATA_DEVIATION),
+            _ => (0.0, OTHER_DEVIATION),
+        };
+        PriceChange { cheaper, deviation }
+    })
+}
+
+impl Posterior {
+    /// The same function at changed prices, which are known less well.
+    fn repriced(&self, changes: &[PriceChange; KINDS]) -> Posterior {
+        let mut changed = self.clone();
+        for (index, price) in changed.prices.iter_mut().enumerate() {
+            *price *= (-changes[index % KINDS].cheaper).exp() as f32;
+        }
+        let parts = self.root.nrows();
+        changed.root = changed.root.insert_rows(parts, KINDS, 0.0);
+        for (kind, change) in changes.iter().enumerate() {
+            changed.root[(parts + kind, kind)] = change.deviation as f32;
+        }
+        changed
+    }
+}
+
+impl Predictor {
+    /// A device in another precision, which `datasheet` says, see [`Device::at_precision`]: what its datasheet says where nothing was
+    /// measured on it, else predicted from what was measured and from the specifications.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a device of another predictor, and where the genes of the search space say bits, which is the only
+    /// precision there; as [`Predictor::adapt`].
+    pub fn at_precision(&self, device: &DeviceModel, datasheet: &Device, seed: Seed) -> Result<DeviceModel> {
+        self.check_device(device)?;
+        let wanted = datasheet.runs_at();
+        if wanted == device.precision {
+            return Ok(device.clone());
+        }
+        if self.space.has_bits() {
+            return Err(Error::Invalid {
+                what: "precision of designs whose genes say bits".into(),
+                expected: device.precision.name().into(),
+                found: wanted.to_string(),
+                hint: format!("Leave the precisions out: those of {} are part of a design.", self.space.id()),
+            });
+        }
+        if device.knowledge == Knowledge::Prior {
+            return self.adapt(datasheet, &[], seed);
+        }
+        let peaks = device.datasheet.peak_gflops.zip(datasheet.peak_gflops);
+        let changes = price_changes(device.precision, wanted, peaks);
+        let metrics: DeviceMetrics<MetricModel> = device.metrics.map(|_, model| MetricModel {
+            posterior: model.posterior.repriced(&changes),
+            calibration: model.calibration.clone(),
+        });
+        Ok(DeviceModel {
+            id: datasheet.id.clone(),
+            knowledge: Knowledge::Specifications,
+            probes: 0,
+            precision: wanted,
+            datasheet: datasheet.clone(),
+            measured: Vec::new(),
+            metrics,
+            ..device.clone()
+        })
+    }
+}
