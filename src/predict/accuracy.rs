@@ -278,7 +278,7 @@ impl AccuracyScale {
     }
 
     /// Probability that a predicted accuracy is at least `limit`, in percent.
-    fn probability_at_least(&self, predicted: &Accuracy, limit: f64) -> f64 {
+    pub(super) fn probability_at_least(&self, predicted: &Accuracy, limit: f64) -> f64 {
         let deviation = (self.deviation * predicted.error).max(f64::MIN_POSITIVE);
         let error = (to_scale(limit) - to_scale(predicted.percent.mean)) / deviation;
         1.0 - self.calibration.probability(error)

@@ -93,7 +93,7 @@ fn of_two_precisions_the_more_accurate_answer_is_taken() {
     let run = tune(folder, options).succeeded();
     assert!(
         run.stderr
-            .contains("what quantization costs in accuracy is not counted"),
+            .contains("accuracies of quantized networks are simulated: what the checkpoint knows less up to 0.04 points"),
         "{}",
         run.stderr
     );

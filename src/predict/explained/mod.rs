@@ -95,6 +95,7 @@ impl Explained {
         match prices {
             PriceOrigin::Fitted => "fitted to its measurements".into(),
             PriceOrigin::Adapted => format!("adapted from {}", self.probed()),
+            PriceOrigin::Specifications => "predicted from another precision and specifications".into(),
             PriceOrigin::Datasheet => "predicted from its datasheet".into(),
             PriceOrigin::Latency => "those of its latency times the power expected".into(),
         }
