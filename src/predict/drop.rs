@@ -55,7 +55,7 @@ impl Predictor {
     }
 
     fn may_drop(&self, policy: QuantPolicy) -> bool {
-        policy.integer_bits().is_some() && !self.space.has_bits() && self.score_kind() == ScoreKind::Accuracy
+        !policy.weights_are_float() && !self.space.has_bits() && self.score_kind() == ScoreKind::Accuracy
     }
 
     /// Accuracies of architectures under a policy, from those learned.

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Architecture, LayerBits, SearchSpace};
+use super::{Architecture, SearchSpace};
 use crate::error::{Error, Result};
 
 /// How numbers are stored and computed with.
@@ -110,14 +110,6 @@ impl QuantPolicy {
         match self {
             QuantPolicy::Uniform(precision) => precision.is_float(),
         }
-    }
-
-    /// Bits of the integers that layers without bits of their own have; `None` in floating point.
-    pub fn integer_bits(self) -> Option<LayerBits> {
-        (!self.weights_are_float()).then(|| LayerBits {
-            weights: self.weight_bits() as u8,
-            activations: self.activation_bits() as u8,
-        })
     }
 
     /// Bits of one element of a feature map.

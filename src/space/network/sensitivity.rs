@@ -108,7 +108,10 @@ impl Network {
 
     /// What a policy costs in accuracy against floating point, in percentage points: at least 0, and 0 in floating point.
     pub fn accuracy_drop(&self, policy: QuantPolicy) -> f64 {
-        let bits = policy.integer_bits();
+        let bits = (!policy.weights_are_float()).then(|| LayerBits {
+            weights: policy.weight_bits() as u8,
+            activations: policy.activation_bits() as u8,
+        });
         let layers: Vec<SensitiveLayer> = (self.layers())
             .filter(|layer| layer.factor_elements > 0)
             .map(|layer| SensitiveLayer::new(layer, layer.bits.or(bits)))
