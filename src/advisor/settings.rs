@@ -54,7 +54,9 @@ impl Advisor {
                 })
             })
             .collect::<Result<Vec<Request>>>()?;
-        let queries = requests.iter().flat_map(|request| settings.iter().map(move |setting| (setting, request)));
+        let queries = requests
+            .iter()
+            .flat_map(|request| settings.iter().map(move |setting| (setting, request)));
         let mut proposals = self.proposals(&queries.collect::<Vec<_>>())?.into_iter();
         let mut points = Vec::with_capacity(requests.len());
         for (&limit_ms, request) in limits_ms.iter().zip(requests) {

@@ -1,10 +1,10 @@
 use super::*;
 use crate::dataset::Origin;
+use crate::files::LockedFolder;
 use crate::metric::Metric;
 use crate::predict::Knowledge;
 use crate::search::Constraint;
 use crate::space::{Design, Precision};
-use crate::files::LockedFolder;
 
 #[test]
 fn an_advisor_is_shared_between_threads() {
@@ -102,13 +102,20 @@ fn two_settings(advisor: &Advisor) -> [DeviceModel; 2] {
     };
     let chosen = advisor.choose_probes(10).unwrap().architectures;
     let probe = |one: Architecture| {
-        let macs = advisor.predictor().computed(&Design::uniform(one.clone(), Precision::Fp32));
+        let macs = advisor
+            .predictor()
+            .computed(&Design::uniform(one.clone(), Precision::Fp32));
         let latency_ms = 1.0 + 0.1 * macs.get(Metric::Macs).unwrap();
         Probe::new(one, &machine, [(Metric::Latency, latency_ms)].into_iter().collect())
     };
-    let fp32 = advisor.adapt(&machine, &chosen.into_iter().map(probe).collect::<Vec<Probe>>()).unwrap();
+    let fp32 = advisor
+        .adapt(&machine, &chosen.into_iter().map(probe).collect::<Vec<Probe>>())
+        .unwrap();
     let int8 = advisor.at_precision(&fp32, Precision::Int8, Some(100.0)).unwrap();
-    assert_eq!((int8.knowledge, int8.id.as_str()), (Knowledge::Specifications, "machine_int8"));
+    assert_eq!(
+        (int8.knowledge, int8.id.as_str()),
+        (Knowledge::Specifications, "machine_int8")
+    );
     [fp32, int8]
 }
 
@@ -128,7 +135,11 @@ fn of_several_settings_the_more_accurate_one_within_the_limit_wins() {
     assert_eq!((loose.setting, loose.proposals.best().accuracy.drop), (0, 0.0));
     let alone = advisor.design(&settings[1], &Request::default()).unwrap();
     let quantized = alone.best();
-    assert!((quantized.accuracy.drop - DROP).abs() < 1e-9, "{}", quantized.accuracy.drop);
+    assert!(
+        (quantized.accuracy.drop - DROP).abs() < 1e-9,
+        "{}",
+        quantized.accuracy.drop
+    );
     assert_eq!(quantized.accuracy.origin, Origin::Simulated);
     assert_eq!(quantized.design.policy, Precision::Int8.into());
     // What the best network takes at int8 is no limit for it there, and one for every network as good in fp32.
@@ -143,7 +154,10 @@ fn of_several_settings_the_more_accurate_one_within_the_limit_wins() {
     let accuracy = |point: &ParetoPoint| point.proposals.best().accuracy.percent.mean;
     for point in points.iter().filter(|point| point.proposals.feasible()) {
         for setting in &settings {
-            let alone = advisor.pareto(setting, &within(1e6), &[point.limit_ms]).unwrap().remove(0);
+            let alone = advisor
+                .pareto(setting, &within(1e6), &[point.limit_ms])
+                .unwrap()
+                .remove(0);
             // The policy's samples differ from query to query.
             assert!(!alone.proposals.feasible() || accuracy(&alone) <= accuracy(point) + 0.3);
         }
@@ -155,7 +169,13 @@ fn of_several_settings_the_more_accurate_one_within_the_limit_wins() {
 fn a_least_accuracy_is_that_after_the_drop() {
     let advisor = Advisor::open("mobilenet_v3").unwrap();
     let [fp32, int8] = two_settings(&advisor);
-    let best = advisor.design(&fp32, &Request::default()).unwrap().best().accuracy.percent.mean;
+    let best = advisor
+        .design(&fp32, &Request::default())
+        .unwrap()
+        .best()
+        .accuracy
+        .percent
+        .mean;
     let least = Request {
         limits: Limits::new(vec![Constraint::new(Metric::Accuracy, best - 0.5).unwrap()], 0.5).unwrap(),
         ..Request::default()
@@ -180,20 +200,36 @@ fn settings_are_of_one_machine_and_in_precisions_that_it_has() {
         .design_among(&[pixel.clone(), raspi], &Request::default())
         .unwrap_err()
         .to_string();
-    for part in ["pixel3 of the hardware unit pixel3", "raspi4 of the hardware unit raspi4", "one machine at a time"] {
+    for part in [
+        "pixel3 of the hardware unit pixel3",
+        "raspi4 of the hardware unit raspi4",
+        "one machine at a time",
+    ] {
         assert!(message.contains(part), "{message}");
     }
     assert!(advisor.design_among(&[], &Request::default()).is_err());
-    let message = advisor.at_precision(&pixel, Precision::Int4, None).unwrap_err().to_string();
+    let message = advisor
+        .at_precision(&pixel, Precision::Int4, None)
+        .unwrap_err()
+        .to_string();
     for part in ["pixel3", "fp32, fp16, int8", "found int4", "[peak-gflops]"] {
         assert!(message.contains(part), "{message}");
     }
-    let own = Device { precision: None, ..Device::named("board") };
+    let own = Device {
+        precision: None,
+        ..Device::named("board")
+    };
     let board = advisor.describe(&own).unwrap();
-    let message = advisor.at_precision(&board, Precision::Int8, None).unwrap_err().to_string();
+    let message = advisor
+        .at_precision(&board, Precision::Int8, None)
+        .unwrap_err()
+        .to_string();
     assert!(message.contains("fp32: its datasheet names no other"), "{message}");
     // Nothing was measured: another precision is described by the datasheet too.
-    let two = Device { precisions: vec![Precision::Fp32, Precision::Int8], ..own };
+    let two = Device {
+        precisions: vec![Precision::Fp32, Precision::Int8],
+        ..own
+    };
     let board = advisor.describe(&two).unwrap();
     let int8 = advisor.at_precision(&board, Precision::Int8, None).unwrap();
     assert_eq!((int8.knowledge, int8.precision), (Knowledge::Prior, Precision::Int8));

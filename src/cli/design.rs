@@ -135,7 +135,14 @@ pub(crate) fn run(args: &DesignArgs, global: &Global) -> Result<ExitCode> {
         .iter()
         .map(|one| (&settings[one.setting], &one.proposals))
         .collect();
-    print_proposals(&found, &request, predictor.space, &scope(predictor), args.format, global)
+    print_proposals(
+        &found,
+        &request,
+        predictor.space,
+        &scope(predictor),
+        args.format,
+        global,
+    )
 }
 
 /// What is printed below a table of designs.

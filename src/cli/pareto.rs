@@ -91,17 +91,16 @@ pub(crate) fn run(args: &ParetoArgs, global: &Global) -> Result<ExitCode> {
 
 fn table(limits_ms: &[f64], rows: &[DesignRow], seed: u64) -> String {
     let kind = kind_of(rows.iter().map(|row| row.accuracy));
-    let several = rows.windows(2).any(|two| two[0].context.device != two[1].context.device);
+    let several = rows
+        .windows(2)
+        .any(|two| two[0].context.device != two[1].context.device);
     let mut header = vec!["limit ms", "architecture"];
     header.extend(several.then_some(["device", "quantization"]).into_iter().flatten());
     header.extend([kind.header(), "latency ms", "P(limits hold)"]);
     let mut table = new_table(header);
     for (limit_ms, row) in limits_ms.iter().zip(rows) {
         let missed = if row.feasible { "" } else { ", missed" };
-        let mut cells = vec![
-            format!("{limit_ms:.2}{missed}").into(),
-            architecture(&row.architecture),
-        ];
+        let mut cells = vec![format!("{limit_ms:.2}{missed}").into(), architecture(&row.architecture)];
         if several {
             cells.extend([row.context.device.clone().into(), row.quantization.clone().into()]);
         }

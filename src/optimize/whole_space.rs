@@ -29,7 +29,8 @@ pub(super) fn best_of_all(evaluator: PredictorEvaluator, table: &Table, request:
     let screen = Screen::new(&evaluator, table, &lowered.accuracies, request);
     let mut candidates = Candidates::new(evaluator, evaluator.predictor().space, request);
     let mut selection = Selection::new(evaluator.predictor().space, request.count);
-    let ordered = (!request.objective.weights().is_empty()).then(|| by_cost(&evaluator, table, &lowered.accuracies, request));
+    let ordered =
+        (!request.objective.weights().is_empty()).then(|| by_cost(&evaluator, table, &lowered.accuracies, request));
     let ordered = ordered.as_ref().unwrap_or(&lowered.by_accuracy);
     let mut possible = ordered.iter().copied().filter(|&position| screen.may_hold(position));
     let mut block = FIRST_BLOCK;
@@ -55,12 +56,7 @@ pub(super) fn best_of_all(evaluator: PredictorEvaluator, table: &Table, request:
 }
 
 /// Positions of all architectures by rising cost, of equal ones in order.
-fn by_cost(
-    evaluator: &PredictorEvaluator,
-    table: &Table,
-    accuracies: &[Accuracy],
-    request: &Request,
-) -> Vec<usize> {
+fn by_cost(evaluator: &PredictorEvaluator, table: &Table, accuracies: &[Accuracy], request: &Request) -> Vec<usize> {
     let accuracies = accuracies.iter().map(|accuracy| accuracy.percent.mean);
     let mut costs: Vec<f64> = accuracies.map(|percent| Metric::Accuracy.cost(percent)).collect();
     let mut add = |metric: Metric, weight: f64, value: &dyn Fn(usize) -> Option<f64>| {

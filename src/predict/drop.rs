@@ -158,7 +158,11 @@ mod tests {
     #[test]
     fn a_limit_is_held_with_the_probability_of_the_drop() {
         let lowered = SCALE().lowered(accuracy(70.0, 70.0, 70.0, 0.0), 1.0);
-        assert!((lowered.error - 0.607957 / 31.5 / 0.5).abs() < 1e-7, "{}", lowered.error);
+        assert!(
+            (lowered.error - 0.607957 / 31.5 / 0.5).abs() < 1e-7,
+            "{}",
+            lowered.error
+        );
         let surely = |limit| SCALE().probability_at_least(&lowered, limit);
         assert!((surely(69.0) - 0.5).abs() < 1e-9);
         // The scale is a logarithm: 68 and 70 lie nearly a half-width away.

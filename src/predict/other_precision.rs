@@ -32,11 +32,7 @@ pub(super) struct PriceChange {
 }
 
 /// How the prices of all kinds of work change between two precisions, of which `peaks` are the peak throughputs where they are known.
-pub(super) fn price_changes(
-    measured: Precision,
-    wanted: Precision,
-    peaks: Option<(f64, f64)>,
-) -> [PriceChange; KINDS] {
+pub(super) fn price_changes(measured: Precision, wanted: Precision, peaks: Option<(f64, f64)>) -> [PriceChange; KINDS] {
     let (faster, arithmetic) = match peaks {
         Some((before, after)) => ((after / before).ln(), PEAK_DEVIATION),
         None => (0.0, NO_PEAK_DEVIATION),
@@ -86,7 +82,10 @@ impl Predictor {
                 what: "precision of designs whose genes say bits".into(),
                 expected: device.precision.name().into(),
                 found: wanted.to_string(),
-                hint: format!("Leave the precisions out: those of {} are part of a design.", self.space.id()),
+                hint: format!(
+                    "Leave the precisions out: those of {} are part of a design.",
+                    self.space.id()
+                ),
             });
         }
         if device.knowledge == Knowledge::Prior {
@@ -146,7 +145,10 @@ mod tests {
             (LAUNCH_DENSE, 0.0, 0.05f64.sqrt()),
         ] {
             let (found, known) = change(kind);
-            assert!((found - cheaper).abs() < 1e-5 && (known - deviation).abs() < 1e-5, "{kind}: {found} {known}");
+            assert!(
+                (found - cheaper).abs() < 1e-5 && (known - deviation).abs() < 1e-5,
+                "{kind}: {found} {known}"
+            );
         }
         let unknown = price_changes(Precision::Int8, Precision::Fp32, None);
         assert_eq!((unknown[SPATIAL].cheaper, unknown[SPATIAL].deviation), (0.0, 0.7));

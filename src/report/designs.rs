@@ -196,7 +196,12 @@ mod tests {
             checkpoint: "0123".into(),
             seed: 7,
         };
-        let rows = DesignRow::all(&Proposals::Feasible(vec![proposal]), &limits, &NasBench201, (&context, Knowledge::Probes));
+        let rows = DesignRow::all(
+            &Proposals::Feasible(vec![proposal]),
+            &limits,
+            &NasBench201,
+            (&context, Knowledge::Probes),
+        );
         rows[0].clone()
     }
 

@@ -39,12 +39,8 @@ pub fn drop_note(accuracies: impl Iterator<Item = Accuracy>) -> Option<String> {
 
 /// What precisions say of scores that were compared over several of them.
 pub fn precisions_note(accuracies: impl Iterator<Item = Accuracy> + Clone) -> String {
-    drop_note(accuracies.clone()).unwrap_or_else(|| {
-        format!(
-            "{} are the same at every precision here",
-            kind_of(accuracies).plural()
-        )
-    })
+    drop_note(accuracies.clone())
+        .unwrap_or_else(|| format!("{} are the same at every precision here", kind_of(accuracies).plural()))
 }
 
 /// What the values of rows are: of all the same, or none.

@@ -92,8 +92,9 @@ fn of_two_precisions_the_more_accurate_answer_is_taken() {
     let options = "--limits-ms 6.4,9 --precisions fp32,int8,fp32 --probes 4 --budget 48 --out tuned --json";
     let run = tune(folder, options).succeeded();
     assert!(
-        run.stderr
-            .contains("accuracies of quantized networks are simulated: what the checkpoint knows less up to 0.04 points"),
+        run.stderr.contains(
+            "accuracies of quantized networks are simulated: what the checkpoint knows less up to 0.04 points"
+        ),
         "{}",
         run.stderr
     );

@@ -124,7 +124,10 @@ impl Network {
 fn placed(layers: &[SensitiveLayer]) -> impl Iterator<Item = (f64, &SensitiveLayer)> {
     let last = layers.len().saturating_sub(1).max(1) as f64;
     let place = move |position: usize| FIRST_PLACE + (LAST_PLACE - FIRST_PLACE) * position as f64 / last;
-    layers.iter().enumerate().map(move |(position, layer)| (place(position), layer))
+    layers
+        .iter()
+        .enumerate()
+        .map(move |(position, layer)| (place(position), layer))
 }
 
 fn drop_of(layers: &[SensitiveLayer]) -> f64 {
@@ -147,7 +150,11 @@ fn drop_of_depthwise(layers: &[SensitiveLayer]) -> f64 {
             integers += place * sensitivity;
         }
     }
-    if whole > 0.0 { DEPTHWISE_INTEGERS * integers / whole } else { 0.0 }
+    if whole > 0.0 {
+        DEPTHWISE_INTEGERS * integers / whole
+    } else {
+        0.0
+    }
 }
 
 #[cfg(test)]
