@@ -4,6 +4,11 @@
 //! 2019): the designs whose log-probabilities, each with Gumbel noise added, are largest, found from the first gene on by
 //! keeping the best hypotheses. They are distributed as samples drawn one after another, none twice, and every one is a
 //! canonical design, since only the canonical choices of the gene in turn are looked at.
+//!
+//! Instead of a log-probability with its noise `G` a hypothesis has the time `exp(-G)`, at which the first of all designs that begin
+//! so arrives, each after an exponential time at the rate of its probability. One choice of the next gene holds that design, by its
+//! share of the probability; what is left of the time until the others' is exponential again, since that has no memory. Times
+//! here count from the first arrival of all.
 
 use std::ops::RangeInclusive;
 
@@ -12,12 +17,13 @@ use rand::Rng;
 use rand::rngs::StdRng;
 use rayon::prelude::*;
 
-use super::net::{Policy, integers};
+use super::net::Policy;
+use super::unroll::{Step, Unrolled};
 use crate::compute::ComputeDevice;
 use crate::space::{Architecture, SearchSpace};
 
 /// Beam hypotheses worked on in one pass, few enough to stay in the processor's cache.
-const ROWS: usize = 1024;
+const ROWS: usize = 256;
 
 /// The first genes of a design.
 #[derive(Clone)]
@@ -25,9 +31,18 @@ struct BeamHypothesis {
     /// Row of the state that holds what the policy knows after these genes.
     row: usize,
     genes: Vec<u8>,
-    log_probability: f64,
-    /// The log-probability with its Gumbel noise.
-    perturbed: f64,
+    probability: f64,
+    /// When the first of the designs that begin so arrives; see the module.
+    arrival: f64,
+}
+
+/// A hypothesis with one more gene.
+struct Candidate {
+    /// Position of the hypothesis.
+    beam: usize,
+    gene: u8,
+    probability: f64,
+    arrival: f64,
 }
 
 /// One query in decoding.
@@ -68,7 +83,7 @@ fn decode_part(
 ) -> Vec<Vec<Architecture>> {
     let count = queries.len() / width;
     let inputs = Tensor::<2>::from_data(TensorData::new(queries.to_vec(), [count, width]), device);
-    let mut state = policy.read(inputs);
+    let mut policy = Unrolled::read(policy, inputs, device);
     let mut searches: Vec<Search> = rngs
         .iter()
         .enumerate()
@@ -77,19 +92,21 @@ fn decode_part(
     let mut offset = 0;
     let choices = space.choices();
     for (position, &choice_count) in choices.iter().enumerate() {
-        let rows: Vec<&BeamHypothesis> = searches.iter().flat_map(Search::rows).collect();
-        let sources: Vec<usize> = rows.iter().map(|one| one.row).collect();
-        let before: Vec<usize> = rows
+        let steps: Vec<Step> = searches
             .iter()
-            .map(|one| match one.genes.last() {
-                Some(&gene) => 1 + offset - usize::from(choices[position - 1]) + usize::from(gene),
-                None => 0,
+            .enumerate()
+            .flat_map(|(query, search)| search.rows().map(move |one| (query, one)))
+            .map(|(query, one)| Step {
+                row: one.row,
+                query,
+                before: match one.genes.last() {
+                    Some(&gene) => 1 + offset - usize::from(choices[position - 1]) + usize::from(gene),
+                    None => 0,
+                },
             })
             .collect();
-        let before = integers(before.into_iter(), sources.len(), device);
-        state = policy.step(state.select(&sources, device), before);
-        let logits = policy.logits(&state, offset..offset + usize::from(choice_count));
-        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        policy.step(&steps);
+        let logits = policy.logits(offset..offset + usize::from(choice_count));
         let mut row = 0;
         for search in &mut searches {
             row = search.extend(&logits, row, usize::from(choice_count), samples, |genes| {
@@ -106,8 +123,8 @@ impl Search {
         let root = BeamHypothesis {
             row,
             genes: Vec::new(),
-            log_probability: 0.0,
-            perturbed: 0.0,
+            probability: 1.0,
+            arrival: 0.0,
         };
         Search {
             rng,
@@ -130,47 +147,61 @@ impl Search {
         samples: usize,
         allowed: impl Fn(&[u8]) -> RangeInclusive<u8>,
     ) -> usize {
-        // The choices that a hypothesis can go on with, and their log-probabilities.
+        // The choices that a hypothesis can go on with, and their logits.
         let options = |genes: &[u8], row: usize| {
             let range = allowed(genes);
             let logits = &logits[row * choices..(row + 1) * choices];
             let logits = &logits[usize::from(*range.start())..=usize::from(*range.end())];
-            range.zip(log_probabilities(logits))
+            (range, logits)
         };
-        let likeliest = options(&self.greedy.genes, row).max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)));
+        let (range, of_range) = options(&self.greedy.genes, row);
+        let likeliest = range
+            .zip(of_range)
+            .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
         self.greedy.genes.push(likeliest.map_or(0, |best| best.0));
         self.greedy.row = row;
-        let mut candidates: Vec<(f64, f64, usize, u8)> = Vec::with_capacity(self.beams.len() * choices);
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(self.beams.len() * choices);
         for (beam, parent) in self.beams.iter().enumerate() {
-            let children: Vec<(u8, f64, f64)> = options(&parent.genes, row + 1 + beam)
-                .map(|(gene, value)| (gene, parent.log_probability + value))
-                .map(|(gene, value)| (gene, value, value + gumbel(&mut self.rng)))
-                .collect();
-            let largest = children.iter().map(|child| child.2).fold(f64::NEG_INFINITY, f64::max);
-            for (gene, log_probability, noisy) in children {
-                candidates.push((truncated(noisy, largest, parent.perturbed), log_probability, beam, gene));
+            let (range, of_range) = options(&parent.genes, row + 1 + beam);
+            let shares = shares(of_range);
+            let first = drawn(&shares, &mut self.rng);
+            for (choice, (gene, share)) in range.zip(shares).enumerate() {
+                let probability = parent.probability * share;
+                let wait = if choice == first {
+                    0.0
+                } else {
+                    exponential(&mut self.rng) / probability
+                };
+                candidates.push(Candidate {
+                    beam,
+                    gene,
+                    probability,
+                    arrival: parent.arrival + wait,
+                });
             }
         }
-        candidates.sort_by(|a, b| b.0.total_cmp(&a.0));
-        candidates.truncate(samples);
+        if candidates.len() > samples {
+            candidates.select_nth_unstable_by(samples, |a, b| a.arrival.total_cmp(&b.arrival));
+            candidates.truncate(samples);
+        }
         let after = row + 1 + self.beams.len();
-        self.beams = candidates
-            .into_iter()
-            .map(|(perturbed, log_probability, beam, gene)| {
-                let mut genes = self.beams[beam].genes.clone();
-                genes.push(gene);
-                BeamHypothesis {
-                    row: row + 1 + beam,
-                    genes,
-                    log_probability,
-                    perturbed,
-                }
-            })
-            .collect();
+        let extended = candidates.into_iter().map(|candidate| {
+            let mut genes = self.beams[candidate.beam].genes.clone();
+            genes.push(candidate.gene);
+            BeamHypothesis {
+                row: row + 1 + candidate.beam,
+                genes,
+                probability: candidate.probability,
+                arrival: candidate.arrival,
+            }
+        });
+        self.beams = extended.collect();
         after
     }
 
-    fn designs(self) -> Vec<Architecture> {
+    /// The greedy design, then the samples, so that fewer are the first of more.
+    fn designs(mut self) -> Vec<Architecture> {
+        self.beams.sort_by(|a, b| a.arrival.total_cmp(&b.arrival));
         let greedy = self.greedy.genes;
         let others: Vec<Vec<u8>> = self
             .beams
@@ -182,30 +213,30 @@ impl Search {
     }
 }
 
-fn log_probabilities(logits: &[f32]) -> Vec<f64> {
+/// Probabilities of choices.
+fn shares(logits: &[f32]) -> Vec<f64> {
     let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.iter().map(|&logit| f64::from(logit - largest).exp()).sum();
-    logits
-        .iter()
-        .map(|&logit| f64::from(logit - largest) - sum.ln())
-        .collect()
+    let mut shares: Vec<f64> = logits.iter().map(|&logit| f64::from(logit - largest).exp()).collect();
+    let sum: f64 = shares.iter().sum();
+    shares.iter_mut().for_each(|share| *share /= sum);
+    shares
 }
 
-fn gumbel(rng: &mut StdRng) -> f64 {
-    // In (0, 1]: the logarithm below must not see zero.
-    let uniform = 1.0 - rng.random::<f64>();
-    -(-uniform.ln()).max(f64::MIN_POSITIVE).ln()
+/// A position, drawn by its share.
+fn drawn(shares: &[f64], rng: &mut StdRng) -> usize {
+    let mut left = rng.random::<f64>();
+    let passed = shares.iter().position(|share| {
+        left -= share;
+        left < 0.0
+    });
+    // Rounding may leave next to nothing behind the last.
+    passed.unwrap_or(shares.len().saturating_sub(1))
 }
 
-/// Moves a noisy value so that the largest of its siblings becomes `top`: Gumbel noise given its maximum, in the stable
-/// form of appendix B.3 of the paper.
-fn truncated(noisy: f64, largest: f64, top: f64) -> f64 {
-    let gap = noisy - largest;
-    if gap >= 0.0 {
-        return top;
-    }
-    let shifted = top - noisy + (-gap.exp()).ln_1p();
-    top - shifted.max(0.0) - (-shifted.abs()).exp().ln_1p()
+/// An exponential time at rate 1.
+fn exponential(rng: &mut StdRng) -> f64 {
+    // In (0, 1]: the logarithm must not see zero.
+    -(1.0 - rng.random::<f64>()).ln()
 }
 
 #[cfg(test)]
@@ -215,7 +246,7 @@ mod tests {
 
     /// Gene 0 is 0 with 70 %; gene 1 is 0 with 20 %.
     fn draw(seed: usize, samples: usize) -> Vec<Vec<u8>> {
-        let mut search = Search::start(0, Seed(9).child("draw", seed).stream("gumbel"), samples);
+        let mut search = Search::start(0, Seed(9).child("draw", seed).stream("arrivals"), samples);
         for odds in [[0.7_f32, 0.3], [0.2, 0.8]] {
             // The same for every hypothesis.
             let logits: Vec<f32> = odds
@@ -265,13 +296,13 @@ mod tests {
     #[test]
     fn a_gene_without_a_choice_takes_nothing_from_the_probability() {
         let (even, mut found) = ([0.5_f32.ln(); 10], Vec::new());
-        let mut search = Search::start(0, Seed(2).stream("gumbel"), 4);
+        let mut search = Search::start(0, Seed(2).stream("arrivals"), 4);
         for _ in 0..2 {
             // Behind a one only a one can follow.
             search.extend(&even, 0, 2, 4, |genes| genes.last().copied().unwrap_or(0)..=1);
         }
         for beam in search.beams {
-            found.push((beam.genes, beam.log_probability.exp()));
+            found.push((beam.genes, beam.probability));
         }
         found.sort_by(|a, b| a.0.cmp(&b.0));
         let genes: Vec<&[u8]> = found.iter().map(|one| one.0.as_slice()).collect();

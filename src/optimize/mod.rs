@@ -21,6 +21,7 @@ mod start;
 #[cfg(test)]
 mod tests;
 pub mod train;
+mod unroll;
 pub mod verify;
 mod whole_space;
 

@@ -44,11 +44,11 @@ pub struct Policy {
 
 /// What the policy carries from one gene to the next, one row per design in the making.
 #[derive(Debug, Clone)]
-pub struct State {
+pub(super) struct State {
     /// `[rows, state]`.
-    hidden: Tensor<2>,
+    pub(super) hidden: Tensor<2>,
     /// `[rows, 3 * state]`: what the gates see of the query.
-    context: Tensor<2>,
+    pub(super) context: Tensor<2>,
 }
 
 impl PolicySizes {
@@ -88,20 +88,9 @@ impl PolicySizes {
     }
 }
 
-impl State {
-    /// The rows at these positions, in this order; a row may be taken several times.
-    pub fn select(&self, rows: &[usize], device: &ComputeDevice) -> State {
-        let rows = integers(rows.iter().copied(), rows.len(), device);
-        State {
-            hidden: self.hidden.clone().select(0, rows.clone()),
-            context: self.context.clone().select(0, rows),
-        }
-    }
-}
-
 impl Policy {
     /// Reads queries `[rows, inputs]`.
-    pub fn read(&self, queries: Tensor<2>) -> State {
+    pub(super) fn read(&self, queries: Tensor<2>) -> State {
         let hidden = relu(self.first.forward(queries));
         let hidden = relu(self.second.forward(hidden));
         State {
@@ -111,11 +100,11 @@ impl Policy {
     }
 
     /// Takes in the genes before, as rows of the gene table (0 for none); returns the state after them.
-    pub fn step(&self, state: State, before: Tensor<1, Int>) -> State {
+    pub(super) fn step(&self, state: State, before: Tensor<1, Int>) -> State {
         let State { hidden, context } = state;
         let width = hidden.dims()[1];
         let inputs = self.genes.val().select(0, before) + context.clone();
-        let recurrent = self.recurrent.forward(hidden.clone());
+        let recurrent = self.recur(hidden.clone());
         let gates = sigmoid(inputs.clone().narrow(1, 0, 2 * width) + recurrent.clone().narrow(1, 0, 2 * width));
         let reset = gates.clone().narrow(1, 0, width);
         let update = gates.narrow(1, width, width);
@@ -124,13 +113,22 @@ impl Policy {
         State { hidden, context }
     }
 
-    /// The logits of the choices in this range of all genes' choices, `[rows, range]`: those of the gene in turn.
-    pub fn logits(&self, state: &State, choices: Range<usize>) -> Tensor<2> {
+    /// What the gates see of hidden states `[rows, state]`: `[rows, 3 * state]`, for the reset gate, the update gate and the
+    /// candidate.
+    pub(super) fn recur(&self, hidden: Tensor<2>) -> Tensor<2> {
+        self.recurrent.forward(hidden)
+    }
+
+    /// `[1 + choices, 3 * state]`: what the gates see of the gene before; row 0 stands for none.
+    pub(super) fn genes(&self) -> Tensor<2> {
+        self.genes.val()
+    }
+
+    /// The logits of the choices in this range of all genes' choices, `[rows, range]`, behind hidden states `[rows, state]`: those
+    /// of the gene in turn.
+    pub(super) fn logits(&self, hidden: Tensor<2>, choices: Range<usize>) -> Tensor<2> {
         let (start, count) = (choices.start, choices.len());
-        let logits = state
-            .hidden
-            .clone()
-            .matmul(self.output.weight.val().narrow(1, start, count));
+        let logits = hidden.matmul(self.output.weight.val().narrow(1, start, count));
         match &self.output.bias {
             Some(bias) => logits + bias.val().narrow(0, start, count).unsqueeze(),
             None => logits,
@@ -155,7 +153,7 @@ impl Policy {
         for (position, &count) in space.choices().iter().enumerate() {
             let count = usize::from(count);
             state = self.step(state, before);
-            let mut logits = self.logits(&state, offset..offset + count);
+            let mut logits = self.logits(state.hidden.clone(), offset..offset + count);
             if let Some(mask) = mask(designs, position, count, space) {
                 logits = logits + Tensor::from_data(TensorData::new(mask, [rows, count]), device);
             }

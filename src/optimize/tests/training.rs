@@ -80,7 +80,7 @@ fn a_resumed_training_ends_like_an_uninterrupted_one() {
             .map(|&choices| usize::from(choices))
             .sum();
         one.policy
-            .logits(&state, 0..choices)
+            .logits(state.hidden, 0..choices)
             .into_data()
             .iter::<f32>()
             .collect()
