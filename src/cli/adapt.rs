@@ -10,9 +10,9 @@ use super::{Global, STDOUT, print, unless_meant};
 use crate::advisor::Advisor;
 use crate::dataset::Dataset;
 use crate::device::Device;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::files::FileKind;
-use crate::predict::{AdaptOptions, probe_table, read_probes};
+use crate::predict::{AdaptOptions, Elsewhere, probe_table, read_probes};
 use crate::seed::Seed;
 use crate::space::InputSize;
 
@@ -123,9 +123,8 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
         None => None,
     };
     let adapted = match (&earlier, &like) {
-        (Some(_), Some(_)) => return Err(two_devices()),
-        (Some(earlier), None) => predictor.adapt_again(earlier, &probes, &options),
-        (None, Some(like)) => predictor.adapt_like(&device, &probes, like, &options),
+        (Some(earlier), like) => predictor.adapt_again(earlier, &probes, like.as_ref(), &options),
+        (None, Some(like)) => predictor.adapt_like(&device, &probes, &Elsewhere::default(), like, &options),
         (None, None) => predictor.adapt_with(&device, &probes, &options),
     };
     let model = adapted.map_err(|error| unless_meant(error, "--yes"))?;
@@ -140,16 +139,6 @@ pub(crate) fn adapt(args: &AdaptArgs, global: &Global) -> Result<ExitCode> {
     );
     global.write_out(&args.out, &model.to_json()?, &written)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// A device that was adapted to before has prices of its own, and cannot be like another one besides.
-fn two_devices() -> Error {
-    Error::Invalid {
-        what: "--device beside --like".into(),
-        expected: "a datasheet, or none".into(),
-        found: "a device that was adapted to before".into(),
-        hint: "Leave one of the two out.".into(),
-    }
 }
 
 impl AdaptArgs {

@@ -107,7 +107,7 @@ pub(crate) struct PredictorChoices {
     #[arg(long, default_value_t = 10)]
     other_probes: usize,
     /// Dataset with measurements of the same hardware at another precision, batch size or number of threads, which are adapted to first
-    #[arg(long, conflicts_with = "probes_from")]
+    #[arg(long)]
     like: Option<PathBuf>,
     /// Number of probes of that other setting, drawn at random
     #[arg(long, default_value_t = 10)]

@@ -13,7 +13,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::seed::Seed;
-use crate::space::Design;
+use crate::space::{Design, Precision};
 
 impl Predictor {
     /// What a device's latency says of another metric where nothing of that was measured.
@@ -78,22 +78,23 @@ impl Predictor {
         self.adapted_from(device, probes, elsewhere, None, options)
     }
 
-    /// As [`Predictor::adapt_with`], for a device whose prices are like those of another one: the same hardware at another precision,
+    /// As [`Predictor::adapt_from`], for a device whose prices are like those of another one: the same hardware at another precision,
     /// batch size or number of threads, which was adapted to before. Each of them may still differ.
     ///
     /// # Errors
-    /// As [`Predictor::adapt_with`], and [`Error::Invalid`] if `like` is a device of another predictor.
+    /// As [`Predictor::adapt_from`], and [`Error::Invalid`] if `like` is a device of another predictor.
     ///
     /// [`Error::Invalid`]: crate::error::Error::Invalid
     pub fn adapt_like(
         &self,
         device: &Device,
         probes: &[Probe],
+        elsewhere: &Elsewhere,
         like: &DeviceModel,
         options: &AdaptOptions,
     ) -> Result<DeviceModel> {
         self.check_device(like)?;
-        self.adapted_from(device, probes, &Elsewhere::default(), Some(like), options)
+        self.adapted_from(device, probes, elsewhere, Some(like), options)
     }
 
     fn adapted_from(
@@ -113,6 +114,7 @@ impl Predictor {
             probed,
             elsewhere,
             like,
+            precision,
             options,
         };
         Ok(DeviceModel {
@@ -153,11 +155,18 @@ impl Predictor {
     }
 
     /// Adapts to a device that another predictor was adapted to, from what was measured on it: what was measured in this
-    /// predictor's space at its input size are probes, the rest tells of the profile. `probes` are further ones.
+    /// predictor's space at its input size are probes, the rest tells of the profile. `probes` are further ones, and `like` as in
+    /// [`Predictor::adapt_like`].
     ///
     /// # Errors
     /// As [`Predictor::adapt_with`], and whatever is wrong with the architectures that were measured.
-    pub fn adapt_again(&self, other: &DeviceModel, probes: &[Probe], options: &AdaptOptions) -> Result<DeviceModel> {
+    pub fn adapt_again(
+        &self,
+        other: &DeviceModel,
+        probes: &[Probe],
+        like: Option<&DeviceModel>,
+        options: &AdaptOptions,
+    ) -> Result<DeviceModel> {
         let own = other.measured.iter().filter(|one| self.is_own(one)).map(|one| {
             Ok(Probe {
                 design: Design::uniform(self.space.parse(&one.architecture)?, one.precision),
@@ -167,7 +176,11 @@ impl Predictor {
         let mut all = own.collect::<Result<Vec<Probe>>>()?;
         all.extend_from_slice(probes);
         let rest: Vec<MeasuredOnce> = other.measured.iter().filter(|one| !self.is_own(one)).cloned().collect();
-        let mut device = self.adapt_from(&other.datasheet, &all, &Elsewhere::of(&rest)?, options)?;
+        let elsewhere = Elsewhere::of(&rest)?;
+        let mut device = match like {
+            Some(like) => self.adapt_like(&other.datasheet, &all, &elsewhere, like, options),
+            None => self.adapt_from(&other.datasheet, &all, &elsewhere, options),
+        }?;
         device.probes += rest.len();
         device.measured.extend(rest);
         Ok(device)
@@ -184,6 +197,8 @@ struct NewDevice<'a> {
     elsewhere: &'a Elsewhere,
     /// A device that it is like.
     like: Option<&'a DeviceModel>,
+    /// What it is measured at.
+    precision: Precision,
     options: &'a AdaptOptions,
 }
 
@@ -191,7 +206,14 @@ impl NewDevice<'_> {
     /// Latency first; what was not measured of another metric follows from it where it can.
     fn metrics(&self) -> Result<DeviceMetrics<MetricModel>> {
         let predictor = self.predictor;
-        let like = |metric| Some(Like::OtherSetting(&self.like?.metrics.get(metric)?.posterior));
+        let like = |metric| {
+            let (like, posterior) = (self.like?, &self.like?.metrics.get(metric)?.posterior);
+            Some(if like.precision == self.precision {
+                Like::OtherSetting(posterior)
+            } else {
+                Like::OtherPrecision(posterior)
+            })
+        };
         let latency = self.adapted(Metric::Latency, predictor.metrics.latency(), like(Metric::Latency))?;
         let mut metrics = DeviceMetrics::new(latency);
         let is_timed = self.is_measured(Metric::Latency);

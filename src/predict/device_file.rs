@@ -107,7 +107,7 @@ impl DeviceModel {
         let is_elsewhere =
             device.predictor != predictor.id || device.input.is_some_and(|input| input != predictor.input());
         if is_elsewhere && !device.measured.is_empty() {
-            return predictor.adapt_again(&device, &[], &AdaptOptions::measured_before(Seed(0)));
+            return predictor.adapt_again(&device, &[], None, &AdaptOptions::measured_before(Seed(0)));
         }
         if device.predictor != predictor.id {
             return Err(Error::Invalid {

@@ -383,7 +383,7 @@ fn further_probes_that_contradict_those_of_the_device_are_refused() {
     let model = predictor.adapt_with(device, &probes, &options).unwrap();
     let again = |factor: f64| {
         let further = timed(&architectures[2], device, factor * latencies[2]);
-        predictor.adapt_again(&model, &[further], &options)
+        predictor.adapt_again(&model, &[further], None, &options)
     };
     assert_eq!(again(1.2).unwrap().probes, 7);
     let message = again(2.0).err().map(|error| error.to_string()).unwrap_or_default();

@@ -79,12 +79,10 @@ pub(super) fn predictions(
     };
     let probes: Vec<Probe> = probed.iter().map(probe).collect();
     let options = AdaptOptions::measured_before(seed);
+    let elsewhere = measured.drawn_elsewhere(scoring, seed)?;
     let device = match measured.like(predictor, scoring, seed)? {
-        Some(like) => predictor.adapt_like(&measured.device, &probes, &like, &options)?,
-        None => {
-            let elsewhere = measured.drawn_elsewhere(scoring, seed)?;
-            predictor.adapt_from(&measured.device, &probes, &elsewhere, &options)?
-        }
+        Some(like) => predictor.adapt_like(&measured.device, &probes, &elsewhere, &like, &options)?,
+        None => predictor.adapt_from(&measured.device, &probes, &elsewhere, &options)?,
     };
     let model = device
         .metrics

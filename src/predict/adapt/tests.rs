@@ -118,6 +118,30 @@ fn rounded_values_are_known_to_their_resolution() {
     assert_eq!(resolution_variances(&rounded[..2]).amax(), 0.0);
 }
 
+/// At another precision some kinds of work gain and others lose, by factors of four or five either way: one in three differs by more
+/// than that of one standard deviation, ln 4.5. Other settings change prices less.
+#[test]
+fn another_precision_may_change_each_price() {
+    let world = World::new();
+    let known = adapted(&world, 0, 100, Seed(1));
+    let similarity = DeviceSimilarity::of(&Device::named("new"), &world.prior);
+    let mixture = mixture(&world.beliefs(&similarity), &measured(&world, 1, 0..2));
+    let least_deviation = |components: &[Component]| {
+        let covariances = components.iter().map(|one| one.root * one.root.transpose());
+        let variances = covariances.flat_map(|one| one.diagonal().iter().copied().collect::<Vec<f64>>());
+        variances.fold(f64::INFINITY, f64::min).sqrt()
+    };
+    let (setting, precision) = (Like::OtherSetting(&known), Like::OtherPrecision(&known));
+    assert!(least_deviation(&mixture.around(setting)) < 0.75 * 4.5_f64.ln());
+    let around = mixture.around(precision);
+    assert!(least_deviation(&around) >= 4.45_f64.ln());
+    // The device is known almost without noise, and may have more at this precision.
+    assert!(around.iter().any(|one| one.noise < 0.02) && around.iter().any(|one| one.noise > 0.05));
+    let shares: f64 = around.iter().map(|one| one.log_weight.exp()).sum();
+    let share: f64 = mixture.around(setting).iter().map(|one| one.log_weight.exp()).sum();
+    assert!((shares - share).abs() < 1e-12);
+}
+
 /// One value that is ten times too large bends the others' predictions little.
 #[test]
 fn an_outlier_is_no_evidence() {
