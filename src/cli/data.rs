@@ -14,7 +14,7 @@ use crate::dataset::{
 };
 use crate::error::Result;
 use crate::predict::ScoreKind;
-use crate::space::{InputSize, Precision, by_id};
+use crate::space::{InputSize, QuantPolicy, by_id};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum DataVerb {
@@ -220,7 +220,12 @@ fn general(summary: &Summary, manifest: &Manifest) -> Table {
         ("inputs", summary.inputs.join(", ")),
         (
             "precisions",
-            (summary.precisions.iter().map(Precision::to_string).collect::<Vec<_>>()).join(", "),
+            (summary
+                .precisions
+                .iter()
+                .map(QuantPolicy::to_string)
+                .collect::<Vec<_>>())
+            .join(", "),
         ),
     ] {
         table.add_row([name, value.as_str()]);

@@ -13,8 +13,8 @@ use super::{Global, NOTHING_FEASIBLE, print, print_json};
 use crate::error::Result;
 use crate::metric::{Metric, Source};
 use crate::optimize::{Proposal, Proposals, Request};
-use crate::predict::{DeviceModel, Knowledge, Predictor};
-use crate::report::{DesignRow, designs_csv, drop_note, kind_of};
+use crate::predict::{DeviceModel, Knowledge, Predictor, ScoreKind};
+use crate::report::{DesignRow, designs_csv, drop_note, kind_of, precisions_note};
 use crate::search::{Constraint, DEFAULT_CONFIDENCE, Limits, Miss, Objective};
 use crate::space::SearchSpace;
 use crate::stats::INTERVAL_SHARE;
@@ -226,8 +226,17 @@ pub(crate) fn notes(rows: &[DesignRow]) -> String {
             named.join(", ")
         );
     }
-    if let Some(drop) = drop_note(rows.iter().map(|row| row.accuracy)) {
-        notes.push_str(&drop);
+    let accuracies = || rows.iter().map(|row| row.accuracy);
+    let of_several = rows
+        .windows(2)
+        .any(|two| two[0].context.device != two[1].context.device);
+    let note = if of_several && kind_of(accuracies()) == ScoreKind::Proxy {
+        Some(precisions_note(accuracies()))
+    } else {
+        drop_note(accuracies())
+    };
+    if let Some(line) = note {
+        notes.push_str(&line);
         notes.push('\n');
     }
     notes

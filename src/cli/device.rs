@@ -12,8 +12,8 @@ use crate::device::read_toml_at;
 use crate::error::{Error, Result};
 use crate::evaluate::devices::choose_devices;
 use crate::files::read_bounded;
-use crate::predict::{DeviceModel, Knowledge, Predictor, architecture_list, design_list};
-use crate::space::{Architecture, Design, InputSize, Precision, QuantPolicy, SearchSpace};
+use crate::predict::{DeviceModel, Knowledge, Predictor, architecture_list, design_list, unmeasured};
+use crate::space::{Architecture, Design, InputSize, QuantPolicy, SearchSpace};
 
 /// Largest list of architectures that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 256 << 20;
@@ -58,10 +58,10 @@ pub(crate) struct SettingArgs {
     /// answered for together, and the better design is taken
     #[arg(long = "device", required = true, value_delimiter = ',')]
     names: Vec<String>,
-    /// Precisions to answer for, such as fp32,int8: where no device named is in one, it is predicted from the first and its
-    /// specifications [default: those of the devices]
+    /// Precisions to answer for, such as fp32,int8: where no device named is in one, it is predicted from the first that is in one
+    /// everywhere, and its specifications [default: those of the devices]
     #[arg(long, value_delimiter = ',')]
-    precisions: Vec<Precision>,
+    precisions: Vec<QuantPolicy>,
 }
 
 impl SettingArgs {
@@ -87,25 +87,31 @@ impl SettingArgs {
             let before = settings.len();
             settings.extend(at_precision.cloned());
             if settings.len() == before {
-                settings.push(self.predicted(&named[0], precision, &advisor, global)?);
+                settings.push(self.predicted(&named, precision, &advisor, global)?);
             }
         }
         Ok((advisor, settings))
     }
 
-    /// The first device in another precision.
+    /// The first of the devices that is in one precision everywhere, in another one.
     fn predicted(
         &self,
-        first: &DeviceModel,
-        precision: Precision,
+        named: &[DeviceModel],
+        policy: QuantPolicy,
         advisor: &Advisor,
         global: &Global,
     ) -> Result<DeviceModel> {
-        let path = self.names.first().filter(|name| name.ends_with(".toml"));
+        let is_uniform = |device: &DeviceModel| matches!(device.precision, QuantPolicy::Uniform(_));
+        let position = named.iter().position(is_uniform).unwrap_or_default();
+        let first = &named[position];
+        let (QuantPolicy::Uniform(precision), true) = (policy, is_uniform(first)) else {
+            return Err(unmeasured(first, policy));
+        };
+        let path = self.names.get(position).filter(|name| name.ends_with(".toml"));
         // Refused before the file is asked for a peak that it does not have.
         first.datasheet.at_precision(precision)?;
         let peak = match path {
-            Some(path) => read_toml_at(Path::new(path), precision)?.peak_gflops,
+            Some(path) => read_toml_at(Path::new(path), policy)?.peak_gflops,
             None => None,
         };
         let setting = advisor.at_precision(first, precision, peak)?;
@@ -211,7 +217,7 @@ mod tests {
     use super::*;
     use crate::metric::Metric;
     use crate::predict::read_probes;
-    use crate::space::NasBench201;
+    use crate::space::{NasBench201, Precision};
 
     #[test]
     fn byte_order_marks_are_passed_over() {
@@ -233,7 +239,7 @@ mod tests {
         assert_eq!(read, [Design::uniform(one.clone(), Precision::Int8)]);
         let probes = format!("\u{feff}architecture,latency_ms\n{},1.5\n", NasBench201.print(&one));
         fs::write(&path, probes).unwrap();
-        let read = read_probes(&path, &NasBench201, Precision::Fp32).unwrap();
+        let read = read_probes(&path, &NasBench201, Precision::Fp32.into()).unwrap();
         assert_eq!(
             (&read[0].design.architecture, read[0].values.get(Metric::Latency)),
             (&one, Some(&1.5))

@@ -41,9 +41,10 @@ pub(crate) struct ExportArgs {
     /// Inputs that are computed at once, fixed in the file
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MAX_BATCH))]
     batch: u32,
-    /// Precision: fp32, fp16, int8 or int4 (weights alone) [default: that of the design, else fp32]
+    /// Precision: fp32, fp16, int8, int4 (weights alone), or int8-except- with depthwise, first or last [default: that of the design,
+    /// else fp32]
     #[arg(long)]
-    precision: Option<Precision>,
+    precision: Option<QuantPolicy>,
     /// Layers that stay in fp32 where the rest is int8, as runtimes keep those that lose most: depthwise, first, last, or their
     /// numbers among the convolutions and fully connected layers, from 1, separated by commas
     #[arg(long, value_name = "LAYERS")]
@@ -66,12 +67,15 @@ pub(crate) fn run(args: &ExportArgs, global: &Global) -> Result<ExitCode> {
     global.check_out(&args.out, FileKind::Network)?;
     let (space, mut design) = args.design(global)?;
     if let Some(precision) = args.precision {
-        design.policy = precision.into();
+        design.policy = precision;
     }
     let input = args.input(space, &design)?;
     let network = space.lower(&design.architecture, input, args.classes);
     let weights = args.weights(space, &design, &network, global)?;
-    let float_layers = args.keep_float.clone().unwrap_or_default();
+    let mut float_layers = args.keep_float.clone().unwrap_or_default();
+    if let QuantPolicy::Int8Except(groups) = design.policy {
+        float_layers = float_layers.with(groups);
+    }
     let file = onnx_keeping_float(&network, design.policy, &weights, args.batch, &float_layers)?;
     if !network.output_depends_on_input() {
         global.say("note: the output of this network does not depend on its input");
@@ -98,7 +102,7 @@ fn say_about(weights: &Weights, design: &Design, global: &Global) {
             global.seed
         ));
     }
-    if !weights.are_random() && design.policy == Precision::Int8.into() {
+    if !weights.are_random() && design.policy.arithmetic() == Precision::Int8 {
         global.say(
             "note: the ranges of its feature maps are those for random images; where accuracy counts, calibrate it with real ones",
         );

@@ -159,7 +159,7 @@ impl MeasureArgs {
         space: &'static dyn SearchSpace,
         global: &Global,
     ) -> Result<Vec<Design>> {
-        let default: QuantPolicy = self.measuring.precision.into();
+        let default = self.measuring.precision;
         if let Some(from) = &self.architectures {
             return read_designs(from, space, default);
         }
@@ -169,12 +169,12 @@ impl MeasureArgs {
                 global.say(format!("note: only {} architectures are worth measuring", chosen.len()));
             }
             // Where genes say bits, all else is int8.
-            let precision = if space.has_bits() {
-                Precision::Int8
+            let policy = if space.has_bits() {
+                Precision::Int8.into()
             } else {
-                self.measuring.precision
+                default
             };
-            return Ok(chosen.into_iter().map(|one| Design::uniform(one, precision)).collect());
+            return Ok(chosen.into_iter().map(|one| Design::new(one, policy)).collect());
         }
         self.designs
             .iter()
@@ -193,13 +193,8 @@ impl MeasureArgs {
     }
 
     /// What is measured on, for each precision among the designs.
-    fn devices(&self, designs: &[Design]) -> Result<BTreeMap<Precision, Device>> {
-        let precisions: BTreeSet<Precision> = designs
-            .iter()
-            .map(|design| match design.policy {
-                QuantPolicy::Uniform(precision) => precision,
-            })
-            .collect();
+    fn devices(&self, designs: &[Design]) -> Result<BTreeMap<QuantPolicy, Device>> {
+        let precisions: BTreeSet<QuantPolicy> = designs.iter().map(|design| design.policy).collect();
         precisions
             .into_iter()
             .map(|precision| Ok((precision, self.measuring.device(precision, self.batch)?)))

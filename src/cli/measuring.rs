@@ -14,7 +14,7 @@ use crate::measure::{Outcome, Protocol, setting};
 use crate::metric::{Metric, PerMetric};
 use crate::predict::{AdaptOptions, Probe};
 use crate::seed::Seed;
-use crate::space::{Design, Precision, SearchSpace};
+use crate::space::{Design, QuantPolicy, SearchSpace};
 
 /// What is measured, with what, and how.
 #[derive(Debug, Args)]
@@ -25,9 +25,10 @@ pub(crate) struct MeasuringArgs {
     /// command]
     #[arg(long)]
     device: Option<String>,
-    /// Precision of designs that state none
-    #[arg(long, default_value_t = Precision::Fp32)]
-    pub(crate) precision: Precision,
+    /// Precision of designs that state none: fp32, fp16, int8, int4, or int8-except- with the groups of layers that stay in fp32,
+    /// depthwise, first and last, such as int8-except-depthwise-last
+    #[arg(long, default_value = "fp32")]
+    pub(crate) precision: QuantPolicy,
     #[command(flatten)]
     pub(crate) protocol: ProtocolArgs,
     /// Unit of the latencies that a command prints
@@ -43,12 +44,12 @@ pub(crate) struct MeasuringArgs {
 
 impl MeasuringArgs {
     /// The device that a runtime measures at a precision: what `name` says, else this machine.
-    pub(crate) fn device(&self, precision: Precision, batch: u32) -> Result<Device> {
+    pub(crate) fn device(&self, precision: QuantPolicy, batch: u32) -> Result<Device> {
         let mut unit = match &self.device {
             Some(path) if path.ends_with(".toml") => read_toml_at(path.as_ref(), precision)?,
             Some(id) => catalogue::find(id)?,
             None if self.runtime.is_local() => {
-                MachineSheet::of(&System::default(), Some(self.runtime.threads()))?.device(precision)
+                MachineSheet::of(&System::default(), Some(self.runtime.threads()))?.device(precision.arithmetic())
             }
             None => {
                 return Err(Error::Invalid {
@@ -125,7 +126,7 @@ impl TimeUnit {
 /// What the checkpoint says of the first latencies, all of one precision at a time.
 pub(crate) fn judged(
     advisor: &Advisor,
-    devices: &BTreeMap<Precision, Device>,
+    devices: &BTreeMap<QuantPolicy, Device>,
     measured: &[(Design, f64)],
     seed: Seed,
 ) -> Result<()> {
@@ -136,7 +137,7 @@ pub(crate) fn judged(
     for (precision, device) in devices {
         let probes: Vec<Probe> = measured
             .iter()
-            .filter(|(design, _)| design.policy == (*precision).into())
+            .filter(|(design, _)| design.policy == *precision)
             .map(|(design, latency_ms)| Probe {
                 design: design.clone(),
                 values: PerMetric::from([(Metric::Latency, *latency_ms)]),

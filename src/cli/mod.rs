@@ -50,7 +50,7 @@ use crate::files::{FileKind, check_replaceable, check_writable, write_bytes};
 use crate::predict::DeviceModel;
 use crate::report::Context;
 use crate::seed::Seed;
-use crate::space::Precision;
+use crate::space::QuantPolicy;
 
 /// Exit status when no design meets the limits.
 const NOTHING_FEASIBLE: u8 = 3;
@@ -101,7 +101,7 @@ pub(crate) struct DatasetArgs {
     pub(crate) folders: Vec<PathBuf>,
     /// Precision to take of devices measured at several, such as int8 [default: the only one]
     #[arg(long)]
-    pub(crate) precision: Option<Precision>,
+    pub(crate) precision: Option<QuantPolicy>,
 }
 
 impl DatasetArgs {
@@ -173,6 +173,7 @@ Examples:
   edgefit design --checkpoint nasbench201 --device pixel3 --max-latency-ms 10
   edgefit design --checkpoint nasbench201 --device phone.json --max-latency-ms 10 --min-accuracy 60 --format json
   edgefit design --checkpoint nasbench201 --device phone.json --latency-weight 0.5
+  edgefit design --checkpoint nasbench201 --device pixel3 --precisions fp32,int8 --max-latency-ms 10
 
 Without limits and weights the most accurate designs are chosen. Exit status 3: no design meets the limits; the closest is
 printed.")]
@@ -186,7 +187,8 @@ printed.")]
     #[command(after_help = "\
 Examples:
   edgefit pareto --checkpoint nasbench201 --device pixel3
-  edgefit pareto --checkpoint nasbench201 --device pixel3 --limits-ms 5,10,20 --format csv --svg pareto.svg")]
+  edgefit pareto --checkpoint nasbench201 --device pixel3 --limits-ms 5,10,20 --format csv --svg pareto.svg
+  edgefit pareto --checkpoint nasbench201 --device pixel3 --precisions fp32,int8")]
     Pareto(pareto::ParetoArgs),
     /// Write a design as an ONNX file, for any runtime
     #[command(after_help = "\
@@ -212,6 +214,7 @@ Examples:
   edgefit measure --checkpoint nasbench201 --probes 10 --out measured
   edgefit adapt --checkpoint nasbench201 --probes measured --out machine.json
   edgefit measure --space nasbench201 --architectures examples/cells.txt --precision fp16 --threads 2 --out measured
+  edgefit measure --space nasbench201 --architectures examples/cells.txt --precision int8-except-first-last --out measured
 
 Ctrl-C keeps what was measured; the same command with --resume continues. docs/MEASURING.md says how it is measured, and how on
 phones and other devices.")]
@@ -224,6 +227,7 @@ phones and other devices.")]
 Examples:
   edgefit tune --checkpoint nasbench201 --limits-ms 3,6 --probes 5 --budget 12 --out tuned
   edgefit tune --checkpoint nasbench201 --max-latency-ms 5 --runtime onnxruntime --library python --out tuned-ort
+  edgefit tune --checkpoint nasbench201 --max-latency-ms 20 --precisions fp32,int8,int8-except-last --budget 60 --out tuned-int8
 
 The folder gets a model (ONNX, random weights) for every limit, report.html, tuning.json, the adapted device for `edgefit design`, and
 all measurements as datasets. Exit status 3: no design that was measured holds any limit.")]

@@ -79,7 +79,7 @@ pub(crate) fn run(args: &ParetoArgs, global: &Global) -> Result<ExitCode> {
     match args.format {
         Format::Json => print_json(&rows)?,
         Format::Csv => print(&pareto_csv(&limits_ms, &rows)?)?,
-        Format::Table => print(&table(&limits_ms, &rows, global.seed))?,
+        Format::Table => print(&table(&limits_ms, &rows, settings.len() > 1, global.seed))?,
     }
     if rows.iter().any(|row| row.feasible) {
         Ok(ExitCode::SUCCESS)
@@ -89,11 +89,9 @@ pub(crate) fn run(args: &ParetoArgs, global: &Global) -> Result<ExitCode> {
     }
 }
 
-fn table(limits_ms: &[f64], rows: &[DesignRow], seed: u64) -> String {
+/// With the device of every row where it is one of several.
+fn table(limits_ms: &[f64], rows: &[DesignRow], several: bool, seed: u64) -> String {
     let kind = kind_of(rows.iter().map(|row| row.accuracy));
-    let several = rows
-        .windows(2)
-        .any(|two| two[0].context.device != two[1].context.device);
     let mut header = vec!["limit ms", "architecture"];
     header.extend(several.then_some(["device", "quantization"]).into_iter().flatten());
     header.extend([kind.header(), "latency ms", "P(limits hold)"]);

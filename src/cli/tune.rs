@@ -22,7 +22,7 @@ use crate::predict::Estimate;
 use crate::report::{Context, Provenance, TunedRow, TuningReport, kind_of, tuning_page};
 use crate::runtime::{self, Runtime};
 use crate::seed::Seed;
-use crate::space::{Design, Precision, SearchSpace};
+use crate::space::{Design, Precision, QuantPolicy, SearchSpace};
 use crate::tune::{Stage, TuneOptions, Tuning, better, tune};
 
 /// Inputs that the designs compute at once.
@@ -53,10 +53,10 @@ pub(crate) struct TuneArgs {
     /// Stop measuring when less accuracy than this is expected to be gained, in percentage points, mean over the limits
     #[arg(long, default_value_t = 0.05)]
     worth: f64,
-    /// Precisions to seek designs at, separated by commas: each gets an equal share of the measurements, and for every limit the
-    /// most accurate answer is taken [default: --precision]
+    /// Precisions to seek designs at, such as fp32,int8,int8-except-depthwise: each gets an equal share of the measurements, and for every
+    /// limit the most accurate answer is taken [default: --precision]
     #[arg(long, value_delimiter = ',')]
-    precisions: Vec<Precision>,
+    precisions: Vec<QuantPolicy>,
     #[command(flatten)]
     measuring: MeasuringArgs,
     /// Folder for the models, the report, the adapted device and all measurements
@@ -149,8 +149,8 @@ impl TuneArgs {
     }
 
     /// The precisions to seek designs at, each once.
-    fn precisions(&self) -> Vec<Precision> {
-        let mut precisions: Vec<Precision> = Vec::new();
+    fn precisions(&self) -> Vec<QuantPolicy> {
+        let mut precisions: Vec<QuantPolicy> = Vec::new();
         for &precision in &self.precisions {
             if !precisions.contains(&precision) {
                 precisions.push(precision);
@@ -163,13 +163,14 @@ impl TuneArgs {
     }
 
     /// The precisions that designs of a space can be sought at: where genes say bits, all else is int8.
-    fn precisions_in(&self, space: &dyn SearchSpace) -> Result<Vec<Precision>> {
+    fn precisions_in(&self, space: &dyn SearchSpace) -> Result<Vec<QuantPolicy>> {
         let precisions = self.precisions();
         if !space.has_bits() {
             return Ok(precisions);
         }
-        match self.precisions.iter().find(|&&precision| precision != Precision::Int8) {
-            None => Ok(vec![Precision::Int8]),
+        let int8: QuantPolicy = Precision::Int8.into();
+        match self.precisions.iter().find(|&&precision| precision != int8) {
+            None => Ok(vec![int8]),
             Some(other) => Err(Error::Invalid {
                 what: "precision of designs whose genes say bits".into(),
                 expected: Precision::Int8.name().into(),
@@ -201,14 +202,14 @@ impl TuneArgs {
 struct Bench<'a> {
     args: &'a TuneArgs,
     advisor: &'a Advisor,
-    devices: BTreeMap<Precision, Device>,
+    devices: BTreeMap<QuantPolicy, Device>,
     runtime: &'a dyn Runtime,
     global: &'a Global,
 }
 
 impl Bench<'_> {
     /// A tuning for each precision.
-    fn tunings(&self, precisions: &[Precision], options: &TuneOptions) -> Result<Vec<Tuning>> {
+    fn tunings(&self, precisions: &[QuantPolicy], options: &TuneOptions) -> Result<Vec<Tuning>> {
         let mut said = HashSet::new();
         let mut measure = |stage: Stage, designs: &[Design]| self.measure(stage, designs, &mut said);
         let mut tunings = Vec::new();

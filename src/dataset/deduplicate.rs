@@ -32,7 +32,7 @@ impl Keyed for Measurement {
     fn key(&self) -> (u64, u64) {
         (
             pair(self.device, self.architecture),
-            pair(self.precision as u32, self.input.into()),
+            pair(self.precision.number().into(), self.input.into()),
         )
     }
 
@@ -68,7 +68,10 @@ impl Keyed for Measurement {
 
 impl Keyed for AccuracyRow {
     fn key(&self) -> (u64, u64) {
-        (pair(self.task.into(), self.architecture), self.precision as u64)
+        (
+            pair(self.task.into(), self.architecture),
+            self.precision.number().into(),
+        )
     }
 
     fn difference(&self, other: &Self) -> f64 {
@@ -260,7 +263,7 @@ mod tests {
         Measurement {
             device,
             architecture,
-            precision: Precision::Fp32,
+            precision: Precision::Fp32.into(),
             input: 0,
             values: [(Metric::Latency, latency_ms), (Metric::Energy, energy_mj)]
                 .into_iter()
@@ -315,7 +318,7 @@ mod tests {
         let accuracy = |accuracy_percent| AccuracyRow {
             task: 0,
             architecture: 0,
-            precision: Precision::Fp32,
+            precision: Precision::Fp32.into(),
             accuracy_percent,
             origin: Origin::Measured,
         };

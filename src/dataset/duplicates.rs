@@ -44,7 +44,8 @@ pub(super) fn series(dataset: &Dataset) -> Vec<Series> {
     let mut series: Vec<Series> = vec![Vec::new(); dataset.devices.len()];
     for row in &dataset.measurements {
         if let Some(latency_ms) = row.value(Metric::Latency) {
-            let about = u64::from(row.architecture) << 32 | (row.precision as u64) << 16 | u64::from(row.input);
+            let about =
+                u64::from(row.architecture) << 32 | u64::from(row.precision.number()) << 16 | u64::from(row.input);
             series[row.device as usize].push((about, latency_ms));
         }
     }
@@ -135,7 +136,7 @@ mod tests {
                 dataset.measurements.push(Measurement {
                     device,
                     architecture,
-                    precision: Precision::Fp32,
+                    precision: Precision::Fp32.into(),
                     input: 0,
                     values: DeviceValues::of(Metric::Latency, latency_ms),
                     origin: Origin::Measured,

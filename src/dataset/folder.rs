@@ -9,13 +9,13 @@ use super::{ACCURACY_FILE, Added, DEVICES_FILE, Dataset, MANIFEST_FILE, MEASUREM
 use crate::error::{Error, Result};
 use crate::files::LockedFolder;
 use crate::progress::Progress;
-use crate::space::{InputSize, Precision, SearchSpace, by_id};
+use crate::space::{InputSize, QuantPolicy, SearchSpace, by_id};
 
 /// What is taken of the datasets read.
 #[derive(Debug, Clone, Default)]
 pub struct Reading {
     /// The precision chosen, see [`Dataset::at_precision`].
-    pub precision: Option<Precision>,
+    pub precision: Option<QuantPolicy>,
     /// Id of the search space, where datasets of others are to be skipped.
     pub space: Option<String>,
     /// Leave accuracies out: who does not look at them does not mind if those of two datasets contradict each other. The names
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
     use crate::dataset::import::by_name;
     use crate::progress::Silent;
-    use crate::space::NasBench201;
+    use crate::space::{NasBench201, Precision};
 
     const CELL: &str =
         "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_3x3~1|+|skip_connect~0|skip_connect~1|skip_connect~2|";
@@ -283,7 +283,7 @@ mod tests {
         let folders = [folder.path().to_path_buf()];
         let read = |reading: &Reading| Dataset::read_all(&folders, reading, &Silent);
         let int8 = read(&Reading {
-            precision: Some(Precision::Int8),
+            precision: Some(Precision::Int8.into()),
             ..Reading::default()
         })
         .unwrap();

@@ -40,7 +40,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::Device;
 use crate::metric::Metric;
-use crate::space::{Architecture, Design, InputSize, Precision, SearchSpace};
+use crate::space::{Architecture, Design, InputSize, QuantPolicy, SearchSpace};
 
 pub use devices::DEVICES_FILE;
 pub(crate) use devices::unknown_device;
@@ -110,7 +110,7 @@ pub struct Measurement {
     /// Position in [`Dataset::architectures`].
     pub architecture: u32,
     /// Precision of the design's weights and activations.
-    pub precision: Precision,
+    pub precision: QuantPolicy,
     /// Position in [`Dataset::inputs`].
     pub input: u16,
     /// Latency and energy of one batch.
@@ -134,7 +134,7 @@ pub struct AccuracyRow {
     /// Position in [`Dataset::architectures`].
     pub architecture: u32,
     /// Precision of the design's weights and activations.
-    pub precision: Precision,
+    pub precision: QuantPolicy,
     /// Top-1 accuracy, in percent.
     pub accuracy_percent: f64,
     /// Where the value comes from.
@@ -161,8 +161,8 @@ pub struct Dataset {
 
 impl Dataset {
     /// The design that a row is about.
-    pub fn design(&self, architecture: u32, precision: Precision) -> Design {
-        Design::uniform(self.architectures[architecture as usize].clone(), precision)
+    pub fn design(&self, architecture: u32, policy: QuantPolicy) -> Design {
+        Design::new(self.architectures[architecture as usize].clone(), policy)
     }
 
     /// A dataset without rows.

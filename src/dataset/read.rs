@@ -287,7 +287,7 @@ pub(super) fn read_accuracies(
         let accuracy = AccuracyRow {
             task: builder.task(row.required(0)?)?,
             architecture: architecture(row, 1, builder)?,
-            precision: row.precision(2)?.unwrap_or(DEFAULT_PRECISION),
+            precision: row.precision(2)?.unwrap_or(DEFAULT_PRECISION.into()),
             accuracy_percent: percent(row, 3)?,
             origin: origin(row, 4, defaults)?,
         };

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::duplicates::{DuplicatedDevices, Series, duplicated_devices, series};
 use super::{Dataset, Origin};
 use crate::metric::Metric;
-use crate::space::{InputSize, Precision};
+use crate::space::{InputSize, QuantPolicy};
 
 /// Figures of one dataset.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,7 +24,7 @@ pub struct Summary {
     /// Distinct functions among them, that is, isomorphism keys.
     pub distinct_functions: usize,
     /// Precisions of rows of both tables.
-    pub precisions: Vec<Precision>,
+    pub precisions: Vec<QuantPolicy>,
     /// Input sizes named, or of the architectures where the resolution is a gene.
     pub inputs: Vec<String>,
     /// Rows of both tables by origin.
@@ -113,9 +113,9 @@ fn origins(dataset: &Dataset) -> BTreeMap<&'static str, usize> {
     counts
 }
 
-fn precisions(dataset: &Dataset) -> Vec<Precision> {
+fn precisions(dataset: &Dataset) -> Vec<QuantPolicy> {
     let measured = dataset.measurements.iter().map(|row| row.precision);
-    let all: BTreeSet<Precision> = measured
+    let all: BTreeSet<QuantPolicy> = measured
         .chain(dataset.accuracies.iter().map(|row| row.precision))
         .collect();
     all.into_iter().collect()

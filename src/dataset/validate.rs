@@ -174,6 +174,6 @@ mod tests {
         fs::write(folder.path().join(DEVICES_FILE), "id,precision\nboard,int8\n").unwrap();
         fs::write(folder.path().join(MEASUREMENTS_FILE), &measurements).unwrap();
         let found = validate(folder.path(), &Silent).unwrap();
-        assert_eq!(found.loaded.dataset.measurements[0].precision.name(), "int8");
+        assert_eq!(found.loaded.dataset.measurements[0].precision.to_string(), "int8");
     }
 }

@@ -63,7 +63,7 @@ impl Dataset {
         for row in &self.measurements {
             writer.write_field(&self.devices[row.device as usize].id)?;
             writer.write_field(&architectures[row.architecture as usize])?;
-            writer.write_field(row.precision.name())?;
+            writer.write_field(row.precision.to_string())?;
             let architecture = &self.architectures[row.architecture as usize];
             let input = self.space.input(architecture, self.inputs[usize::from(row.input)]);
             writer.write_field(input.to_string())?;
@@ -83,7 +83,7 @@ impl Dataset {
             writer.write_record([
                 self.tasks[usize::from(row.task)].as_str(),
                 &architectures[row.architecture as usize],
-                row.precision.name(),
+                &row.precision.to_string(),
                 &row.accuracy_percent.to_string(),
                 row.origin.name(),
             ])?;

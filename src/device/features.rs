@@ -8,7 +8,7 @@
 use std::sync::LazyLock;
 
 use super::{CLASSES, Device};
-use crate::space::Precision;
+use crate::space::{Precision, QuantPolicy};
 
 /// A numeric entry: name, the value of the reference device, and where to read it.
 type Numeric = (&'static str, f64, fn(&Device) -> Option<f64>);
@@ -94,9 +94,10 @@ pub fn features(device: &Device) -> Vec<f64> {
     }
     push(&mut features, device.year.map(|year| (year - 2018.0) / 5.0));
     features.push(device.batch_size.filter(|batch| *batch >= 1.0).unwrap_or(1.0).log2() / 4.0);
-    let bits = device.precision.map(|precision| f64::from(precision.bits()));
+    let arithmetic = device.precision.map(QuantPolicy::arithmetic);
+    let bits = arithmetic.map(|precision| f64::from(precision.bits()));
     push(&mut features, bits.map(|bits| (bits / 16.0).log2()));
-    features.push(indicator(device.precision.is_some_and(Precision::is_float)));
+    features.push(indicator(arithmetic.is_some_and(Precision::is_float)));
     let class = device.class.as_deref();
     features.extend(
         FAMILIES
@@ -201,7 +202,7 @@ mod tests {
             class: Some("gpu".into()),
             peak_gflops: Some(10_000.0),
             batch_size: Some(256.0),
-            precision: Some(Precision::Int8),
+            precision: Some(Precision::Int8.into()),
             runtime: Some("tensorrt".into()),
             ..Device::default()
         };

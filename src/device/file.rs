@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::Device;
 use crate::error::{Error, Result};
 use crate::files::{parse_toml, read_toml as read};
-use crate::space::Precision;
+use crate::space::{Precision, QuantPolicy};
 
 /// Reads a user's own device: the keys of a catalogue file, with one `[[setting]]`, or with the setting's keys (`id`,
 /// `batch-size`, `precision`, `runtime`) written at the top and `peak-gflops` as a number.
@@ -24,11 +24,11 @@ pub fn read_toml(path: &Path) -> Result<Device> {
 ///
 /// # Errors
 /// As [`read_toml`], and for a file with peaks of other precisions alone.
-pub fn read_toml_at(path: &Path, precision: Precision) -> Result<Device> {
+pub fn read_toml_at(path: &Path, precision: QuantPolicy) -> Result<Device> {
     read_setting(path, Some(precision)).map_err(Error::in_configuration)
 }
 
-fn read_setting(path: &Path, precision: Option<Precision>) -> Result<Device> {
+fn read_setting(path: &Path, precision: Option<QuantPolicy>) -> Result<Device> {
     let mut unit: RawUnit = read(path)?;
     if precision.is_some() {
         unit.precision = precision;
@@ -73,7 +73,7 @@ struct RawUnit {
     clock_ghz: Option<f64>,
     tdp_w: Option<f64>,
     year: Option<f64>,
-    precision: Option<Precision>,
+    precision: Option<QuantPolicy>,
     batch_size: Option<f64>,
     runtime: Option<String>,
     #[serde(default)]
@@ -99,7 +99,7 @@ struct Setting {
     #[serde(default)]
     aliases: Vec<String>,
     batch_size: Option<f64>,
-    precision: Option<Precision>,
+    precision: Option<QuantPolicy>,
     runtime: Option<String>,
 }
 
@@ -208,11 +208,11 @@ impl UnitFile {
         })
     }
 
-    fn peak(&self, precision: Option<Precision>) -> Result<Option<f64>> {
+    fn peak(&self, precision: Option<QuantPolicy>) -> Result<Option<f64>> {
         match (&self.unit.peak_gflops, precision) {
             (None, _) => Ok(None),
             (Some(Peak::One(peak)), _) => Ok(Some(*peak)),
-            (Some(Peak::PerPrecision(peaks)), Some(precision)) => match peaks.get(&precision) {
+            (Some(Peak::PerPrecision(peaks)), Some(precision)) => match peaks.get(&precision.arithmetic()) {
                 Some(peak) => Ok(Some(*peak)),
                 None => Err(Error::Unknown {
                     kind: "precision among the device's peak-gflops",

@@ -10,7 +10,7 @@ mod plausible;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
-use crate::space::Precision;
+use crate::space::{Precision, QuantPolicy};
 
 pub use file::{read_toml, read_toml_at};
 
@@ -67,7 +67,7 @@ pub struct Device {
     pub year: Option<f64>,
     /// Number format of weights and activations.
     #[serde(default)]
-    pub precision: Option<Precision>,
+    pub precision: Option<QuantPolicy>,
     /// Number formats that it has arithmetic for, as far as its datasheet says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub precisions: Vec<Precision>,
@@ -121,8 +121,8 @@ impl Device {
     }
 
     /// The precision that networks run at on it: the stated one, else fp32.
-    pub fn runs_at(&self) -> Precision {
-        self.precision.unwrap_or(Precision::Fp32)
+    pub fn runs_at(&self) -> QuantPolicy {
+        self.precision.unwrap_or(Precision::Fp32.into())
     }
 
     /// Whether it has arithmetic for fewer than eight bits; taken to be so where its datasheet says nothing.
@@ -147,7 +147,7 @@ impl Device {
     /// [`Error::Invalid`] for a precision that it does not have, naming those that it has; as [`catalogue::all`].
     pub fn at_precision(&self, precision: Precision) -> Result<Device> {
         let device = self.clone().with_precisions()?;
-        if precision == self.runs_at() {
+        if self.runs_at() == precision.into() {
             return Ok(device);
         }
         if !device.precisions.contains(&precision) {
@@ -156,7 +156,7 @@ impl Device {
         Ok(Device {
             id: format!("{}_{precision}", self.id),
             peak_gflops: catalogue::peak(&self.unit, precision)?,
-            precision: Some(precision),
+            precision: Some(precision.into()),
             ..device
         })
     }

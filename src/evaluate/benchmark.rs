@@ -19,7 +19,7 @@ use crate::predict::fit::{FitOptions, fit};
 use crate::predict::train::{Run, TrainingConfig};
 use crate::progress::Progress;
 use crate::seed::Seed;
-use crate::space::{InputSize, Precision};
+use crate::space::{InputSize, QuantPolicy};
 
 /// Path and text of every benchmark file, in order of path.
 const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/benchmarks.rs"));
@@ -150,7 +150,7 @@ impl Benchmark {
     pub fn dataset(
         &self,
         folders: &[PathBuf],
-        precision: Option<Precision>,
+        precision: Option<QuantPolicy>,
         progress: &dyn Progress,
     ) -> Result<Dataset> {
         let reading = Reading {

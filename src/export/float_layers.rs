@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
-use crate::space::Network;
+use crate::space::{FloatGroup, FloatGroups, Network};
 
 /// Layers with weights that keep 32-bit floating point in an int8 file, as tools for deployment leave those out that lose most or
 /// gain least: by what they are, or by their number.
@@ -18,24 +18,9 @@ use crate::space::Network;
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FloatLayers {
-    kinds: Vec<Kind>,
+    groups: Vec<FloatGroup>,
     /// From 1, among the layers with weights.
     numbers: Vec<usize>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Depthwise,
-    First,
-    Last,
-}
-
-impl Kind {
-    const ALL: [(Kind, &str); 3] = [
-        (Kind::Depthwise, "depthwise"),
-        (Kind::First, "first"),
-        (Kind::Last, "last"),
-    ];
 }
 
 impl FromStr for FloatLayers {
@@ -45,15 +30,14 @@ impl FromStr for FloatLayers {
     fn from_str(text: &str) -> Result<Self> {
         let mut layers = FloatLayers::default();
         for one in text.split(',').map(str::trim) {
-            let kind = Kind::ALL.into_iter().find(|(_, name)| *name == one);
-            match (kind, one.parse()) {
-                (Some((kind, _)), _) => layers.kinds.push(kind),
-                (None, Ok(number)) if number > 0 => layers.numbers.push(number),
+            match (one.parse(), one.parse()) {
+                (Ok(group), _) => layers.groups.push(group),
+                (Err(_), Ok(number)) if number > 0 => layers.numbers.push(number),
                 _ => {
                     return Err(Error::Unknown {
                         kind: "layer to keep in floating point",
                         name: one.chars().take(80).collect(),
-                        known: (Kind::ALL.iter().map(|(_, name)| name.to_string()))
+                        known: (FloatGroup::ALL.map(|group| group.name().to_string()).into_iter())
                             .chain(["the number of a layer with weights, from 1".into()])
                             .collect(),
                     });
@@ -67,7 +51,14 @@ impl FromStr for FloatLayers {
 impl FloatLayers {
     /// Whether it names none.
     pub fn is_empty(&self) -> bool {
-        self.kinds.is_empty() && self.numbers.is_empty()
+        self.groups.is_empty() && self.numbers.is_empty()
+    }
+
+    /// These and whole groups.
+    pub fn with(&self, groups: FloatGroups) -> FloatLayers {
+        let mut layers = self.clone();
+        layers.groups.extend(groups.groups());
+        layers
     }
 
     /// How many layers of a network these are, and how many layers with weights it has.
@@ -93,14 +84,9 @@ impl FloatLayers {
                 None => return Err(beyond(number, layers.len())),
             }
         }
-        for kind in &self.kinds {
-            match kind {
-                Kind::Depthwise => {
-                    let depthwise = network.nodes().filter(|node| node.layer.is_depthwise());
-                    depthwise.for_each(|node| kept[node.id] = true);
-                }
-                Kind::First => layers.first().into_iter().for_each(|&node| kept[node] = true),
-                Kind::Last => layers.last().into_iter().for_each(|&node| kept[node] = true),
+        for group in &self.groups {
+            for (kept, of_group) in kept.iter_mut().zip(network.nodes_in(*group)) {
+                *kept |= of_group;
             }
         }
         Ok(kept)

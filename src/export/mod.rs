@@ -95,9 +95,12 @@ pub fn onnx_keeping_float(
     batch: u32,
     float_layers: &FloatLayers,
 ) -> Result<Vec<u8>> {
-    if !float_layers.is_empty() && policy != Precision::Int8.into() {
-        return Err(nothing_to_keep(policy));
-    }
+    let float_layers = match policy {
+        QuantPolicy::Int8Except(groups) => float_layers.with(groups),
+        QuantPolicy::Uniform(Precision::Int8) => float_layers.clone(),
+        QuantPolicy::Uniform(_) if float_layers.is_empty() => FloatLayers::default(),
+        QuantPolicy::Uniform(_) => return Err(nothing_to_keep(policy)),
+    };
     let network = network.without_dead_nodes();
     let parameters = weights.of(&network)?;
     let plan = Plan::new(&network, &parameters);
@@ -110,9 +113,9 @@ pub fn onnx_keeping_float(
             }
             Box::new(Half)
         }
-        QuantPolicy::Uniform(Precision::Int8) => {
+        QuantPolicy::Uniform(Precision::Int8) | QuantPolicy::Int8Except(_) => {
             let ranges = calibrate::ranges(&network, &parameters, &plan)?;
-            Box::new(Int8::new(&plan, &ranges, &Numbers::of(&network, float_layers)?))
+            Box::new(Int8::new(&plan, &ranges, &Numbers::of(&network, &float_layers)?))
         }
         QuantPolicy::Uniform(Precision::Int4) => Box::new(Int4),
         QuantPolicy::Uniform(Precision::Bf16 | Precision::Int16) => return Err(unsupported(policy)),
@@ -124,7 +127,7 @@ pub fn onnx_keeping_float(
 pub fn opset(policy: QuantPolicy) -> i64 {
     let opset = match policy {
         QuantPolicy::Uniform(Precision::Int4) => Int4.opset(),
-        QuantPolicy::Uniform(_) => Single.opset(),
+        QuantPolicy::Uniform(_) | QuantPolicy::Int8Except(_) => Single.opset(),
     };
     opset.0
 }

@@ -30,7 +30,7 @@ use crate::files::LockedFolder;
 use crate::progress::Progress;
 use crate::runtime::Runtime;
 use crate::seed::Seed;
-use crate::space::{Design, InputSize, Precision, SearchSpace};
+use crate::space::{Design, InputSize, QuantPolicy, SearchSpace};
 
 use work::Work;
 
@@ -70,7 +70,7 @@ pub struct Request<'a> {
     /// The input that they are exported for.
     pub input: InputSize,
     /// What is measured on, for every precision of the designs: see [`setting`].
-    pub devices: &'a BTreeMap<Precision, Device>,
+    pub devices: &'a BTreeMap<QuantPolicy, Device>,
     /// Threads that every model is run with.
     pub threads: usize,
     /// How models are made.
@@ -132,7 +132,7 @@ pub struct Outcome {
 
 /// One setting of a hardware unit as a device of its own: `runtime`, precision, threads, and a batch of several inputs are part of
 /// its id, and it is of the same unit as the others.
-pub fn setting(unit: &Device, runtime: &str, precision: Precision, threads: usize, batch: u32) -> Device {
+pub fn setting(unit: &Device, runtime: &str, precision: QuantPolicy, threads: usize, batch: u32) -> Device {
     let batched = if batch > 1 { format!("_b{batch}") } else { String::new() };
     Device {
         id: format!("{}_{runtime}_{precision}_{threads}t{batched}", unit.unit),

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::log::{RoundEntry, SAMPLES_FILE, SampleLog};
 use super::warning::MeasureWarning;
-use super::{Request, Unfinished, table};
+use super::{Request, Unfinished};
 use crate::dataset::{self, Dataset, MANIFEST_FILE, Manifest};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::files::LockedFolder;
 use crate::metric::Metric;
 use crate::progress::Progress;
-use crate::space::{Design, InputSize, Precision};
+use crate::space::{Design, InputSize, QuantPolicy};
 
 /// The dataset to add to. Whether it can be added to is told before the work, not after.
 pub(super) fn present(request: &Request<'_>, progress: &dyn Progress) -> Result<Option<(Manifest, Dataset)>> {
@@ -35,7 +35,7 @@ pub(super) fn present(request: &Request<'_>, progress: &dyn Progress) -> Result<
 pub(super) fn devices(
     request: &Request<'_>,
     present: Option<&Dataset>,
-) -> (BTreeMap<Precision, Device>, Vec<MeasureWarning>) {
+) -> (BTreeMap<QuantPolicy, Device>, Vec<MeasureWarning>) {
     let mut devices = request.devices.clone();
     let mut warnings = Vec::new();
     for device in devices.values_mut() {
@@ -75,7 +75,7 @@ impl Subject {
 /// The designs, each once, with what the dataset has of them.
 pub(super) fn subjects(
     request: &Request<'_>,
-    devices: &BTreeMap<Precision, Device>,
+    devices: &BTreeMap<QuantPolicy, Device>,
     present: Option<&Dataset>,
 ) -> Result<Vec<Subject>> {
     let known: HashSet<(&str, Design, InputSize)> = present
@@ -92,11 +92,10 @@ pub(super) fn subjects(
     let designs = request.designs.iter().filter(|design| seen.insert(*design));
     designs
         .map(|design| {
-            let precision = table::precision(design);
-            let device = devices.get(&precision).ok_or_else(|| Error::Unknown {
+            let device = devices.get(&design.policy).ok_or_else(|| Error::Unknown {
                 kind: "precision of the devices measured on",
-                name: precision.to_string(),
-                known: devices.keys().map(Precision::to_string).collect(),
+                name: design.policy.to_string(),
+                known: devices.keys().map(QuantPolicy::to_string).collect(),
             })?;
             Ok(Subject {
                 name: design.print(request.space),

@@ -6,14 +6,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::files::LockedFolder;
 use crate::metric::Metric;
-use crate::space::{Design, InputSize, Precision, QuantPolicy, SearchSpace};
-
-/// The precision of a design's row.
-pub(super) fn precision(design: &Design) -> Precision {
-    match design.policy {
-        QuantPolicy::Uniform(precision) => precision,
-    }
-}
+use crate::space::{Design, InputSize, SearchSpace};
 
 /// A dataset with these devices and a row for each design that was measured.
 pub(super) fn dataset(
@@ -33,7 +26,7 @@ pub(super) fn dataset(
         dataset.measurements.push(Measurement {
             device: device as u32,
             architecture,
-            precision: precision(design),
+            precision: design.policy,
             input: 0,
             values: *values,
             origin: Origin::Measured,

@@ -18,7 +18,7 @@ use crate::files::LockedFolder;
 use crate::metric::Metric;
 use crate::progress::{Progress, Unit};
 use crate::runtime::{Runtime, Samples};
-use crate::space::{Design, Precision};
+use crate::space::{Design, QuantPolicy};
 
 /// Designs measured once before it is judged whether their latencies can be milliseconds.
 pub(super) const JUDGED_AFTER: usize = 3;
@@ -29,7 +29,7 @@ const HOPELESS_AFTER: usize = 3;
 pub(super) struct Work<'a> {
     request: &'a Request<'a>,
     runtime: &'a dyn Runtime,
-    devices: BTreeMap<Precision, Device>,
+    devices: BTreeMap<QuantPolicy, Device>,
     subjects: Vec<Subject>,
     log: SampleLog,
     host: HostState,
@@ -216,7 +216,7 @@ impl<'a> Work<'a> {
         let rows: Vec<_> = designs
             .iter()
             .filter_map(|(design, latency_ms)| {
-                let device = self.devices.get(&table::precision(design))?;
+                let device = self.devices.get(&design.policy)?;
                 let values = dataset::DeviceValues::of(Metric::Latency, *latency_ms);
                 Some((device.id.as_str(), design, values))
             })

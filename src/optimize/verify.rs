@@ -172,16 +172,16 @@ impl<'a> PredictorEvaluator<'a> {
 
     /// What follows from the networks of all architectures of the table.
     pub(super) fn computed_table(&self, table: &Table) -> Arc<[PerMetric<f64>]> {
-        self.predictor.computed_of_table(table, self.device.precision.into())
+        self.predictor.computed_of_table(table, self.device.precision)
     }
 
     /// Accuracies of all architectures of the table at the device's precision.
     pub(super) fn accuracies_of_table(&self, table: &Table) -> Arc<TableAccuracies> {
-        self.predictor.accuracies_of_table(table, self.device.precision.into())
+        self.predictor.accuracies_of_table(table, self.device.precision)
     }
 
     fn lowered(&self, architectures: &[Architecture], accuracies: Vec<Accuracy>) -> Vec<Accuracy> {
-        (self.predictor).lowered(architectures, accuracies, self.device.precision.into())
+        (self.predictor).lowered(architectures, accuracies, self.device.precision)
     }
 
     /// What follows from the network of one architecture.

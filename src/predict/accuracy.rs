@@ -13,7 +13,7 @@ use super::net::Ensemble;
 use super::teacher::{self, Teacher};
 use crate::compute::ComputeDevice;
 use crate::dataset::{Origin, PROXY_SCORE};
-use crate::space::{Architecture, Domain, Precision, SearchSpace};
+use crate::space::{Architecture, Domain, Precision, QuantPolicy, SearchSpace};
 use crate::stats;
 use crate::stats::INTERVAL_SHARE;
 
@@ -96,7 +96,7 @@ pub struct AccuracyScale {
     pub task: String,
     /// Precision of the networks whose accuracies were learned.
     #[serde(default = "full_precision")]
-    pub precision: Precision,
+    pub precision: QuantPolicy,
     /// Mean over the training architectures, on the tower's scale.
     pub mean: f64,
     /// Standard deviation over the training architectures, on the tower's scale.
@@ -111,8 +111,8 @@ pub struct AccuracyScale {
     pub chance_percent: f64,
 }
 
-fn full_precision() -> Precision {
-    Precision::Fp32
+fn full_precision() -> QuantPolicy {
+    Precision::Fp32.into()
 }
 
 /// Accuracy in percent of a network whose output does not depend on its input: the median of those measured, else that of
@@ -292,7 +292,7 @@ mod tests {
     fn scale() -> AccuracyScale {
         AccuracyScale {
             task: "cifar100".into(),
-            precision: Precision::Fp32,
+            precision: Precision::Fp32.into(),
             mean: -3.0,
             deviation: 0.5,
             noise: 0.2,

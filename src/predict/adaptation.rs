@@ -13,7 +13,7 @@ use crate::device::Device;
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::seed::Seed;
-use crate::space::{Design, Precision};
+use crate::space::{Design, QuantPolicy};
 
 impl Predictor {
     /// What a device's latency says of another metric where nothing of that was measured.
@@ -169,7 +169,7 @@ impl Predictor {
     ) -> Result<DeviceModel> {
         let own = other.measured.iter().filter(|one| self.is_own(one)).map(|one| {
             Ok(Probe {
-                design: Design::uniform(self.space.parse(&one.architecture)?, one.precision),
+                design: Design::new(self.space.parse(&one.architecture)?, one.precision),
                 values: one.values,
             })
         });
@@ -198,7 +198,7 @@ struct NewDevice<'a> {
     /// A device that it is like.
     like: Option<&'a DeviceModel>,
     /// What it is measured at.
-    precision: Precision,
+    precision: QuantPolicy,
     options: &'a AdaptOptions,
 }
 

@@ -110,7 +110,7 @@ pub(super) fn latency(device: &Device, typical: &TypicalNetwork) -> Expected {
     let bandwidth = entry(device, device.memory_bandwidth_gb_s, 1);
     let launches = typical.launches * launch_ms(device);
     let arithmetic = batch * 2.0 * typical.macs / (peak.value * USED_THROUGHPUT * 1e6);
-    let bytes = batch * typical.activation_elements * f64::from(device.runs_at().bits()) / 8.0;
+    let bytes = batch * typical.activation_elements * f64::from(device.runs_at().arithmetic().bits()) / 8.0;
     let traffic = bytes / (bandwidth.value * USED_BANDWIDTH * 1e6);
     let total = launches + arithmetic + traffic;
     Expected {
@@ -189,7 +189,7 @@ mod tests {
         let phone = Device {
             peak_gflops: Some(100.0),
             memory_bandwidth_gb_s: Some(16.0),
-            precision: Some(Precision::Fp16),
+            precision: Some(Precision::Fp16.into()),
             runtime: Some("tflite".into()),
             ..device("mobile-cpu")
         };

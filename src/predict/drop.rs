@@ -51,11 +51,11 @@ impl Predictor {
             return 0.0;
         };
         let network = (self.space).lower(architecture, self.encoder.input_size(), self.encoder.classes);
-        (network.accuracy_drop(policy) - network.accuracy_drop(model.scale.precision.into())).max(0.0)
+        (network.accuracy_drop(policy) - network.accuracy_drop(model.scale.precision)).max(0.0)
     }
 
     fn may_drop(&self, policy: QuantPolicy) -> bool {
-        !policy.weights_are_float() && !self.space.has_bits() && self.score_kind() == ScoreKind::Accuracy
+        !policy.arithmetic().is_float() && !self.space.has_bits() && self.score_kind() == ScoreKind::Accuracy
     }
 
     /// Accuracies of architectures under a policy, from those learned.
@@ -119,7 +119,7 @@ mod tests {
 
     const SCALE: fn() -> AccuracyScale = || AccuracyScale {
         task: "imagenet".into(),
-        precision: Precision::Fp32,
+        precision: Precision::Fp32.into(),
         mean: -3.0,
         deviation: 0.5,
         noise: 0.2,

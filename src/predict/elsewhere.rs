@@ -6,7 +6,7 @@ use super::Probe;
 use crate::encode::Physics;
 use crate::error::Result;
 use crate::metric::{Metric, PerMetric};
-use crate::space::{InputSize, Precision, QuantPolicy, SearchSpace, by_id};
+use crate::space::{InputSize, QuantPolicy, SearchSpace, by_id};
 
 /// Classes that architectures of datasets of other search spaces are lowered for: the classifier is a small part of a network.
 pub const CLASSES_ELSEWHERE: u32 = 10;
@@ -24,7 +24,7 @@ pub struct MeasuredOnce {
     /// Classes that the architecture was lowered for.
     pub classes: u32,
     /// The precision that it was measured at.
-    pub precision: Precision,
+    pub precision: QuantPolicy,
     /// What was measured, in the units of the metrics, for one batch.
     pub values: PerMetric<f64>,
 }
@@ -32,13 +32,12 @@ pub struct MeasuredOnce {
 impl MeasuredOnce {
     /// A probe of a space, lowered for `input` and `classes`.
     pub fn new(probe: &Probe, space: &dyn SearchSpace, input: InputSize, classes: u32) -> MeasuredOnce {
-        let QuantPolicy::Uniform(precision) = probe.design.policy;
         MeasuredOnce {
             space: space.id().into(),
             architecture: space.print(&probe.design.architecture),
             input: (input.width, input.height),
             classes,
-            precision,
+            precision: probe.design.policy,
             values: probe.values,
         }
     }

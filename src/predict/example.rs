@@ -12,7 +12,7 @@ use crate::encode::Encoder;
 use crate::metric::Metric;
 use crate::profile::{Coordinates, Covariance, Member, Observed, Population, Setting};
 use crate::seed::Seed;
-use crate::space::{Architecture, InputSize, NasBench201, Precision, SearchSpace};
+use crate::space::{Architecture, InputSize, NasBench201, Precision, QuantPolicy, SearchSpace};
 use crate::stats;
 
 /// Milliseconds per 3x3 convolution, 1x1 convolution and pooling, and for the rest of the network.
@@ -30,7 +30,7 @@ const DEVICES: [[f64; 4]; 7] = [
 const STRANGERS: [[f64; 4]; 3] = [[2.0, 6.0, 1.0, 4.0], [0.5, 0.1, 3.0, 1.0], [12.0, 0.2, 0.2, 60.0]];
 
 /// A known device with the same price for all kinds of work.
-pub(super) fn known_device(unit: &str, precision: Precision) -> KnownDevice {
+pub(super) fn known_device(unit: &str, precision: QuantPolicy) -> KnownDevice {
     KnownDevice {
         id: unit.into(),
         unit: unit.into(),
@@ -156,7 +156,7 @@ fn known(logs: &DMatrix<f64>, counts: &DMatrix<f32>) -> Vec<(Metric, KnownDevice
     let device = |(device, estimated): (usize, &crate::profile::Estimated)| KnownDevice {
         id: format!("device-{device}"),
         unit: format!("unit-{device}"),
-        precision: Precision::Fp32,
+        precision: Precision::Fp32.into(),
         output: Some(device),
         level: stats::quantile(&of(device), 0.5).unwrap(),
         profile: estimated.profile,

@@ -8,7 +8,7 @@ use super::adapt::Measured;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::metric::{Metric, PerMetric};
-use crate::space::{Architecture, Design, Precision, QuantPolicy, SearchSpace};
+use crate::space::{Architecture, Design, QuantPolicy, SearchSpace};
 use crate::stats;
 
 /// Measurements of one architecture that differ by more than this factor contradict each other: no timer is so noisy over a
@@ -28,19 +28,15 @@ impl Probe {
     /// An architecture measured at the precision that the device's datasheet names, see [`Device::runs_at`].
     pub fn new(architecture: Architecture, device: &Device, values: PerMetric<f64>) -> Probe {
         Probe {
-            design: Design::uniform(architecture, device.runs_at()),
+            design: Design::new(architecture, device.runs_at()),
             values,
         }
     }
 }
 
 /// The one precision of a device's probes, else that of its datasheet.
-pub(super) fn precision(device: &Device, probes: &[Probe]) -> Result<Precision> {
-    let found: BTreeSet<Precision> = (probes.iter())
-        .map(|probe| match probe.design.policy {
-            QuantPolicy::Uniform(precision) => precision,
-        })
-        .collect();
+pub(super) fn precision(device: &Device, probes: &[Probe]) -> Result<QuantPolicy> {
+    let found: BTreeSet<QuantPolicy> = probes.iter().map(|probe| probe.design.policy).collect();
     let mut precisions = found.iter().copied();
     match (precisions.next(), precisions.next()) {
         (Some(only), None) => Ok(only),
@@ -157,7 +153,7 @@ fn check(values: &[Vec<f64>], architectures: &[Architecture], metric: Metric, sp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::space::NasBench201;
+    use crate::space::{NasBench201, Precision};
 
     fn probe(gene: u8, latency_ms: f64) -> Probe {
         Probe {
@@ -199,15 +195,18 @@ mod tests {
 
     #[test]
     fn a_device_has_the_precision_of_its_probes() {
-        let device = |precision: Option<Precision>| Device {
+        let device = |precision: Option<QuantPolicy>| Device {
             precision,
             ..Device::named("board")
         };
-        assert_eq!(precision(&device(None), &[]).unwrap(), Precision::Fp32);
-        assert_eq!(precision(&device(Some(Precision::Fp16)), &[]).unwrap(), Precision::Fp16);
+        assert_eq!(precision(&device(None), &[]).unwrap(), Precision::Fp32.into());
         assert_eq!(
-            precision(&device(Some(Precision::Fp16)), &[probe(3, 1.0)]).unwrap(),
-            Precision::Int8
+            precision(&device(Some(Precision::Fp16.into())), &[]).unwrap(),
+            Precision::Fp16.into()
+        );
+        assert_eq!(
+            precision(&device(Some(Precision::Fp16.into())), &[probe(3, 1.0)]).unwrap(),
+            Precision::Int8.into()
         );
         let mut mixed = [probe(3, 1.0), probe(2, 2.0)];
         mixed[1].design.policy = Precision::Fp16.into();

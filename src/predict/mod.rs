@@ -59,7 +59,7 @@ use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::search::{Constraint, Limits};
 use crate::seed::Seed;
-use crate::space::{Architecture, Design, Domain, Enumerable, Precision, SearchSpace};
+use crate::space::{Architecture, Design, Domain, Enumerable, Precision, QuantPolicy, SearchSpace};
 
 pub use ablation::Ablation;
 pub use accuracy::{Accuracy, AccuracyModel, ScoreKind};
@@ -72,6 +72,7 @@ pub use layer_sums::LayerSums;
 pub use measured::Probe;
 pub use metric_prior::MetricPrior;
 pub use net::Ensemble;
+pub(crate) use other_precision::unmeasured;
 pub use power::KnownPower;
 pub use prediction::Prediction;
 pub use price_names::PriceOrigin;
@@ -137,7 +138,7 @@ pub struct DeviceModel {
     #[serde(default)]
     pub input: Option<(u32, u32)>,
     /// The precision that its values are of.
-    pub precision: Precision,
+    pub precision: QuantPolicy,
     /// Its datasheet.
     pub datasheet: Device,
     /// What was measured on it, in this search space and in others: enough to adapt to it with another predictor.
@@ -156,7 +157,7 @@ impl DeviceModel {
 
     /// An architecture as this device runs it.
     pub fn design(&self, architecture: Architecture) -> Design {
-        Design::uniform(architecture, self.precision)
+        Design::new(architecture, self.precision)
     }
 }
 
@@ -383,7 +384,7 @@ impl Predictor {
     }
 
     /// The precision that a known device was measured at, where its values are predicted at another one.
-    pub fn measured_at(&self, id: &str) -> Option<Precision> {
+    pub fn measured_at(&self, id: &str) -> Option<QuantPolicy> {
         self.known_device(id)?.measured_at
     }
 

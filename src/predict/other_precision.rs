@@ -11,7 +11,7 @@ use crate::profile::{
     ACTIVATIONS, CHANNELS, DEPTHWISE, ELEMENTWISE, GROUPED, KINDS, OUTPUTS, POINTWISE, POOLED, SPATIAL, WEIGHTS,
 };
 use crate::seed::Seed;
-use crate::space::Precision;
+use crate::space::{Precision, QuantPolicy};
 
 const ARITHMETIC: [usize; 6] = [SPATIAL, POINTWISE, GROUPED, DEPTHWISE, CHANNELS, OUTPUTS];
 const DATA: [usize; 4] = [ACTIVATIONS, WEIGHTS, POOLED, ELEMENTWISE];
@@ -21,6 +21,17 @@ const PEAK_DEVIATION: f64 = 0.4;
 const NO_PEAK_DEVIATION: f64 = 0.7;
 const DATA_DEVIATION: f64 = 0.5;
 const OTHER_DEVIATION: f64 = 0.2;
+
+/// Specifications say nothing of some layers in another precision than the rest.
+pub(crate) fn unmeasured(device: &DeviceModel, wanted: QuantPolicy) -> Error {
+    Error::Invalid {
+        what: format!("{wanted} on device `{}`", device.id),
+        expected: "measurements: specifications say what one precision everywhere changes, from another one everywhere"
+            .into(),
+        found: format!("a device at {}", device.precision),
+        hint: "Measure 5 to 20 architectures with this policy and adapt to the device.".into(),
+    }
+}
 
 /// How a price changes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -80,7 +91,7 @@ impl Predictor {
         if self.space.has_bits() {
             return Err(Error::Invalid {
                 what: "precision of designs whose genes say bits".into(),
-                expected: device.precision.name().into(),
+                expected: device.precision.to_string(),
                 found: wanted.to_string(),
                 hint: format!(
                     "Leave the precisions out: those of {} are part of a design.",
@@ -91,8 +102,11 @@ impl Predictor {
         if device.knowledge == Knowledge::Prior {
             return self.adapt(datasheet, &[], seed);
         }
+        let (QuantPolicy::Uniform(measured), QuantPolicy::Uniform(wanted)) = (device.precision, wanted) else {
+            return Err(unmeasured(device, wanted));
+        };
         let peaks = device.datasheet.peak_gflops.zip(datasheet.peak_gflops);
-        let changes = price_changes(device.precision, wanted, peaks);
+        let changes = price_changes(measured, wanted, peaks);
         let metrics: DeviceMetrics<MetricModel> = device.metrics.map(|_, model| MetricModel {
             posterior: model.posterior.repriced(&changes),
             calibration: model.calibration.clone(),
@@ -101,7 +115,7 @@ impl Predictor {
             id: datasheet.id.clone(),
             knowledge: Knowledge::Specifications,
             probes: 0,
-            precision: wanted,
+            precision: wanted.into(),
             datasheet: datasheet.clone(),
             measured: Vec::new(),
             metrics,

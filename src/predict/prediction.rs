@@ -25,7 +25,7 @@ impl Predictor {
         self.check_device(device)?;
         let encoded = self.encode(architectures);
         let accuracies = self.accuracies(architectures, &encoded);
-        let accuracies = self.lowered(architectures, accuracies, device.precision.into());
+        let accuracies = self.lowered(architectures, accuracies, device.precision);
         let bases = self.bases(&encoded);
         let estimates = device.metrics.zip(&bases).map(|_, (model, basis)| {
             let predictions = model.predict(basis).into_iter();

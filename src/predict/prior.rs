@@ -16,7 +16,7 @@ use super::{Ablation, Encoded};
 use crate::device::Device;
 use crate::metric::Metric;
 use crate::profile::{COUNTS, Coordinates, Covariance, Normal, Priced, Setting, moments};
-use crate::space::{Network, Precision};
+use crate::space::{Network, QuantPolicy};
 
 /// Directions kept of the known devices' residuals.
 const KNOWN_DIRECTIONS: usize = 48;
@@ -31,7 +31,7 @@ pub struct KnownDevice {
     /// Hardware unit.
     pub unit: String,
     /// The precision that its values were measured at.
-    pub precision: Precision,
+    pub precision: QuantPolicy,
     /// Row of the towers' outputs; none for a device that was added when they were learned already.
     pub output: Option<usize>,
     /// Median of the logarithm over the training architectures.
@@ -53,7 +53,7 @@ pub struct KnownDevice {
     pub elsewhere: bool,
     /// The precision that it was measured at, where its prices at `precision` are predicted from that and from specifications.
     #[serde(default)]
-    pub measured_at: Option<Precision>,
+    pub measured_at: Option<QuantPolicy>,
     /// The datasheet.
     pub datasheet: Device,
 }

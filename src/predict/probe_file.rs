@@ -57,7 +57,7 @@ fn table(rows: impl Iterator<Item = [String; COLUMNS.len()]>) -> String {
 ///
 /// # Errors
 /// [`Error::Malformed`] with the line, and for a file without a single value.
-pub fn read_probes(path: &Path, space: &dyn SearchSpace, precision: Precision) -> Result<Vec<Probe>> {
+pub fn read_probes(path: &Path, space: &dyn SearchSpace, precision: QuantPolicy) -> Result<Vec<Probe>> {
     let bytes = read_bounded(path, MAX_FILE_BYTES)?;
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(&bytes[..]);
     check_columns(path, &mut reader)?;
@@ -72,7 +72,7 @@ pub fn read_probes(path: &Path, space: &dyn SearchSpace, precision: Precision) -
             let line = error.position().map(csv::Position::line);
             malformed(path, line, EXPECTED_COLUMNS, &error.to_string())
         })?;
-        let design = Design::parse(&row.architecture, space, precision.into()).map_err(|error| {
+        let design = Design::parse(&row.architecture, space, precision).map_err(|error| {
             let expected = format!("an architecture of {}", space.id());
             let found = of_another_space(&row.architecture, space).unwrap_or_else(|| error.to_string());
             malformed(path, Some(line), &expected, &found)
@@ -251,7 +251,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("probes.csv");
         std::fs::write(&path, filled.join("\n")).unwrap();
-        let probes = read_probes(&path, &NasBench201, Precision::Int8).unwrap();
+        let probes = read_probes(&path, &NasBench201, Precision::Int8.into()).unwrap();
         let expected = [(Metric::Latency, 12.5), (Metric::Energy, 3.0)];
         for ((probe, cell), value) in probes.iter().zip(&cells).zip(expected) {
             assert_eq!(probe.design, Design::uniform(cell.clone(), Precision::Int8));
@@ -303,7 +303,7 @@ mod tests {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("probes.csv");
             std::fs::write(&path, format!("architecture,latency_ms\n{}", rows.concat())).unwrap();
-            read_probes(&path, &NasBench201, Precision::Fp32).map_err(|error| error.to_string())
+            read_probes(&path, &NasBench201, Precision::Fp32.into()).map_err(|error| error.to_string())
         };
         for other in ["fbnet", "mobilenet_v2"] {
             let message = write([&NasBench201, by_id(other).unwrap()]).unwrap_err();
@@ -336,7 +336,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("probes.csv");
         std::fs::write(&path, measured_table(&probes, &NasBench201)).unwrap();
-        assert_eq!(read_probes(&path, &NasBench201, Precision::Fp32).unwrap(), probes);
+        assert_eq!(
+            read_probes(&path, &NasBench201, Precision::Fp32.into()).unwrap(),
+            probes
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::dataset::Dataset;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::space::{Architecture, InputSize, Precision, SearchSpace};
+use crate::space::{Architecture, InputSize, QuantPolicy, SearchSpace};
 
 /// Classes that architectures are lowered for when they are counted; no other number changes their order.
 const CLASSES: u32 = 10;
@@ -63,7 +63,7 @@ impl Fleet {
         }
         check_inputs(dataset, input)?;
         let mut rows: HashMap<u32, usize> = HashMap::new();
-        let mut precisions: Vec<Option<Precision>> = vec![None; devices.len()];
+        let mut precisions: Vec<Option<QuantPolicy>> = vec![None; devices.len()];
         let mut architectures = Vec::new();
         let mut columns: Vec<Column> = devices
             .iter()
@@ -213,13 +213,13 @@ fn check_inputs(dataset: &Dataset, input: Option<InputSize>) -> Result<()> {
 mod tests {
     use super::*;
     use crate::dataset::{DeviceValues, Measurement, Origin};
-    use crate::space::NasBench201;
+    use crate::space::{NasBench201, Precision};
     use Precision::{Fp32, Int8};
 
     const EDGES: [u32; 2] = [32, 16];
 
     /// Rows of (device, architecture, precision, input, ms); devices `a` and `b`.
-    fn dataset(rows: &[(u32, u32, Precision, u16, f64)]) -> Dataset {
+    fn dataset(rows: &[(u32, u32, QuantPolicy, u16, f64)]) -> Dataset {
         let mut dataset = Dataset::new(&NasBench201);
         dataset.devices = ["a", "b"]
             .map(|id| Device {
@@ -259,10 +259,10 @@ mod tests {
     #[test]
     fn devices_of_different_precision_stand_side_by_side() {
         let dataset = dataset(&[
-            (0, 2, Fp32, 0, 5.0),
-            (1, 2, Int8, 0, 7.0),
-            (1, 0, Int8, 0, 1.0),
-            (0, 1, Fp32, 1, 9.0),
+            (0, 2, Fp32.into(), 0, 5.0),
+            (1, 2, Int8.into(), 0, 7.0),
+            (1, 0, Int8.into(), 0, 1.0),
+            (0, 1, Fp32.into(), 1, 9.0),
         ]);
         let fleet = at(&dataset, &[0, 1], 32).unwrap();
         assert_eq!(fleet.architectures.len(), 2);
@@ -275,7 +275,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_apart_is_refused() {
-        let dataset = dataset(&[(0, 2, Fp32, 0, 5.0), (0, 2, Int8, 0, 3.0)]);
+        let dataset = dataset(&[(0, 2, Fp32.into(), 0, 5.0), (0, 2, Int8.into(), 0, 3.0)]);
         let message = at(&dataset, &[0], 32).err().unwrap().to_string();
         assert!(
             message.contains("device a") && message.contains("one precision"),
@@ -290,7 +290,7 @@ mod tests {
         // Latencies only, and none of them on the second device.
         let size = Some(InputSize { width: 32, height: 32 });
         for (device, metric, what) in [(0, Metric::Energy, "energy"), (1, Metric::Latency, "latency")] {
-            let one = self::dataset(&[(0, 2, Fp32, 0, 5.0)]);
+            let one = self::dataset(&[(0, 2, Fp32.into(), 0, 5.0)]);
             let message = Fleet::of(&one, &[device], metric, size).err().unwrap().to_string();
             assert!(
                 message.contains(what) && message.contains("none in the dataset"),
@@ -302,7 +302,11 @@ mod tests {
     #[test]
     fn counts_grow_with_convolutions() {
         // All edges `none`, all `skip_connect`, all 1x1 convolutions.
-        let dataset = dataset(&[(0, 0, Fp32, 0, 1.0), (0, 1, Fp32, 0, 1.0), (0, 2, Fp32, 0, 1.0)]);
+        let dataset = dataset(&[
+            (0, 0, Fp32.into(), 0, 1.0),
+            (0, 1, Fp32.into(), 0, 1.0),
+            (0, 2, Fp32.into(), 0, 1.0),
+        ]);
         let fleet = at(&dataset, &[0], 32)
             .unwrap()
             .with_counts(InputSize { width: 32, height: 32 });

@@ -154,7 +154,7 @@ mod tests {
                 dataset.measurements.push(Measurement {
                     device,
                     architecture,
-                    precision: Precision::Fp32,
+                    precision: Precision::Fp32.into(),
                     input: 0,
                     values: DeviceValues::of(Metric::Latency, factor * f64::from(architecture + 1)),
                     origin: Origin::Measured,
@@ -163,7 +163,7 @@ mod tests {
             dataset.accuracies.push(AccuracyRow {
                 task: 0,
                 architecture,
-                precision: Precision::Fp32,
+                precision: Precision::Fp32.into(),
                 accuracy_percent: 50.0 + f64::from(architecture % 7),
                 origin: Origin::Measured,
             });

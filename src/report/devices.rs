@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::space::Precision;
+use crate::space::{Precision, QuantPolicy};
 
 /// What the datasheet of a device says; null where it says nothing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -16,7 +16,7 @@ pub struct DeviceRow {
     /// Kind of hardware.
     pub class: Option<String>,
     /// Number format of the networks.
-    pub precision: Option<Precision>,
+    pub precision: Option<QuantPolicy>,
     /// Number formats that it has arithmetic for, as far as its datasheet says, separated by blanks.
     pub precisions: Option<String>,
     /// Software that runs them.

@@ -1,146 +1,7 @@
 //! What is built, measured, predicted and proposed: an architecture and how its numbers are stored.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::{Deserialize, Serialize};
-
-use super::{Architecture, SearchSpace};
-use crate::error::{Error, Result};
-
-/// How numbers are stored and computed with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Precision {
-    /// 32-bit floating point.
-    Fp32,
-    /// 16-bit floating point with 5 bits of exponent (IEEE half).
-    Fp16,
-    /// 16-bit floating point with 8 bits of exponent (brain float).
-    Bf16,
-    /// 16-bit integers.
-    Int16,
-    /// 8-bit integers.
-    Int8,
-    /// 4-bit integers.
-    Int4,
-}
-
-impl Precision {
-    /// Every precision.
-    pub const ALL: [Precision; 6] = [
-        Precision::Fp32,
-        Precision::Fp16,
-        Precision::Bf16,
-        Precision::Int16,
-        Precision::Int8,
-        Precision::Int4,
-    ];
-
-    /// The name in data and messages, such as `int8`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Precision::Fp32 => "fp32",
-            Precision::Fp16 => "fp16",
-            Precision::Bf16 => "bf16",
-            Precision::Int16 => "int16",
-            Precision::Int8 => "int8",
-            Precision::Int4 => "int4",
-        }
-    }
-
-    /// Bits of one number.
-    pub fn bits(self) -> u32 {
-        match self {
-            Precision::Fp32 => 32,
-            Precision::Fp16 | Precision::Bf16 | Precision::Int16 => 16,
-            Precision::Int8 => 8,
-            Precision::Int4 => 4,
-        }
-    }
-
-    /// Whether numbers are floating point.
-    pub fn is_float(self) -> bool {
-        match self {
-            Precision::Fp32 | Precision::Fp16 | Precision::Bf16 => true,
-            Precision::Int16 | Precision::Int8 | Precision::Int4 => false,
-        }
-    }
-}
-
-impl fmt::Display for Precision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl FromStr for Precision {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Precision::ALL
-            .into_iter()
-            .find(|precision| precision.name() == text)
-            .ok_or_else(|| Error::Unknown {
-                kind: "precision",
-                name: text.into(),
-                known: Precision::ALL.iter().map(ToString::to_string).collect(),
-            })
-    }
-}
-
-/// Which precision every layer's weights and activations have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum QuantPolicy {
-    /// The same precision everywhere.
-    Uniform(Precision),
-}
-
-impl QuantPolicy {
-    /// Bits of one weight.
-    pub fn weight_bits(self) -> u32 {
-        match self {
-            QuantPolicy::Uniform(precision) => precision.bits(),
-        }
-    }
-
-    /// Whether weights are floating point.
-    pub fn weights_are_float(self) -> bool {
-        match self {
-            QuantPolicy::Uniform(precision) => precision.is_float(),
-        }
-    }
-
-    /// Bits of one element of a feature map.
-    pub fn activation_bits(self) -> u32 {
-        match self {
-            QuantPolicy::Uniform(precision) => precision.bits(),
-        }
-    }
-}
-
-impl From<Precision> for QuantPolicy {
-    fn from(precision: Precision) -> Self {
-        QuantPolicy::Uniform(precision)
-    }
-}
-
-impl fmt::Display for QuantPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            QuantPolicy::Uniform(precision) => precision.fmt(f),
-        }
-    }
-}
-
-impl FromStr for QuantPolicy {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Precision::from_str(text).map(QuantPolicy::Uniform)
-    }
-}
+use super::{Architecture, Precision, QuantPolicy, SearchSpace};
+use crate::error::Result;
 
 /// An architecture and its quantization policy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -158,6 +19,11 @@ const SHOWN_CLASSES: u32 = 10;
 const SEPARATOR: char = '@';
 
 impl Design {
+    /// An architecture with a policy.
+    pub fn new(architecture: Architecture, policy: QuantPolicy) -> Design {
+        Design { architecture, policy }
+    }
+
     /// An architecture at one precision everywhere.
     pub fn uniform(architecture: Architecture, precision: Precision) -> Design {
         Design {
@@ -218,21 +84,21 @@ mod tests {
     fn a_design_reads_back_as_it_was_printed_in_every_space() {
         let mut rng = Seed(0).stream("designs");
         for space in all() {
-            let precisions = if space.has_bits() {
-                &[Precision::Int8][..]
-            } else {
-                &Precision::ALL
-            };
-            for &precision in precisions {
-                let design = Design::uniform(space.sample(&mut rng), precision);
+            let mut policies = vec![QuantPolicy::from(Precision::Int8)];
+            if !space.has_bits() {
+                policies.extend(Precision::ALL.map(QuantPolicy::from));
+                policies.push("int8-except-depthwise-first".parse().unwrap());
+            }
+            for policy in policies {
+                let design = Design::new(space.sample(&mut rng), policy);
                 let text = design.print(space);
-                assert!(space.has_bits() || text.ends_with(precision.name()), "{text}");
+                assert!(space.has_bits() || text.ends_with(&policy.to_string()), "{text}");
                 assert_eq!(Design::parse(&text, space, Precision::Fp32.into()).unwrap(), design);
                 let as_shown = format!("{}@{}", space.print(&design.architecture), design.quantization(space));
                 assert_eq!(Design::parse(&as_shown, space, Precision::Fp32.into()).unwrap(), design);
                 // Without a policy it is the default's.
                 let architecture = space.print(&design.architecture);
-                assert_eq!(Design::parse(&architecture, space, precision.into()).unwrap(), design);
+                assert_eq!(Design::parse(&architecture, space, policy).unwrap(), design);
             }
         }
     }
@@ -260,12 +126,5 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(message.contains("int9") && message.contains("int8"), "{message}");
-    }
-
-    #[test]
-    fn precisions_know_their_bits() {
-        let bits = |name: &str| name.parse::<Precision>().unwrap().bits();
-        assert_eq!(["fp32", "bf16", "int16", "int8", "int4"].map(bits), [32, 16, 16, 8, 4]);
-        assert!("fp64".parse::<Precision>().is_err() && "".parse::<Precision>().is_err());
     }
 }

@@ -19,6 +19,8 @@ mod neighbourhood;
 mod network;
 pub(crate) mod once_for_all;
 mod physical;
+mod precision;
+mod quant_policy;
 mod supernet;
 mod variation;
 
@@ -30,7 +32,7 @@ use rand::rngs::StdRng;
 use crate::error::{Error, Result};
 use neighbourhood::Neighbourhood;
 
-pub use design::{Design, Precision, QuantPolicy};
+pub use design::Design;
 pub use domain::Domain;
 pub use fbnet::FbNet;
 pub(crate) use layer_names::EPSILON;
@@ -45,6 +47,8 @@ pub use network::{
 };
 pub use once_for_all::{MOBILENET_V3, MOBILENET_V3_W12, OnceForAll, PROXYLESS_NAS};
 pub use physical::PHYSICAL_FEATURES;
+pub use precision::Precision;
+pub use quant_policy::{FloatGroup, FloatGroups, QuantPolicy};
 pub use supernet::Supernet;
 
 /// One architecture of a search space: the choice made for every gene.

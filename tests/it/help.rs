@@ -45,6 +45,7 @@ fn examples_run_in_a_clone() {
             ["train", "predictor"] if example.contains("--from") => "",
             ["train", "predictor"] | ["evaluate", "accuracy"] => " --config tiny.toml",
             ["train", "optimizer"] => " --config few-steps.toml",
+            ["tune", _] if example.contains("--precisions") => " --seconds 0.01 --warmup-seconds 0.01",
             ["measure", _] => " --seconds 0.01 --warmup-seconds 0.01",
             _ => "",
         };

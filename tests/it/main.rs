@@ -28,6 +28,7 @@ mod mobile_real;
 mod output;
 mod parquet_fixture;
 mod pipeline;
+mod precisions;
 mod probes;
 mod proxy;
 mod proxy_real;

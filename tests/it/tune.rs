@@ -137,6 +137,49 @@ fn of_two_precisions_the_more_accurate_answer_is_taken() {
     }
 }
 
+/// With the limit out of the way the most accurate design is taken: the one that loses least to its policy.
+#[test]
+fn layers_in_floating_point_are_tuned_for_as_a_precision_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let line = "tune --checkpoint nasbench201 --precisions int8,int8-except-last --max-latency-ms 10000 --probes 2 --budget 10 --batch 1 \
+                --rounds 1 --runs 2 --seconds 0 --warmup-runs 1 --warmup-seconds 0 --yes --json --out {tuned}";
+    let run = edgefit(folder, line).succeeded();
+    let report: Value = serde_json::from_str(&run.stdout).unwrap();
+    let [bytes, except] = report["designs"].as_array().unwrap().as_slice() else {
+        panic!("{report}")
+    };
+    assert_eq!(
+        (&bytes["quantization"], &except["quantization"]),
+        (&"int8".into(), &"int8-except-last".into())
+    );
+    assert_eq!(bytes["architecture"], except["architecture"]);
+    let accuracy = |design: &Value| design["accuracy"]["mean"].as_f64().unwrap();
+    let gained = accuracy(except) - accuracy(bytes);
+    // All of 10.42 / 256 points but the share of what stays in 8 bits.
+    assert!(gained > 0.0 && gained < 10.42 / 256.0, "{gained}");
+    assert!(except["chosen"] == true && except["accuracy_origin"] == "simulated");
+    let measurements = fs::read_to_string(folder.join("tuned/measurements/measurements.csv")).unwrap();
+    assert!(measurements.contains(",int8-except-last,"), "{measurements}");
+    let model = fs::read(folder.join("tuned").join(except["model"].as_str().unwrap())).unwrap();
+    let design = format!(
+        "--design {}@int8-except-last --out {{model.onnx}}",
+        except["architecture"].as_str().unwrap()
+    );
+    let exported = edgefit(folder, &format!("export {design} --classes 100")).succeeded();
+    assert!(exported.stderr.contains("1 of "), "{}", exported.stderr);
+    assert_eq!(fs::read(folder.join("model.onnx")).unwrap(), model);
+    // Both devices together are settings of one machine.
+    let devices = "--device {tuned/device-int8.json} --device {tuned/device-int8-except-last.json}";
+    let run = edgefit(
+        folder,
+        &format!("design --checkpoint nasbench201 {devices} --count 1 --format json"),
+    )
+    .succeeded();
+    let designs: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(designs[0]["quantization"], "int8-except-last");
+}
+
 #[test]
 fn what_no_design_holds_is_said() {
     let folder = bench(TOOL);

@@ -43,7 +43,7 @@ pub(super) fn run(global: &Global) -> Result<()> {
     let folder = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
     let bench = Bench {
         advisor: &advisor,
-        device: setting(&this_machine, "rten", precision, THREADS, 1),
+        device: setting(&this_machine, "rten", precision.into(), THREADS, 1),
         precision,
         runtime: runtime.as_ref(),
         folder: folder.path(),
@@ -164,7 +164,7 @@ impl Bench<'_> {
             space,
             designs,
             input: encoder.input_size(),
-            devices: &BTreeMap::from([(self.precision, self.device.clone())]),
+            devices: &BTreeMap::from([(self.precision.into(), self.device.clone())]),
             threads: THREADS,
             export: &export,
             protocol: Protocol::default(),

@@ -111,7 +111,7 @@ fn read(log: &Path, builder: &mut Builder, progress: &dyn Progress) -> Result<No
         builder.accuracy(AccuracyRow {
             task,
             architecture,
-            precision: Precision::Fp32,
+            precision: Precision::Fp32.into(),
             accuracy_percent,
             origin: Origin::Measured,
         });

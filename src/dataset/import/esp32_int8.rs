@@ -69,7 +69,7 @@ impl Importer for Esp32Int8 {
                 builder.accuracy(AccuracyRow {
                     task,
                     architecture,
-                    precision,
+                    precision: precision.into(),
                     accuracy_percent: stats::mean(&of_seeds).unwrap_or_default(),
                     origin: Origin::Measured,
                 });

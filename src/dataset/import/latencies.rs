@@ -7,7 +7,7 @@ use crate::dataset::{DeviceValues, Measurement, Origin};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::space::{InputSize, Precision};
+use crate::space::{InputSize, QuantPolicy};
 
 /// What a file says of one device.
 pub(super) struct DeviceLatencies<'a> {
@@ -19,7 +19,7 @@ pub(super) struct DeviceLatencies<'a> {
     pub(super) architectures: &'a [u32],
     /// The file that the architectures come from, for messages.
     pub(super) index_file: &'a str,
-    pub(super) precision: Precision,
+    pub(super) precision: QuantPolicy,
     /// Size of the images, where networks do not have a size of their own.
     pub(super) input: InputSize,
     pub(super) origin: Origin,

@@ -140,7 +140,7 @@ impl Experiment {
             builder.accuracy(AccuracyRow {
                 task,
                 architecture,
-                precision: Precision::Int8,
+                precision: Precision::Int8.into(),
                 accuracy_percent,
                 origin: Origin::Measured,
             });

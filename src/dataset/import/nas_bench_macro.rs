@@ -62,7 +62,7 @@ impl Importer for NasBenchMacroFile {
             builder.accuracy(AccuracyRow {
                 task,
                 architecture,
-                precision: Precision::Fp32,
+                precision: Precision::Fp32.into(),
                 accuracy_percent: mean(&file, text, test_acc)?,
                 origin: Origin::Measured,
             });

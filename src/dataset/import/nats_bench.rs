@@ -85,7 +85,7 @@ fn read(path: &Path, builder: &mut Builder, progress: &dyn Progress) -> Result<(
             builder.accuracy(AccuracyRow {
                 task,
                 architecture,
-                precision: Precision::Fp32,
+                precision: Precision::Fp32.into(),
                 accuracy_percent,
                 origin: Origin::Measured,
             });

@@ -65,7 +65,7 @@ impl Importer for ZeroCostProxies {
             builder.accuracy(AccuracyRow {
                 task,
                 architecture,
-                precision: Precision::Fp32,
+                precision: Precision::Fp32.into(),
                 accuracy_percent: score,
                 origin: Origin::Proxy,
             });

@@ -9,7 +9,7 @@ use super::devices::{DEVICES_FILE, unknown_device};
 use super::{AccuracyRow, Dataset, Measurement, Origin};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::space::{InputSize, Precision};
+use crate::space::{InputSize, QuantPolicy};
 
 /// Which rows of a device are looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -17,7 +17,7 @@ pub struct Selection {
     /// Those at this input size; `None` for a device's only one.
     pub input: Option<InputSize>,
     /// Those at this precision, of a device with several; a device's only one needs no choice.
-    pub precision: Option<Precision>,
+    pub precision: Option<QuantPolicy>,
 }
 
 impl Selection {
@@ -214,7 +214,7 @@ impl Dataset {
     /// # Errors
     /// [`Error::Invalid`] when the selection leaves rows at several precisions or input sizes, with a list of them: they are
     /// values of different designs.
-    pub fn resolve_precision(&self, device: usize, selection: Selection) -> Result<Option<Precision>> {
+    pub fn resolve_precision(&self, device: usize, selection: Selection) -> Result<Option<QuantPolicy>> {
         let rows = || self.rows(device, selection.input);
         let precisions = distinct(rows().map(|row| row.precision));
         let precision = match selection.precision {
@@ -257,14 +257,14 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Unknown`] when no row has this precision.
-    pub fn at_precision(mut self, precision: Precision) -> Result<Dataset> {
+    pub fn at_precision(mut self, precision: QuantPolicy) -> Result<Dataset> {
         let measured = self.measurements.iter().map(|row| row.precision);
         let known = distinct(measured.chain(self.accuracies.iter().map(|row| row.precision)));
         if !known.contains(&precision) {
             return Err(Error::Unknown {
                 kind: "precision of the dataset",
                 name: precision.to_string(),
-                known: known.iter().map(Precision::to_string).collect(),
+                known: known.iter().map(QuantPolicy::to_string).collect(),
             });
         }
         let mut devices = vec![false; self.devices.len()];
@@ -297,7 +297,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Invalid`] when there are accuracies at several precisions and none at the one chosen, with a list of them.
-    pub fn accuracies_of(&self, task: &Task, precision: Option<Precision>) -> Result<Vec<(u32, f64)>> {
+    pub fn accuracies_of(&self, task: &Task, precision: Option<QuantPolicy>) -> Result<Vec<(u32, f64)>> {
         let precision = self.precision_of_accuracies(task, precision)?;
         let chosen = self.rows_at(task).filter(|row| Some(row.precision) == precision);
         Ok(chosen.map(|row| (row.architecture, row.accuracy_percent)).collect())
@@ -308,7 +308,7 @@ impl Dataset {
     ///
     /// # Errors
     /// As [`Dataset::accuracies_of`].
-    pub fn precision_of_accuracies(&self, task: &Task, chosen: Option<Precision>) -> Result<Option<Precision>> {
+    pub fn precision_of_accuracies(&self, task: &Task, chosen: Option<QuantPolicy>) -> Result<Option<QuantPolicy>> {
         let precisions = distinct(self.rows_at(task).map(|row| row.precision));
         match (chosen, precisions.as_slice()) {
             (Some(chosen), known) if known.contains(&chosen) => Ok(Some(chosen)),

@@ -1,6 +1,7 @@
 use super::*;
 use crate::dataset::{AccuracyRow, DeviceValues};
 use crate::device::Device;
+use crate::space::Precision;
 use crate::space::{Architecture, NasBench201};
 
 fn size(edge: u32) -> InputSize {
@@ -33,7 +34,7 @@ fn dataset() -> Dataset {
         dataset.measurements.extend((0..3).map(|architecture| Measurement {
             device: 1,
             architecture,
-            precision: Precision::Fp32,
+            precision: Precision::Fp32.into(),
             input,
             values: if architecture == 1 {
                 DeviceValues::of(Metric::Energy, 7.0)
@@ -46,7 +47,7 @@ fn dataset() -> Dataset {
     dataset.accuracies = vec![AccuracyRow {
         task: 1,
         architecture: 2,
-        precision: Precision::Fp32,
+        precision: Precision::Fp32.into(),
         accuracy_percent: 40.0,
         origin: Origin::Measured,
     }];
@@ -80,16 +81,16 @@ fn values_are_those_of_the_device_and_input() {
 fn precisions_are_never_mixed() {
     let mut dataset = dataset();
     let at = Selection::at(size(32));
-    assert_eq!(dataset.resolve_precision(1, at).unwrap(), Some(Precision::Fp32));
+    assert_eq!(dataset.resolve_precision(1, at).unwrap(), Some(Precision::Fp32.into()));
     assert_eq!(dataset.resolve_precision(0, at).unwrap(), None);
     let faster = Measurement {
-        precision: Precision::Int8,
+        precision: Precision::Int8.into(),
         values: DeviceValues::of(Metric::Latency, 0.25),
         ..dataset.measurements[0]
     };
     dataset.measurements.push(faster);
     dataset.accuracies.push(AccuracyRow {
-        precision: Precision::Int8,
+        precision: Precision::Int8.into(),
         ..dataset.accuracies[0]
     });
     dataset.accuracies.push(AccuracyRow {
@@ -105,22 +106,22 @@ fn precisions_are_never_mixed() {
         assert!(error.to_string().contains("fp32, int8"), "{error}");
     }
     let int8 = Selection {
-        precision: Some(Precision::Int8),
+        precision: Some(Precision::Int8.into()),
         ..at
     };
     assert_eq!(dataset.values(1, Metric::Latency, int8).unwrap(), [(0, 0.25)]);
     assert_eq!(
-        dataset.accuracies_of(&task, Some(Precision::Int8)).unwrap(),
+        dataset.accuracies_of(&task, Some(Precision::Int8.into())).unwrap(),
         [(2, 40.0)]
     );
-    assert!(dataset.accuracies_of(&task, Some(Precision::Int4)).is_err());
+    assert!(dataset.accuracies_of(&task, Some(Precision::Int4.into())).is_err());
     // Narrowed to one precision, the dataset needs no choice; the other task is known in fp32 alone.
-    let narrowed = dataset.at_precision(Precision::Int8).unwrap();
+    let narrowed = dataset.at_precision(Precision::Int8.into()).unwrap();
     assert_eq!(narrowed.values(1, Metric::Latency, at).unwrap(), [(0, 0.25)]);
     assert_eq!(narrowed.accuracies_of(&task, None).unwrap(), [(2, 40.0)]);
     let other = narrowed.resolve_task(Some("cifar10")).unwrap().unwrap();
     assert_eq!(narrowed.accuracies_of(&other, None).unwrap(), [(2, 40.0)]);
-    let message = narrowed.at_precision(Precision::Int4).err().unwrap().to_string();
+    let message = narrowed.at_precision(Precision::Int4.into()).err().unwrap().to_string();
     assert!(message.contains("int4") && message.contains("int8"), "{message}");
 }
 

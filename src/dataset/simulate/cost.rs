@@ -77,7 +77,7 @@ impl Simulator {
         let runtime = parameters
             .runtime(required(device, "runtime", device.runtime.as_deref())?)?
             .clone();
-        let precision = required(device, "precision", device.precision)?;
+        let precision = required(device, "precision", device.precision)?.arithmetic();
         let year = device.year.unwrap_or(LAUNCH_YEAR);
         let clock = match device.clock_ghz {
             Some(clock) if class.launch_with_clock => LAUNCH_CLOCK_GHZ / clock,
@@ -260,7 +260,7 @@ mod tests {
             cores: Some(1.0),
             tdp_w: Some(0.5),
             year: Some(2018.0),
-            precision: Some(Precision::Int8),
+            precision: Some(Precision::Int8.into()),
             runtime: Some("cmsis-nn".into()),
             ..Device::default()
         }

@@ -124,7 +124,7 @@ fn add_accuracies(config: &FleetConfig, dataset: &mut Dataset) {
         dataset.accuracies.push(AccuracyRow {
             task: 0,
             architecture: architecture as u32,
-            precision,
+            precision: precision.into(),
             accuracy_percent: rounded(accuracy_percent),
             origin: Origin::Simulated,
         });
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
     use crate::device::{Device, catalogue};
     use crate::seed::Seed;
-    use crate::space::{InputSize, NasBench201};
+    use crate::space::{InputSize, NasBench201, QuantPolicy};
 
     fn fleet(devices: &[&str]) -> FleetConfig {
         FleetConfig {
@@ -181,8 +181,11 @@ mod tests {
                 .all(|row| row.origin == Origin::Simulated && row.architecture < 60)
         );
         assert!(dataset.accuracies.iter().all(|row| row.origin == Origin::Simulated));
-        let precisions: HashSet<Precision> = dataset.measurements.iter().map(|row| row.precision).collect();
-        assert_eq!(precisions, HashSet::from([Precision::Fp32, Precision::Int8]));
+        let precisions: HashSet<QuantPolicy> = dataset.measurements.iter().map(|row| row.precision).collect();
+        assert_eq!(
+            precisions,
+            HashSet::from([Precision::Fp32.into(), Precision::Int8.into()])
+        );
         let distinct: HashSet<_> = dataset.architectures.iter().collect();
         assert_eq!(distinct.len(), 80);
     }

@@ -15,7 +15,7 @@ use csv::ByteRecord;
 use crate::error::{Error, Result};
 use crate::files::open_regular;
 use crate::progress::{Counted, Progress, Silent};
-use crate::space::Precision;
+use crate::space::QuantPolicy;
 
 /// Longest row read, with its line breaks in quotes, in bytes.
 const MAX_ROW_BYTES: u64 = 1 << 20;
@@ -242,7 +242,7 @@ fn csv_error(path: &Path, line: u64, error: csv::Error) -> Error {
 
 impl Row<'_> {
     /// The precision in a column, `None` where it is empty.
-    pub(crate) fn precision(&self, column: usize) -> Result<Option<Precision>> {
+    pub(crate) fn precision(&self, column: usize) -> Result<Option<QuantPolicy>> {
         let parse = |text: &str| {
             text.parse()
                 .map_err(|error| self.malformed(column, "a precision", error, "Correct it or leave it empty."))

@@ -15,7 +15,7 @@ use crate::predict::accuracy::Accuracy;
 use crate::predict::fit::{FitOptions, accuracy_alone};
 use crate::predict::teacher::Teacher;
 use crate::predict::train::Run;
-use crate::space::Architecture;
+use crate::space::{Architecture, QuantPolicy};
 use crate::stats::{self, INTERVAL_SHARE};
 
 /// Scores of predicted accuracies.
@@ -24,7 +24,7 @@ pub struct AccuracyReport {
     /// Task whose accuracies were learned.
     pub task: String,
     /// Their precision.
-    pub precision: &'static str,
+    pub precision: QuantPolicy,
     /// Tasks of the teachers, see [`crate::predict::teacher`].
     pub teachers: Vec<String>,
     /// Designs learned from.
@@ -129,13 +129,13 @@ pub fn score_accuracies(
         teachers: names.collect(),
         trained_on: values.len(),
         drop: teacher.and_then(|(teacher, task)| DropReport::of(&teacher.tasks[task].name, &scored)),
-        ..AccuracyReport::of(&task, precision.name(), &scored, run.seed.0).ok_or_else(|| too_few(&scored))?
+        ..AccuracyReport::of(&task, precision, &scored, run.seed.0).ok_or_else(|| too_few(&scored))?
     })
 }
 
 impl AccuracyReport {
     /// `None` unless there are at least two different accuracies.
-    fn of(task: &Task, precision: &'static str, scored: &[Scored], seed: u64) -> Option<AccuracyReport> {
+    fn of(task: &Task, precision: QuantPolicy, scored: &[Scored], seed: u64) -> Option<AccuracyReport> {
         let truth: Vec<f64> = scored.iter().map(|one| one.truth).collect();
         let predicted: Vec<f64> = scored.iter().map(|one| one.predicted.percent.mean).collect();
         let widths: Vec<f64> = (scored.iter().map(|one| one.predicted.percent))

@@ -6,10 +6,15 @@ use crate::dataset::{AccuracyRow, Origin};
 use crate::predict::train::TrainingConfig;
 use crate::progress::Silent;
 use crate::seed::Seed;
-use crate::space::{NasBench201, NasBench201Mixed, Precision, SearchSpace};
+use crate::space::{NasBench201, NasBench201Mixed, Precision, QuantPolicy, SearchSpace};
 
 /// Accuracies in percent of cells at one task.
-fn dataset(space: &'static dyn SearchSpace, task: &str, precision: Precision, rows: &[(Architecture, f64)]) -> Dataset {
+fn dataset(
+    space: &'static dyn SearchSpace,
+    task: &str,
+    precision: QuantPolicy,
+    rows: &[(Architecture, f64)],
+) -> Dataset {
     let mut dataset = Dataset::new(space);
     dataset.tasks.push(task.into());
     for (position, (architecture, accuracy_percent)) in rows.iter().enumerate() {
@@ -73,8 +78,13 @@ fn what_cannot_be_seen_in_a_cell_comes_from_the_teacher_and_the_drop_is_learned(
     let rows = |accuracy: fn(&Architecture) -> f64| -> Vec<(Architecture, f64)> {
         cells.iter().map(|cell| (cell.clone(), accuracy(cell))).collect()
     };
-    let quantized = dataset(&NasBench201, "cifar10", Precision::Int8, &rows(at_eight_bits));
-    let teacher = dataset(&NasBench201, "cifar10", Precision::Fp32, &rows(at_full_precision));
+    let quantized = dataset(&NasBench201, "cifar10", Precision::Int8.into(), &rows(at_eight_bits));
+    let teacher = dataset(
+        &NasBench201,
+        "cifar10",
+        Precision::Fp32.into(),
+        &rows(at_full_precision),
+    );
     let alone = scored(&quantized, Vec::new());
     assert!(alone.drop.is_none() && alone.r_squared < 0.5, "{alone:?}");
     let taught = scored(&quantized, vec![teacher]);
@@ -93,7 +103,7 @@ fn held_out_cells_are_unknown_to_teachers_at_whatever_bits() {
     let mut rng = Seed(2).stream("designs");
     let designs: Vec<Architecture> = (0..40).map(|_| NasBench201Mixed.sample(&mut rng)).collect();
     let rows: Vec<(Architecture, f64)> = designs.iter().map(|one| (one.clone(), 50.0)).collect();
-    let mixed = dataset(&NasBench201Mixed, "cifar10-150-epochs", Precision::Int8, &rows);
+    let mixed = dataset(&NasBench201Mixed, "cifar10-150-epochs", Precision::Int8.into(), &rows);
     let other_bits: Vec<(Architecture, f64)> = designs
         .iter()
         .map(|one| {
@@ -102,7 +112,12 @@ fn held_out_cells_are_unknown_to_teachers_at_whatever_bits() {
             (NasBench201Mixed.canonical(&Architecture(narrow.collect())), 40.0)
         })
         .collect();
-    let shorter = dataset(&NasBench201Mixed, "cifar10-50-epochs", Precision::Int8, &other_bits);
+    let shorter = dataset(
+        &NasBench201Mixed,
+        "cifar10-50-epochs",
+        Precision::Int8.into(),
+        &other_bits,
+    );
     let held_out: BTreeSet<u32> = (0..10).collect();
     let known: BTreeSet<u32> = without_policies_of(shorter, &mixed, &held_out)
         .accuracies
@@ -118,7 +133,7 @@ fn held_out_cells_are_unknown_to_teachers_at_whatever_bits() {
         .iter()
         .map(|one| (NasBench201Mixed.without_bits(one), 70.0))
         .collect();
-    let base = dataset(&NasBench201, "cifar10", Precision::Fp32, &base);
+    let base = dataset(&NasBench201, "cifar10", Precision::Fp32.into(), &base);
     assert_eq!(without_policies_of(base, &mixed, &held_out).accuracies.len(), 40);
 }
 
@@ -133,17 +148,17 @@ fn shares_and_teachers_that_make_no_sense_are_refused() {
         progress: &Silent,
     };
     let refused = |teachers: Vec<Dataset>, share: f64| {
-        let quantized = dataset(&NasBench201, "cifar10", Precision::Int8, &rows);
+        let quantized = dataset(&NasBench201, "cifar10", Precision::Int8.into(), &rows);
         let error = score_accuracies(&quantized, teachers, share, &FitOptions::default(), &run)
             .err()
             .unwrap();
         error.to_string()
     };
     assert!(refused(Vec::new(), 1.0).contains("above 0, below 1"));
-    let same = dataset(&NasBench201, "cifar10", Precision::Int8, &rows);
+    let same = dataset(&NasBench201, "cifar10", Precision::Int8.into(), &rows);
     let message = refused(vec![same], 0.2);
     assert!(message.contains("another task or precision"), "{message}");
-    let mixed = dataset(&NasBench201Mixed, "cifar10", Precision::Int8, &[]);
+    let mixed = dataset(&NasBench201Mixed, "cifar10", Precision::Int8.into(), &[]);
     let message = refused(vec![mixed], 0.2);
     assert!(
         message.contains("nasbench201") && message.contains("nasbench201_mixed"),

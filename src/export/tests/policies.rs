@@ -113,6 +113,18 @@ fn layers_are_left_in_floating_point() {
     assert!(refused(Precision::Int8, "4").contains("1 to 3"));
 }
 
+/// What a policy leaves in floating point is what names of layers leave there, and both together are all of it.
+#[test]
+fn policies_and_names_of_layers_give_the_same_file() {
+    let network = network(None, None);
+    let of = |policy: &str, float: &FloatLayers| {
+        onnx_keeping_float(&network, policy.parse().unwrap(), &Weights::seeded(3), 1, float).unwrap()
+    };
+    assert!(of("int8-except-depthwise-last", &FloatLayers::default()) == export(&network, "depthwise,last"));
+    assert!(of("int8-except-depthwise", &"last".parse().unwrap()) == export(&network, "last,depthwise"));
+    assert!(of("int8-except-depthwise", &FloatLayers::default()) != export(&network, ""));
+}
+
 #[test]
 fn bits_that_integers_of_files_do_not_have_are_refused() {
     for wrong in [bits(1, 8), bits(16, 8), bits(8, 0)] {

@@ -16,7 +16,7 @@ use crate::error::RunFailure;
 use crate::metric::Metric;
 use crate::progress::Silent;
 use crate::runtime::{Round, Samples, Session};
-use crate::space::NasBench201;
+use crate::space::{NasBench201, Precision, QuantPolicy};
 
 /// What is done before each call, which is given its number from 0.
 type Before = Box<dyn Fn(usize) -> Result<()> + Send + Sync>;
@@ -99,7 +99,7 @@ struct Bench {
     folder: tempfile::TempDir,
     system: tempfile::TempDir,
     designs: Vec<Design>,
-    devices: BTreeMap<Precision, Device>,
+    devices: BTreeMap<QuantPolicy, Device>,
     protocol: Protocol,
     unfinished: Unfinished,
     unit_ms: f64,
@@ -119,7 +119,7 @@ impl Bench {
             peak_gflops: Some(100.0),
             ..Device::named("board")
         };
-        let precisions = [Precision::Fp32, Precision::Int8];
+        let precisions = [Precision::Fp32, Precision::Int8].map(QuantPolicy::from);
         Bench {
             folder: tempfile::tempdir().unwrap(),
             system: tree(&[

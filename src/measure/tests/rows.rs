@@ -27,7 +27,7 @@ fn medians_of_all_rounds_become_rows_of_a_dataset() {
         .iter()
         .map(|row| (row.precision, row.origin))
         .collect();
-    assert_eq!(rows, [(Precision::Fp32, dataset::Origin::Measured); 4]);
+    assert_eq!(rows, [(Precision::Fp32.into(), dataset::Origin::Measured); 4]);
     assert_eq!(bench.latencies()[2], outcome.measured[2].latency.median_ms);
     // Devices of which nothing was measured are not there.
     let device = &dataset.devices[0];
@@ -37,7 +37,7 @@ fn medians_of_all_rounds_become_rows_of_a_dataset() {
     );
     assert_eq!(
         (device.precision, device.batch_size),
-        (Some(Precision::Fp32), Some(1.0))
+        (Some(Precision::Fp32.into()), Some(1.0))
     );
 }
 

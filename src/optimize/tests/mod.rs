@@ -128,7 +128,7 @@ fn size(computed: &PerMetric<f64>) -> f64 {
 /// A maximum that this share of the connected architectures keeps.
 fn size_limit(share: f64) -> Constraint {
     let table = predictor().table().unwrap();
-    let computed = predictor().computed_of_table(table, device().precision.into());
+    let computed = predictor().computed_of_table(table, device().precision);
     let all = computed.iter().zip(&table.architectures);
     let connected = all.filter(|(_, one)| predictor().space.output_depends_on_input(one));
     let sizes: Vec<f64> = connected.map(|(computed, _)| size(computed)).collect();

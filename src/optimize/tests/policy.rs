@@ -85,7 +85,7 @@ fn parts_restore_the_same_optimizer() {
 fn a_device_known_in_int8_gets_smaller_designs_in_int8() {
     let request = Request::within(Limits::none());
     let mut quantized = device();
-    quantized.precision = space::Precision::Int8;
+    quantized.precision = space::Precision::Int8.into();
     let of = |device| {
         let found = optimizer().propose(predictor(), device, &request, Seed(1)).unwrap();
         found.best().clone()

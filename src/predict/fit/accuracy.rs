@@ -64,7 +64,7 @@ pub(super) fn fit_accuracy(
         task: task.name.clone(),
         precision: dataset
             .precision_of_accuracies(task, options.precision)?
-            .unwrap_or(Precision::Fp32),
+            .unwrap_or(Precision::Fp32.into()),
         mean,
         deviation,
         noise,

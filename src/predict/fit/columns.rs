@@ -10,14 +10,14 @@ use crate::dataset::{Dataset, Selection, Task};
 use crate::error::Result;
 use crate::metric::Metric;
 use crate::seed::Seed;
-use crate::space::Precision;
+use crate::space::QuantPolicy;
 
 /// Values of one metric on one device, all at one precision.
 pub(super) struct Column {
     /// Position of the device in the dataset.
     pub(super) device: usize,
     pub(super) metric: Metric,
-    pub(super) precision: Precision,
+    pub(super) precision: QuantPolicy,
     /// (Position of the architecture in the dataset, value).
     pub(super) values: Vec<(u32, f64)>,
 }
@@ -39,7 +39,7 @@ pub(super) fn columns(
     };
     let precisions = (devices.iter())
         .map(|&device| dataset.resolve_precision(device, selection))
-        .collect::<Result<Vec<Option<Precision>>>>()?;
+        .collect::<Result<Vec<Option<QuantPolicy>>>>()?;
     let shared = match options.samples_per_device {
         Some(most) if options.shared_architectures => {
             Some(shared_architectures(dataset, devices, selection, most, seed)?)
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
     use crate::dataset::{DeviceValues, Measurement, Origin};
     use crate::device::Device;
-    use crate::space::{Architecture, InputSize, NasBench201};
+    use crate::space::{Architecture, InputSize, NasBench201, Precision};
 
     /// One device with 40 rows in fp32 and, twice as fast, in int8.
     fn dataset() -> Dataset {
@@ -111,7 +111,7 @@ mod tests {
             dataset.measurements.extend((0..40).map(|architecture| Measurement {
                 device: 0,
                 architecture,
-                precision,
+                precision: precision.into(),
                 input: 0,
                 values: DeviceValues::of(Metric::Latency, factor * f64::from(1 + architecture)),
                 origin: Origin::Measured,
@@ -132,9 +132,9 @@ mod tests {
         };
         let message = chosen(None).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(message.contains("board") && message.contains("fp32, int8"), "{message}");
-        assert!(chosen(Some(Precision::Fp16)).is_err());
-        let column = chosen(Some(Precision::Int8)).unwrap().remove(0);
-        assert_eq!(column.precision, Precision::Int8);
+        assert!(chosen(Some(Precision::Fp16.into())).is_err());
+        let column = chosen(Some(Precision::Int8.into())).unwrap().remove(0);
+        assert_eq!(column.precision, Precision::Int8.into());
         assert_eq!(column.values[..2], [(0, 0.5), (1, 1.0)]);
         assert_eq!(column.values.len(), 40);
     }
@@ -142,7 +142,9 @@ mod tests {
     #[test]
     fn one_set_of_architectures_is_drawn_for_all_devices_where_asked_for() {
         let mut dataset = dataset();
-        dataset.measurements.retain(|row| row.precision == Precision::Fp32);
+        dataset
+            .measurements
+            .retain(|row| row.precision == Precision::Fp32.into());
         dataset.devices.push(Device::named("phone"));
         let phone = dataset
             .measurements
@@ -174,9 +176,11 @@ mod tests {
     #[test]
     fn the_only_precision_of_a_device_needs_no_choice() {
         let mut dataset = dataset();
-        dataset.measurements.retain(|row| row.precision == Precision::Int8);
+        dataset
+            .measurements
+            .retain(|row| row.precision == Precision::Int8.into());
         let options = FitOptions::default();
         let column = columns(&dataset, &[0], None, &options, Seed(0)).unwrap().remove(0);
-        assert_eq!(column.precision, Precision::Int8);
+        assert_eq!(column.precision, Precision::Int8.into());
     }
 }

@@ -24,17 +24,19 @@ pub(super) fn at_eight_bits(mut device: KnownDevice) -> Result<KnownDevice> {
     device.covariance.column_mut(SAVED).fill(0.0);
     device.covariance[(SAVED, SAVED)] = SAVED_DEVIATION * SAVED_DEVIATION;
     let measured = device.precision;
-    if measured == Precision::Int8 {
+    if measured == Precision::Int8.into() {
         return Ok(device);
     }
+    let measured_at = measured;
+    let measured = measured.arithmetic();
     let peaks = catalogue::peak(&device.unit, measured)?.zip(catalogue::peak(&device.unit, Precision::Int8)?);
     let changes = price_changes(measured, Precision::Int8, peaks);
     for (kind, change) in changes.iter().enumerate() {
         device.profile[kind] -= change.cheaper;
         device.covariance[(kind, kind)] += change.deviation * change.deviation;
     }
-    device.precision = Precision::Int8;
-    device.measured_at = Some(measured);
+    device.precision = Precision::Int8.into();
+    device.measured_at = Some(measured_at);
     Ok(device)
 }
 
@@ -46,11 +48,11 @@ mod tests {
 
     #[test]
     fn arithmetic_is_cheaper_by_the_ratio_of_the_peaks() {
-        let before = known_device("titanxp", Precision::Fp32);
+        let before = known_device("titanxp", Precision::Fp32.into());
         let after = at_eight_bits(before.clone()).unwrap();
         assert_eq!(
             (after.precision, after.measured_at),
-            (Precision::Int8, Some(Precision::Fp32))
+            (Precision::Int8.into(), Some(Precision::Fp32.into()))
         );
         let cheaper = |kind: usize| before.profile[kind] - after.profile[kind];
         // One instruction multiplies and adds four pairs of 8-bit integers.
@@ -61,7 +63,7 @@ mod tests {
         assert!((0..KINDS).all(|kind| after.covariance[(kind, kind)] > before.covariance[(kind, kind)]));
         assert_eq!(after.profile[SAVED], 0.0);
         // What was measured at int8 stays as it is.
-        let int8 = at_eight_bits(known_device("edgetpu", Precision::Int8)).unwrap();
+        let int8 = at_eight_bits(known_device("edgetpu", Precision::Int8.into())).unwrap();
         assert_eq!(
             (int8.measured_at, int8.profile[SPATIAL]),
             (None, before.profile[SPATIAL])

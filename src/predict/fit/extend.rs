@@ -14,7 +14,7 @@ use crate::predict::power::KnownPower;
 use crate::predict::prior::KnownDevice;
 use crate::predict::{AdaptOptions, DeviceModel, Encoded, MetricModel, MetricPrior, Predictor, Probe};
 use crate::seed::Seed;
-use crate::space::{Architecture, Precision};
+use crate::space::{Architecture, QuantPolicy};
 use crate::stats;
 
 /// Share of a device's values that it is fitted to where the others tell how far off that is.
@@ -117,7 +117,7 @@ struct OwnDevice<'a> {
     dataset: &'a Dataset,
     device: usize,
     predictor: &'a Predictor,
-    precision: Precision,
+    precision: QuantPolicy,
     probes: Vec<Probe>,
     options: AdaptOptions,
 }

@@ -19,7 +19,7 @@ use crate::predict::prior::{KnownDevice, Reference, setting};
 use crate::predict::train::{Split, Table};
 use crate::predict::{Ablation, CLASSES_ELSEWHERE};
 use crate::profile::{COUNTS, Estimated, Member, Observed, Population, Priced};
-use crate::space::Precision;
+use crate::space::QuantPolicy;
 use crate::stats;
 
 /// Values that a profile is fitted to: it has few numbers, which more values make no better.
@@ -119,7 +119,7 @@ struct Candidate<'a> {
     /// Row of the values.
     column: Option<usize>,
     device: &'a Device,
-    precision: Precision,
+    precision: QuantPolicy,
     observed: Vec<Observed>,
 }
 
@@ -226,7 +226,7 @@ impl Measured<'_> {
     }
 
     /// What was measured of a device in other search spaces, and at which precision.
-    fn elsewhere(&self, id: &str, metric: Metric) -> Result<Vec<(Precision, Observed)>> {
+    fn elsewhere(&self, id: &str, metric: Metric) -> Result<Vec<(QuantPolicy, Observed)>> {
         let mut observed = Vec::new();
         for dataset in self.others {
             let Some(position) = dataset.devices.iter().position(|one| one.id == *id) else {

@@ -8,7 +8,7 @@ use super::MIN_VALUES;
 use crate::error::{Error, Result};
 use crate::predict::Ablation;
 use crate::predict::train::TrainingConfig;
-use crate::space::Precision;
+use crate::space::QuantPolicy;
 
 /// What to learn from a dataset.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub struct FitOptions {
     /// Known devices, as ids or hardware units; all by default.
     pub devices: Vec<String>,
     /// The precision that counts on devices measured at several; a device measured at one is known at that one.
-    pub precision: Option<Precision>,
+    pub precision: Option<QuantPolicy>,
     /// Learn from latencies that no device like theirs can have, too; otherwise they are taken for a mistaken unit and refused.
     pub trust_units: bool,
     /// Maximum architectures used per device, drawn at random; all by default.

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::predict::accuracy_scale::to_scale;
 use crate::predict::teacher::{Teacher, TeacherTask, TeacherTowers};
 use crate::predict::train::{self, Run, Table};
-use crate::space::{Precision, SearchSpace};
+use crate::space::{Precision, QuantPolicy, SearchSpace};
 
 /// A task of a teacher's dataset and its values, as (position of the architecture, accuracy in percent).
 type Taught = (Task, Vec<(u32, f64)>);
@@ -39,7 +39,7 @@ pub(super) fn fit_teachers(
     let mut teachers = Vec::new();
     for (index, teaching) in datasets.iter().enumerate() {
         check_space(dataset.space, teaching)?;
-        let is_learned = |task: &Task, at: Option<Precision>| {
+        let is_learned = |task: &Task, at: Option<QuantPolicy>| {
             teaching.space.id() == dataset.space.id() && task.name == learned.name && at == precision
         };
         let taught = taught(teaching, is_learned)?;
@@ -84,13 +84,13 @@ fn check_space(space: &dyn SearchSpace, teaching: &Dataset) -> Result<()> {
     })
 }
 
-fn taught(teaching: &Dataset, is_learned: impl Fn(&Task, Option<Precision>) -> bool) -> Result<Vec<Taught>> {
+fn taught(teaching: &Dataset, is_learned: impl Fn(&Task, Option<QuantPolicy>) -> bool) -> Result<Vec<Taught>> {
     let mut taught = Vec::new();
     for name in &teaching.tasks {
         let Some(task) = teaching.resolve_task(Some(name))? else {
             continue;
         };
-        let precision = teaching.precision_of_accuracies(&task, Some(Precision::Fp32))?;
+        let precision = teaching.precision_of_accuracies(&task, Some(Precision::Fp32.into()))?;
         let values = teaching.accuracies_of(&task, precision)?;
         if !values.is_empty() && !is_learned(&task, precision) {
             taught.push((task, values));

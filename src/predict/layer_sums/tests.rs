@@ -24,7 +24,7 @@ fn by_layer(layer: &Layer) -> f64 {
 }
 
 fn known() -> KnownDevice {
-    known_device("simulator", Precision::Int8)
+    known_device("simulator", Precision::Int8.into())
 }
 
 /// Networks to learn from and two hundred that decide, with the logarithms of their sums.

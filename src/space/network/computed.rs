@@ -18,42 +18,45 @@ impl Network {
     /// their layer, else the policy's, biases too where these are floating point, else at 32 bits. Scales and zero points, the
     /// graph itself and a file format's overhead are not counted. Memory is that of the feature maps at the policy's bits, see
     /// [`Network::peak_memory_elements`], without what a runtime needs for itself: a layer that reads fewer bits of them unpacks
-    /// nothing.
+    /// nothing, one that reads integers as floating point unpacks all.
     pub fn computed(&self, policy: QuantPolicy) -> PerMetric<f64> {
-        let bias_bits = if policy.weights_are_float() {
-            policy.weight_bits()
-        } else {
-            INTEGER_BIAS_BITS
-        };
-        let bits_of = |layer: &Layer| layer.bits.map_or(policy.weight_bits(), |bits| bits.weights.into());
-        let factors: u64 = (self.layers())
-            .map(|layer| layer.factor_elements * u64::from(bits_of(layer)))
+        let precisions = self.precisions(policy);
+        let weight_bits: u64 = (self.layers_with(&precisions))
+            .map(|(layer, precision)| {
+                let bits = layer.bits.map_or(precision.bits(), |bits| bits.weights.into());
+                let bias_bits = if precision.is_float() {
+                    precision.bits()
+                } else {
+                    INTEGER_BIAS_BITS
+                };
+                layer.factor_elements * u64::from(bits) + layer.bias_elements() * u64::from(bias_bits)
+            })
             .sum();
-        let biases: u64 = self.layers().map(Layer::bias_elements).sum();
-        let weight_bits = factors as f64 + biases as f64 * f64::from(bias_bits);
-        let memory_bits = self.peak_memory_elements() as f64 * f64::from(policy.activation_bits());
         [
             (Metric::Macs, self.macs() as f64 / MILLION),
             (Metric::Parameters, self.parameters() as f64 / MILLION),
-            (Metric::ModelSize, weight_bits / BITS_PER_MIB),
-            (Metric::PeakMemory, memory_bits / BITS_PER_KIB),
+            (Metric::ModelSize, weight_bits as f64 / BITS_PER_MIB),
+            (
+                Metric::PeakMemory,
+                self.peak_memory_bits(&precisions) as f64 / BITS_PER_KIB,
+            ),
         ]
         .into_iter()
         .collect()
     }
-}
 
-impl Network {
     /// Mean bits of a weight, and of an element that a layer with weights reads, where the policy holds for layers without bits of
     /// their own.
     pub fn mean_bits(&self, policy: QuantPolicy) -> (f64, f64) {
+        let precisions = self.precisions(policy);
         let (mut weights, mut read) = ([0.0; 2], [0.0; 2]);
-        for layer in self.layers().filter(|layer| layer.factor_elements > 0) {
-            let bits = layer
-                .bits
-                .map_or((policy.weight_bits(), policy.activation_bits()), |bits| {
-                    (bits.weights.into(), bits.activations.into())
-                });
+        for (layer, precision) in self
+            .layers_with(&precisions)
+            .filter(|(layer, _)| layer.factor_elements > 0)
+        {
+            let bits = layer.bits.map_or((precision.bits(), precision.bits()), |bits| {
+                (bits.weights.into(), bits.activations.into())
+            });
             let add = |sums: &mut [f64; 2], elements: u64, bits: u32| {
                 sums[0] += elements as f64 * f64::from(bits);
                 sums[1] += elements as f64;
@@ -62,6 +65,14 @@ impl Network {
             add(&mut read, layer.input_elements, bits.1);
         }
         (weights[0] / weights[1], read[0] / read[1])
+    }
+
+    /// The layers, see [`Network::layers`], with what each has of a list that has something for every node.
+    pub(super) fn layers_with<T: Copy>(&self, of_nodes: &[T]) -> impl Iterator<Item = (&Layer, T)> {
+        let nodes = self.nodes.iter().zip(of_nodes);
+        nodes
+            .map(|(node, &own)| (&node.layer, own))
+            .filter(|(layer, _)| layer.starts_kernel())
     }
 }
 

@@ -4,22 +4,41 @@
 //! it has run; the output is held to the end. While a node runs, its inputs and its output are held. Activations and
 //! normalisations on their own work in place where nothing reads their input later, as those fused into a layer always do.
 
+use super::super::Precision;
 use super::{Network, Node, Operation};
 
 impl Network {
     /// Elements of the feature maps that are held at once, at their most, for a batch of one.
     pub fn peak_memory_elements(&self) -> u64 {
+        self.peak_memory(|map| self.nodes[map].layer.output.elements())
+    }
+
+    /// Bits of the feature maps that are held at once, at their most, where every layer has its precision: a map has the bits of the
+    /// widest layer that writes or reads it, since what reads integers as floating point unpacks them.
+    pub(super) fn peak_memory_bits(&self, precisions: &[Precision]) -> u64 {
+        let mut bits: Vec<u64> = precisions.iter().map(|precision| precision.bits().into()).collect();
+        for node in self.nodes() {
+            for &input in node.inputs {
+                bits[input as usize] = bits[input as usize].max(precisions[node.id].bits().into());
+            }
+        }
+        self.peak_memory(|map| bits[map] * self.nodes[map].layer.output.elements())
+    }
+
+    /// The most that is held at once of maps of these sizes.
+    fn peak_memory(&self, size: impl Fn(usize) -> u64) -> u64 {
         let last_reader = self.last_readers();
         let (mut held, mut peak) = (0, 0);
         for node in self.nodes() {
-            let output = node.layer.output.elements();
-            let in_place = works_in_place(&node, &last_reader);
-            if !in_place {
+            let output = size(node.id);
+            let read = self.read_for_the_last_time(&node, &last_reader, &size);
+            if works_in_place(&node, &last_reader) {
+                held = held + output - read;
+                peak = peak.max(held);
+            } else {
                 held += output;
-            }
-            peak = peak.max(held);
-            if !in_place {
-                held -= self.read_for_the_last_time(&node, &last_reader);
+                peak = peak.max(held);
+                held -= read;
             }
             if last_reader[node.id] == node.id {
                 held -= output;
@@ -40,14 +59,14 @@ impl Network {
         last_reader
     }
 
-    /// Elements of the inputs that nothing reads after this node, each once.
-    fn read_for_the_last_time(&self, node: &Node<'_>, last_reader: &[usize]) -> u64 {
+    /// Size of the inputs that nothing reads after this node, each once.
+    fn read_for_the_last_time(&self, node: &Node<'_>, last_reader: &[usize], size: impl Fn(usize) -> u64) -> u64 {
         let inputs = node.inputs.iter().enumerate();
         let distinct = inputs.filter(|(position, input)| !node.inputs[..*position].contains(input));
         distinct
             .map(|(_, &input)| input as usize)
             .filter(|&input| last_reader[input] == node.id)
-            .map(|input| self.nodes[input].layer.output.elements())
+            .map(size)
             .sum()
     }
 }

@@ -9,6 +9,7 @@ mod computed;
 mod inverted_residual;
 mod layer;
 mod memory;
+mod precisions;
 #[cfg(test)]
 mod published;
 mod sensitivity;

@@ -108,13 +108,9 @@ impl Network {
 
     /// What a policy costs in accuracy against floating point, in percentage points: at least 0, and 0 in floating point.
     pub fn accuracy_drop(&self, policy: QuantPolicy) -> f64 {
-        let bits = (!policy.weights_are_float()).then(|| LayerBits {
-            weights: policy.weight_bits() as u8,
-            activations: policy.activation_bits() as u8,
-        });
-        let layers: Vec<SensitiveLayer> = (self.layers())
-            .filter(|layer| layer.factor_elements > 0)
-            .map(|layer| SensitiveLayer::new(layer, layer.bits.or(bits)))
+        let layers: Vec<SensitiveLayer> = (self.layers_with(&self.precisions(policy)))
+            .filter(|(layer, _)| layer.factor_elements > 0)
+            .map(|(layer, precision)| SensitiveLayer::new(layer, layer.bits.or(LayerBits::of_integers(precision))))
             .collect();
         drop_of(&layers) + drop_of_depthwise(&layers)
     }
@@ -255,6 +251,20 @@ mod tests {
         let map = dense.convolve(input, Convolution::new(8, 3));
         let dense = dense.finish(map);
         assert!((dense.accuracy_drop(Precision::Int8.into()) - 10.42 / 256.0).abs() < 1e-12);
+    }
+
+    /// Shares of the first layer: 1.5 x (1 + 2) = 4.5, of the depthwise one 0.5 x (8 + 0.25) = 4.125.
+    #[test]
+    fn layers_in_floating_point_cost_nothing() {
+        let at = |policy: &str| small().accuracy_drop(policy.parse().unwrap());
+        for (policy, drop) in [
+            ("int8-except-depthwise", 10.42 / 256.0 * 4.5 / 8.625),
+            ("int8-except-last", 10.42 / 256.0 * 4.5 / 8.625),
+            ("int8-except-first", 10.42 / 256.0 * 4.125 / 8.625 + 0.70),
+            ("int8-except-depthwise-first", 0.0),
+        ] {
+            assert!((at(policy) - drop).abs() < 1e-12, "{policy}: {}", at(policy));
+        }
     }
 
     /// ImageNet top-1 of MobileNet-V2 that NNCF publishes: 71.87 % in fp32, 71.07 % in int8.

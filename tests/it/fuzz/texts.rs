@@ -162,7 +162,7 @@ fn probe_files() -> Result<()> {
         "3.5e38",
     ];
     fuzz("probe_files", 200, &seeds, &words, |path| {
-        let probes = read_probes(path, advisor.space(), Precision::Fp32)?;
+        let probes = read_probes(path, advisor.space(), Precision::Fp32.into())?;
         for probe in &probes {
             let values = [
                 probe.values.get(edgefit::Metric::Latency),

@@ -105,7 +105,7 @@ impl<'a> Reading<'a> {
         self.builder.accuracy(AccuracyRow {
             task,
             architecture,
-            precision: Precision::Fp32,
+            precision: Precision::Fp32.into(),
             accuracy_percent,
             origin: Origin::Measured,
         });

@@ -136,7 +136,7 @@ impl Reading<'_> {
             self.builder.measurement(Measurement {
                 device,
                 architecture,
-                precision: Precision::Fp32,
+                precision: Precision::Fp32.into(),
                 input,
                 values,
                 origin: Origin::Measured,
@@ -158,7 +158,7 @@ impl Reading<'_> {
         self.builder.accuracy(AccuracyRow {
             task,
             architecture,
-            precision: Precision::Fp32,
+            precision: Precision::Fp32.into(),
             accuracy_percent,
             origin: Origin::Measured,
         });

@@ -162,7 +162,7 @@ impl MachineSheet {
             clock_ghz: value(&self.clock_ghz),
             tdp_w: value(&self.tdp_w),
             year: value(&self.year),
-            precision: Some(precision),
+            precision: Some(precision.into()),
             precisions: self.peak_gflops.keys().copied().collect(),
             batch_size: Some(1.0),
             runtime: None,

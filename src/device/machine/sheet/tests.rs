@@ -66,7 +66,7 @@ fn what_is_unknown_is_said_and_what_is_measured_is_marked() {
     let device = read_back(&sheet, Precision::Int8);
     assert_eq!(
         (device.peak_gflops, device.precision),
-        (Some(333.0), Some(Precision::Int8))
+        (Some(333.0), Some(Precision::Int8.into()))
     );
     assert_eq!(device, sheet.device(Precision::Int8));
     sheet.set_measured_peak(50.04);
