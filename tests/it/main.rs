@@ -33,6 +33,7 @@ mod probes;
 mod proxy;
 mod proxy_real;
 mod real;
+mod real_bits;
 mod real_sources;
 mod report;
 mod resolutions;
