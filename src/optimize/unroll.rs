@@ -6,13 +6,13 @@
 use std::ops::Range;
 
 use burn::tensor::{Tensor, TensorData};
-use wide::f32x8;
+use pulp::{Arch, Simd, WithSimd};
 
 use super::net::Policy;
 use crate::compute::ComputeDevice;
 
-/// Numbers computed with at once.
-const LANES: usize = 8;
+/// Numbers computed with at once, as many as the widest instructions take.
+const LANES: usize = 16;
 
 /// What a design in the making goes on from.
 #[derive(Debug, Clone, Copy)]
@@ -55,17 +55,17 @@ impl<'a> Unrolled<'a> {
 
     /// Takes in a gene for each of these; the states after them are in their order.
     pub(super) fn step(&mut self, steps: &[Step]) {
-        let (width, gates) = (self.width, 3 * self.width);
+        let width = self.width;
         let row = |step: &Step| &self.hidden[step.row * width..][..width];
         let before: Vec<f32> = steps.iter().flat_map(row).copied().collect();
         let recurrent = numbers(self.policy.recur(self.tensor(before.clone())));
         let mut hidden = before;
-        let rows = hidden.chunks_exact_mut(width).zip(recurrent.chunks_exact(gates));
-        for ((hidden, recurrent), step) in rows.zip(steps) {
-            let gene = &self.genes[step.before * gates..][..gates];
-            let context = &self.context[step.query * gates..][..gates];
-            pass_gates(hidden, gene, context, recurrent);
-        }
+        Arch::new().dispatch(Gates {
+            hidden: &mut hidden,
+            recurrent: &recurrent,
+            policy: self,
+            steps,
+        });
         self.hidden = hidden;
     }
 
@@ -86,42 +86,92 @@ fn numbers(tensor: Tensor<2>) -> Vec<f32> {
     tensor.into_data().try_into_vec_as().unwrap_or_default()
 }
 
+/// The gates of all rows, which run on the widest instructions that the processor has.
+struct Gates<'a> {
+    /// `[rows, width]`: the states before, which become those after.
+    hidden: &'a mut [f32],
+    /// `[rows, 3 * width]`, see [`Policy::recur`].
+    recurrent: &'a [f32],
+    policy: &'a Unrolled<'a>,
+    steps: &'a [Step],
+}
+
+impl WithSimd for Gates<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        let (width, gates) = (self.policy.width, 3 * self.policy.width);
+        let rows = self
+            .hidden
+            .chunks_exact_mut(width)
+            .zip(self.recurrent.chunks_exact(gates));
+        for ((hidden, recurrent), step) in rows.zip(self.steps) {
+            let gene = &self.policy.genes[step.before * gates..][..gates];
+            let context = &self.policy.context[step.query * gates..][..gates];
+            pass_gates(hidden, gene, context, recurrent);
+        }
+    }
+}
+
 /// One state, of the width of `hidden`, behind a gene; the others have three parts of that width, see [`Policy::recur`].
+#[inline(always)]
 fn pass_gates(hidden: &mut [f32], gene: &[f32], context: &[f32], recurrent: &[f32]) {
     let width = hidden.len();
     for at in (0..width).step_by(LANES) {
-        let part = |values: &[f32], part: usize| lanes(&values[part * width + at..(part + 1) * width]);
-        let inputs = |gate| part(gene, gate) + part(context, gate);
-        let reset = sigmoid(inputs(0) + part(recurrent, 0));
-        let update = sigmoid(inputs(1) + part(recurrent, 1));
-        let candidate = tanh(inputs(2) + reset * part(recurrent, 2));
-        let new = candidate + update * (lanes(&hidden[at..]) - candidate);
+        let of_gates = |all: &[f32]| [0, 1, 2].map(|gate| lanes(&all[gate * width + at..(gate + 1) * width]));
+        let (gene, context, recurrent) = (of_gates(gene), of_gates(context), of_gates(recurrent));
+        let mut state = lanes(&hidden[at..]);
+        for (lane, state) in state.iter_mut().enumerate() {
+            let input = |gate: usize| gene[gate][lane] + context[gate][lane];
+            let reset = sigmoid(input(0) + recurrent[0][lane]);
+            let update = sigmoid(input(1) + recurrent[1][lane]);
+            let candidate = tanh(input(2) + reset * recurrent[2][lane]);
+            *state = candidate + update * (*state - candidate);
+        }
         let rest = &mut hidden[at..];
         let count = rest.len().min(LANES);
-        rest[..count].copy_from_slice(&new.to_array()[..count]);
+        rest[..count].copy_from_slice(&state[..count]);
     }
 }
 
 /// The first numbers, with zeros behind the last.
-fn lanes(values: &[f32]) -> f32x8 {
-    f32x8::new(values.first_chunk().copied().unwrap_or_else(|| {
+#[inline(always)]
+fn lanes(values: &[f32]) -> [f32; LANES] {
+    values.first_chunk().copied().unwrap_or_else(|| {
         let mut padded = [0.0; LANES];
         padded[..values.len()].copy_from_slice(values);
         padded
-    }))
+    })
 }
 
-fn sigmoid(x: f32x8) -> f32x8 {
-    f32x8::ONE / (f32x8::ONE + exponential(-x))
+#[inline(always)]
+fn sigmoid(x: f32) -> f32 {
+    1.0 / (1.0 + exponential(-x))
 }
 
-fn tanh(x: f32x8) -> f32x8 {
-    f32x8::ONE - f32x8::splat(2.0) / (f32x8::ONE + exponential(x + x))
+#[inline(always)]
+fn tanh(x: f32) -> f32 {
+    1.0 - 2.0 / (1.0 + exponential(2.0 * x))
 }
 
-/// Within what a float can hold: beyond that the library's is zero.
-fn exponential(x: f32x8) -> f32x8 {
-    x.max(f32x8::splat(-80.0)).min(f32x8::splat(80.0)).exp()
+/// `exp(x)` to within rounding for `x` from -80 to 80, which it is taken to lie between: `2^whole` times a Taylor series of the
+/// rest, without a branch or a call, so that many are computed at once.
+#[inline(always)]
+fn exponential(x: f32) -> f32 {
+    // ln 2 in two parts, the first with zeros at its end, so that its product with a small whole number is exact.
+    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+    // To add it leaves no bits for a fraction.
+    const ROUNDS: f32 = 12_582_912.0;
+    const SERIES: [f32; 6] = [1.0 / 720.0, 1.0 / 120.0, 1.0 / 24.0, 1.0 / 6.0, 0.5, 1.0];
+    let x = x.clamp(-80.0, 80.0);
+    let rounded = x * std::f32::consts::LOG2_E + ROUNDS;
+    let whole = rounded - ROUNDS;
+    let rest = x - whole * LN_2[0] - whole * LN_2[1];
+    let series = SERIES.iter().fold(0.0, |sum, coefficient| (sum + coefficient) * rest);
+    // The last bits of what was rounded are the exponent.
+    let power = f32::from_bits(rounded.to_bits().wrapping_add(127) << 23);
+    (series + 1.0) * power
 }
 
 #[cfg(test)]
@@ -166,17 +216,24 @@ mod tests {
     }
 
     #[test]
+    fn exponentials_are_right_to_within_rounding() {
+        for step in -8000..=8000 {
+            let x = step as f32 / 100.0;
+            let (found, expected) = (f64::from(exponential(x)), f64::from(x).exp());
+            assert!(
+                (found / expected - 1.0).abs() < 4e-7,
+                "exp({x}) = {found}, not {expected}"
+            );
+        }
+    }
+
+    #[test]
     fn gates_are_closed_or_open_far_from_zero() {
-        let far = f32x8::new([-1e30, -200.0, -20.0, 0.0, 0.0, 20.0, 200.0, 1e30]);
-        let close = |found: f32x8, expected: [f32; 8]| {
-            for (found, expected) in found.to_array().into_iter().zip(expected) {
-                assert!((found - expected).abs() < 1e-6, "{found} for {expected}");
-            }
-        };
-        close(sigmoid(far), [0.0, 0.0, 0.0, 0.5, 0.5, 1.0, 1.0, 1.0]);
-        close(tanh(far), [-1.0, -1.0, -1.0, 0.0, 0.0, 1.0, 1.0, 1.0]);
-        let near = f32x8::new([-3.0, -1.0, -0.1, -1e-3, 1e-3, 0.1, 1.0, 3.0]);
-        close(tanh(near), near.to_array().map(f32::tanh));
-        close(sigmoid(near), near.to_array().map(|x| 1.0 / (1.0 + (-x).exp())));
+        for far in [20.0, 100.0, 1e30, f32::INFINITY] {
+            assert_eq!((sigmoid(far), tanh(far)), (1.0, 1.0));
+            assert!(sigmoid(-far) < 1e-8 && tanh(-far) == -1.0);
+        }
+        assert_eq!((sigmoid(0.0), tanh(0.0)), (0.5, 0.0));
+        assert!(sigmoid(f32::NAN).is_nan() && tanh(f32::NAN).is_nan());
     }
 }
