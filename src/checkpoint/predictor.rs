@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::{Checkpoint, Files, broken};
 use crate::compute::ComputeDevice;
 use crate::dataset::Origin;
-use crate::encode::Encoder;
+use crate::encode::{Encoder, PathEncoder};
 use crate::error::{Error, Result};
 use crate::predict::accuracy::{AccuracyModel, AccuracyScale};
 use crate::predict::net::{Ensemble, Tower, TowerConfig};
@@ -46,6 +46,8 @@ struct SavedAccuracy {
     origin: Origin,
     #[serde(default)]
     domain: Domain,
+    #[serde(default)]
+    paths: PathEncoder,
     #[serde(default)]
     teachers: Vec<SavedTeacher>,
 }
@@ -89,6 +91,7 @@ impl Checkpoint {
                 scale: saved.scale,
                 origin: saved.origin,
                 domain: saved.domain,
+                paths: saved.paths,
             }),
             None => None,
         };
@@ -237,6 +240,7 @@ pub(super) fn files(predictor: &Predictor, folder: &Path) -> Result<Files> {
                 ensemble,
                 origin: model.origin,
                 domain: model.domain.clone(),
+                paths: model.paths.clone(),
                 teachers,
             })
         }

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::compute::{Backend, ComputeDevice};
+use crate::encode::PathEncoder;
 use crate::predict::tests::predictor as learned;
+use crate::space::{Enumerable, NasBench201};
 use crate::training::module_bytes;
 
 fn compute() -> ComputeDevice {
@@ -208,7 +210,8 @@ fn taught() -> crate::predict::Predictor {
         deviation: 0.5,
     };
     let mut accuracy = predictor.accuracy.clone().unwrap();
-    accuracy.ensemble = ensemble(features + 2, 1);
+    accuracy.paths = PathEncoder::fit(predictor.space, &NasBench201.architectures()[..2_000]);
+    accuracy.ensemble = ensemble(features + accuracy.paths.width() + 2, 1);
     accuracy.teachers = vec![Teacher {
         space: predictor.space,
         tasks: vec![task("cifar10"), task("cifar100")],
@@ -222,7 +225,7 @@ fn taught() -> crate::predict::Predictor {
 }
 
 #[test]
-fn a_saved_teacher_is_the_same() {
+fn saved_paths_and_teachers_are_the_same() {
     let files = predictor::files(&taught(), Path::new("taught")).unwrap();
     assert_eq!(files["teacher-0.csv"], b"genes,accuracy_percent\n3 1 0 2 4 3,91.5 -\n");
     let manifest = Manifest::of("nasbench201", &files);
@@ -244,8 +247,18 @@ fn a_saved_teacher_is_the_same() {
 }
 
 #[test]
-fn teachers_that_do_not_fit_are_refused() {
-    let cases: [(&str, Change, &str); 5] = [
+fn paths_and_teachers_that_do_not_fit_are_refused() {
+    let cases: [(&str, Change, &str); 7] = [
+        (
+            "/accuracy/paths/0/deviation",
+            |deviation| *deviation = json!(0.0),
+            "paths of the accuracy",
+        ),
+        (
+            "/accuracy/paths",
+            |paths| *paths = json!([]),
+            "inputs of the accuracy towers",
+        ),
         (
             "/accuracy/teachers/0/towers",
             |towers| *towers = Value::Null,

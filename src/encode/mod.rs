@@ -4,12 +4,16 @@
 //! live network (compilers remove them), each raw and in log; see [`crate::space::PHYSICAL_FEATURES`]. Where genes say bits, networks
 //! are written without dead layers, and the second time everything is counted by the bits.
 
+mod paths;
+
 use nalgebra::DMatrix;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::profile::{COUNTS, Work};
 use crate::space::{Architecture, InputSize, PHYSICAL_FEATURES, SearchSpace};
+
+pub use paths::PathEncoder;
 
 /// Columns that vary less than this, relative to their size, over the training architectures carry nothing.
 const CONSTANT: f64 = 1e-6;

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::iter;
 
 use nalgebra::DMatrix;
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use super::net::Ensemble;
 use super::teacher::{self, Teacher};
 use crate::compute::ComputeDevice;
 use crate::dataset::{Origin, PROXY_SCORE};
+use crate::encode::PathEncoder;
 use crate::space::{Architecture, Domain, Precision, QuantPolicy, SearchSpace};
 use crate::stats;
 use crate::stats::INTERVAL_SHARE;
@@ -128,6 +130,8 @@ pub struct AccuracyModel {
     pub scale: AccuracyScale,
     /// The towers, one output.
     pub ensemble: Ensemble,
+    /// What towers read of the paths through cells.
+    pub paths: PathEncoder,
     /// What is known under other conditions; the towers read it beside the features.
     pub teachers: Vec<Teacher>,
     /// What was measured (or simulated) in training, in percent.
@@ -163,18 +167,29 @@ pub(super) fn agreement<'a>(members: impl ExactSizeIterator<Item = &'a f32> + Cl
     (mean, (squares / (count - 1.0).max(1.0)).sqrt())
 }
 
-/// What the towers read of architectures: their features, and what the teachers say of them.
+/// What the towers read of architectures: their features, their paths, and what the teachers say of them.
 pub(super) fn inputs<'a>(
     features: &'a DMatrix<f32>,
+    (paths, teachers): (&PathEncoder, &[Teacher]),
     space: &dyn SearchSpace,
     architectures: &[Architecture],
-    teachers: &[Teacher],
     device: &ComputeDevice,
 ) -> Cow<'a, DMatrix<f32>> {
-    if teachers.is_empty() {
+    let mut first = features.nrows();
+    let more = paths.width() + teacher::tasks(teachers);
+    if more == 0 {
         return Cow::Borrowed(features);
     }
-    Cow::Owned(teacher::below(features, teachers, space, architectures, device))
+    let mut whole = features.clone();
+    whole.resize_vertically_mut(first + more, 0.0);
+    let taught = teachers
+        .iter()
+        .map(|teacher| teacher.values(space, architectures, device));
+    for block in iter::once(paths.encode(space, architectures)).chain(taught) {
+        whole.rows_mut(first, block.nrows()).copy_from(&block);
+        first += block.nrows();
+    }
+    Cow::Owned(whole)
 }
 
 impl AccuracyModel {
@@ -191,7 +206,7 @@ impl AccuracyModel {
         features: &DMatrix<f32>,
         device: &ComputeDevice,
     ) -> Vec<Accuracy> {
-        let inputs = inputs(features, space, architectures, &self.teachers, device);
+        let inputs = inputs(features, (&self.paths, &self.teachers), space, architectures, device);
         let outputs = self.ensemble.predict_each(&inputs, device);
         let kind = self.kind();
         architectures
@@ -288,6 +303,9 @@ impl AccuracyScale {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compute::Backend;
+    use crate::predict::teacher::TeacherTask;
+    use crate::space::NasBench201;
 
     fn scale() -> AccuracyScale {
         AccuracyScale {
@@ -319,6 +337,47 @@ mod tests {
             let found = scale.probability_at_least(&predicted, limit);
             assert!((found - expected).abs() < 1e-5, "{limit}: {found}");
         }
+    }
+
+    #[test]
+    fn paths_and_teachers_stand_below_the_features() {
+        let read = |text: &str| NasBench201.parse(text).unwrap();
+        let direct = read("|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|");
+        let pooled = read("|none~0|+|none~0|none~1|+|avg_pool_3x3~0|none~1|none~2|");
+        let paths = PathEncoder::fit(
+            &NasBench201,
+            &[vec![direct.clone(); 20], vec![pooled.clone(); 20]].concat(),
+        );
+        let task = |mean: f64| TeacherTask {
+            name: "cifar10".into(),
+            mean,
+            deviation: 1.0,
+        };
+        let teacher = |percent: f32| Teacher {
+            space: &NasBench201,
+            tasks: vec![task(-2.0), task(-4.0)],
+            towers: None,
+            measured: [(direct.clone(), vec![percent; 2])].into(),
+        };
+        let device = Backend::Flex.device().unwrap();
+        let features = DMatrix::from_element(3, 1, 7.0);
+        let teachers = [teacher(50.0), teacher(99.5)];
+        let architectures = [direct.clone()];
+        let whole = inputs(&features, (&paths, &teachers), &NasBench201, &architectures, &device);
+        // Half of the cells have either path: one deviation from the mean. -ln(50.5) = -3.9219733, and -ln(1) is 2 and 4 above.
+        let expected = [7.0, 7.0, 7.0, 1.0, -1.0, -1.9219733, 0.0780267, 2.0, 4.0];
+        assert_eq!(whole.shape(), (9, 1));
+        for (found, expected) in whole.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-5, "{whole}");
+        }
+        let alone = inputs(
+            &features,
+            (&PathEncoder::default(), &[]),
+            &NasBench201,
+            &architectures,
+            &device,
+        );
+        assert!(matches!(alone, Cow::Borrowed(_)));
     }
 
     #[test]

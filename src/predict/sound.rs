@@ -196,7 +196,14 @@ impl Predictor {
             .teachers
             .iter()
             .try_for_each(|teacher| teacher.check(self.space))?;
-        let inputs = features + teacher::tasks(&accuracy.teachers);
+        if let Err(found) = accuracy.paths.check() {
+            return flaw(
+                "paths of the accuracy",
+                "names in order, finite means, positive deviations",
+                found,
+            );
+        }
+        let inputs = features + accuracy.paths.width() + teacher::tasks(&accuracy.teachers);
         count("inputs of the accuracy towers", config.inputs, inputs)?;
         count("outputs of the accuracy towers", config.outputs, 1)?;
         let scale = &accuracy.scale;

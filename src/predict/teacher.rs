@@ -118,25 +118,6 @@ impl Teacher {
     }
 }
 
-/// Features of architectures with the values of all teachers below them: `[features + tasks of all, architectures]`.
-pub(super) fn below(
-    features: &DMatrix<f32>,
-    teachers: &[Teacher],
-    space: &dyn SearchSpace,
-    architectures: &[Architecture],
-    device: &ComputeDevice,
-) -> DMatrix<f32> {
-    let mut first = features.nrows();
-    let mut whole = features.clone();
-    whole.resize_vertically_mut(first + tasks(teachers), 0.0);
-    for teacher in teachers {
-        let values = teacher.values(space, architectures, device);
-        whole.rows_mut(first, values.nrows()).copy_from(&values);
-        first += values.nrows();
-    }
-    whole
-}
-
 /// Number of values that teachers have of an architecture.
 pub(super) fn tasks(teachers: &[Teacher]) -> usize {
     teachers.iter().map(|teacher| teacher.tasks.len()).sum()
@@ -214,25 +195,6 @@ mod tests {
         assert!(close(values[(0, 2)], predicted[(0, 1)]) && close(values[(1, 2)], predicted[(1, 1)]));
         assert_eq!(teacher.percent(space, &designs[0], 0), Some(90.0));
         assert_eq!(teacher.percent(space, &designs[0], 1), None);
-    }
-
-    #[test]
-    fn values_stand_below_the_features() {
-        let device = Backend::Flex.device().unwrap();
-        let teachers = [
-            teacher(&[(CELL, [90.0, 50.0])], false),
-            teacher(&[(CELL, [99.5, 0.0])], false),
-        ];
-        let cell = [NasBench201.parse(CELL).unwrap()];
-        let features = DMatrix::from_element(3, 1, 7.0);
-        let whole = below(&features, &teachers, &NasBench201, &cell, &device);
-        assert_eq!((whole.nrows(), tasks(&teachers)), (7, 4));
-        assert_eq!(
-            (whole[(2, 0)], whole[(3, 0)]),
-            (7.0, teachers[0].tasks[0].standardised(90.0))
-        );
-        // -ln(1) is four deviations above -2.
-        assert!((whole[(5, 0)] - 4.0).abs() < 1e-6);
     }
 
     #[test]

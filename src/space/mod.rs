@@ -111,6 +111,15 @@ pub struct BitsOfChoice {
     pub besides: u8,
 }
 
+/// An operation on a path through a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PathOperation {
+    /// Choice of the gene that says what it is.
+    pub kind: u8,
+    /// Bits of its weights; 0 where genes say none.
+    pub bits: u8,
+}
+
 /// A family of architectures that share their genes.
 pub trait SearchSpace: Send + Sync {
     /// The name used on the command line and in datasets, such as `nasbench201`.
@@ -216,6 +225,12 @@ pub trait SearchSpace: Send + Sync {
     /// Whether the resolution is a gene, so that every architecture has its own.
     fn resolution_is_a_gene(&self) -> bool {
         self.own_input(&Architecture(vec![0; self.choices().len()])).is_some()
+    }
+
+    /// The operations on every path from a cell's input to its output, in order, without identities. None where there is but one
+    /// path, of which genes say everything.
+    fn paths(&self, _: &Architecture) -> Vec<Vec<PathOperation>> {
+        Vec::new()
     }
 
     /// The representative of the architectures that differ only in choices that do not matter: those of inactive genes, and

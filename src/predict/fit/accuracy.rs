@@ -6,14 +6,14 @@ use nalgebra::DMatrix;
 
 use super::{FitOptions, Parts};
 use crate::dataset::{Dataset, Origin, Task};
-use crate::encode::Encoder;
+use crate::encode::{Encoder, PathEncoder};
 use crate::error::Result;
 use crate::predict::accuracy::{AccuracyModel, AccuracyScale, agreement, chance_percent, inputs};
 use crate::predict::accuracy_scale::to_scale;
 use crate::predict::calibrate::Calibration;
 use crate::predict::teacher::Teacher;
-use crate::predict::train::{self, Run, Table};
-use crate::space::{Domain, Precision};
+use crate::predict::train::{self, Run, Split, Table};
+use crate::space::{Architecture, Domain, Precision};
 use crate::stats;
 
 /// The first column of every function: the many cells that compute nothing, say, would otherwise rank each other.
@@ -50,8 +50,10 @@ pub(super) fn fit_accuracy(
     let architectures = parts.architectures(dataset, &used);
     let targets = scaled.iter().map(|value| ((value - mean) / deviation) as f32);
     let features = encoder.encode(dataset.space, &architectures);
+    let paths = paths(dataset, &architectures, &split);
+    let read = (&paths, teachers.as_slice());
     let table = Table {
-        inputs: inputs(&features, dataset.space, &architectures, &teachers, run.device).into_owned(),
+        inputs: inputs(&features, read, dataset.space, &architectures, run.device).into_owned(),
         targets: DMatrix::from_iterator(1, used.len(), targets),
     };
     let ensemble = train::fit("accuracy", &table, &split, &options.accuracy, run)?;
@@ -77,11 +79,20 @@ pub(super) fn fit_accuracy(
     Ok(AccuracyModel {
         scale,
         ensemble,
+        paths,
         teachers,
         measured: measured.filter(|_| !options.forget_accuracies).collect(),
         origin: origin(dataset, task),
         domain,
     })
+}
+
+/// The paths of the training part.
+fn paths(dataset: &Dataset, architectures: &[Architecture], split: &Split) -> PathEncoder {
+    let shown: Vec<Architecture> = (split.training.iter())
+        .map(|&column| architectures[column].clone())
+        .collect();
+    PathEncoder::fit(dataset.space, &shown)
 }
 
 /// A validation architecture.

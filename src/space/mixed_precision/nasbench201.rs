@@ -12,11 +12,13 @@ use rand::rngs::StdRng;
 use super::super::excerpt::quoted;
 use super::super::nasbench201::lowering::{self, Cell};
 use super::super::nasbench201::{
-    CONNECTING, EDGES, NOR_CONV_1X1, NOR_CONV_3X3, canonical_operations, paths_through_unused_nodes,
+    CONNECTING, EDGES, NOR_CONV_1X1, NOR_CONV_3X3, canonical_operations, paths, paths_through_unused_nodes,
 };
 use super::super::neighbourhood::Neighbourhood;
 use super::super::network::LayerBits;
-use super::super::{Architecture, BitsOfChoice, InputSize, LayerNames, NasBench201, Network, SearchSpace, variation};
+use super::super::{
+    Architecture, BitsOfChoice, InputSize, LayerNames, NasBench201, Network, PathOperation, SearchSpace, variation,
+};
 use crate::error::{Error, Result};
 
 /// Bits of a weight; a gene is a position in this list.
@@ -142,6 +144,10 @@ impl SearchSpace for NasBench201Mixed {
 
     fn layer_names(&self, architecture: &Architecture) -> Vec<LayerNames> {
         NasBench201.layer_names(&self.without_bits(architecture))
+    }
+
+    fn paths(&self, architecture: &Architecture) -> Vec<Vec<PathOperation>> {
+        paths::of_cell(operations(architecture), self.edge_bits(architecture))
     }
 
     fn output_depends_on_input(&self, architecture: &Architecture) -> bool {

@@ -8,13 +8,14 @@
 mod isomorphism;
 pub(super) mod lowering;
 mod names;
+pub(super) mod paths;
 mod published_order;
 
 use std::ops::RangeInclusive;
 
 use super::excerpt::{SHOWN_CHARACTERS, quoted};
 use super::neighbourhood::Neighbourhood;
-use super::{Architecture, Enumerable, InputSize, LayerNames, Network, SearchSpace};
+use super::{Architecture, Enumerable, InputSize, LayerNames, Network, PathOperation, SearchSpace};
 use crate::error::{Error, Result};
 use lowering::Cell;
 
@@ -116,6 +117,10 @@ impl SearchSpace for NasBench201 {
     /// Whether operations other than `none` lead from the cell's input to its output.
     fn output_depends_on_input(&self, architecture: &Architecture) -> bool {
         lowering::live_edges(&architecture.0).contains(&true)
+    }
+
+    fn paths(&self, architecture: &Architecture) -> Vec<Vec<PathOperation>> {
+        paths::of_cell(&architecture.0, [0; EDGES.len()])
     }
 
     /// That of CIFAR-10 and CIFAR-100.
