@@ -7,6 +7,7 @@
 
 mod ablation;
 pub mod accuracy;
+mod accuracy_inputs;
 mod accuracy_scale;
 pub mod adapt;
 mod adaptation;

@@ -8,9 +8,11 @@ use super::{FitOptions, Parts};
 use crate::dataset::{Dataset, Origin, Task};
 use crate::encode::{Encoder, PathEncoder};
 use crate::error::Result;
-use crate::predict::accuracy::{AccuracyModel, AccuracyScale, agreement, chance_percent, inputs};
+use crate::predict::accuracy::{AccuracyModel, AccuracyScale, agreement, chance_percent};
+use crate::predict::accuracy_inputs::inputs;
 use crate::predict::accuracy_scale::to_scale;
 use crate::predict::calibrate::Calibration;
+use crate::predict::net::Ensemble;
 use crate::predict::teacher::Teacher;
 use crate::predict::train::{self, Run, Split, Table};
 use crate::space::{Architecture, Domain, Precision};
@@ -57,10 +59,8 @@ pub(super) fn fit_accuracy(
         targets: DMatrix::from_iterator(1, used.len(), targets),
     };
     let ensemble = train::fit("accuracy", &table, &split, &options.accuracy, run)?;
-    let predicted = ensemble.predict_each(&table.inputs, run.device);
-    let held_out = one_per_function(dataset, &used, &split.validation).into_iter();
-    let check = |column| Checked::of(predicted.column(column).as_slice(), table.targets[(0, column)]);
-    let checked: Vec<Checked> = held_out.map(check).collect();
+    let held_out = one_per_function(dataset, &used, &split.validation);
+    let checked = checked(&ensemble, &table, &held_out, run);
     let noise = noise(&checked);
     let scale = AccuracyScale {
         task: task.name.clone(),
@@ -101,6 +101,13 @@ struct Checked {
     predicted: f64,
     /// Standard deviation between the members.
     disagreement: f64,
+}
+
+/// Validation architectures, by their columns.
+fn checked(ensemble: &Ensemble, table: &Table, columns: &[usize], run: &Run) -> Vec<Checked> {
+    let predicted = ensemble.predict_each(&table.inputs, run.device);
+    let check = |&column: &usize| Checked::of(predicted.column(column).as_slice(), table.targets[(0, column)]);
+    columns.iter().map(check).collect()
 }
 
 impl Checked {
