@@ -87,8 +87,12 @@ pub(super) fn fit_accuracy(
     })
 }
 
-/// The paths of the training part.
+/// The paths of the training part. None at one precision, where they say nothing that genes and features do not: 15,625 cells at int8
+/// are predicted a little worse with them.
 fn paths(dataset: &Dataset, architectures: &[Architecture], split: &Split) -> PathEncoder {
+    if !dataset.space.has_bits() {
+        return PathEncoder::default();
+    }
     let shown: Vec<Architecture> = (split.training.iter())
         .map(|&column| architectures[column].clone())
         .collect();
