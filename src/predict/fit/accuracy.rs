@@ -176,3 +176,26 @@ fn origin(dataset: &Dataset, task: &Task) -> Origin {
     let known = [Origin::Proxy, Origin::Simulated].into_iter().find(is_any);
     known.unwrap_or(Origin::Measured)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seed::Seed;
+    use crate::space::{NasBench201, NasBench201Mixed, SearchSpace};
+
+    #[test]
+    fn paths_are_of_training_designs_whose_genes_say_bits() {
+        let mut rng = Seed(5).stream("designs");
+        let designs: Vec<Architecture> = (0..200).map(|_| NasBench201Mixed.sample(&mut rng)).collect();
+        let cells: Vec<Architecture> = designs.iter().map(|one| NasBench201Mixed.without_bits(one)).collect();
+        let split = Split {
+            training: (0..100).collect(),
+            validation: (100..200).collect(),
+        };
+        let found = paths(&Dataset::new(&NasBench201Mixed), &designs, &split);
+        assert!(found.width() > 5, "{found:?}");
+        assert_eq!(found, PathEncoder::fit(&NasBench201Mixed, &designs[..100]));
+        assert_ne!(found, PathEncoder::fit(&NasBench201Mixed, &designs));
+        assert_eq!(paths(&Dataset::new(&NasBench201), &cells, &split).width(), 0);
+    }
+}
