@@ -30,7 +30,7 @@ pub(super) fn at_eight_bits(mut device: KnownDevice) -> Result<KnownDevice> {
     let measured_at = measured;
     let measured = measured.arithmetic();
     let peaks = catalogue::peak(&device.unit, measured)?.zip(catalogue::peak(&device.unit, Precision::Int8)?);
-    let changes = price_changes(measured, Precision::Int8, peaks);
+    let changes = price_changes(measured, Precision::Int8, peaks, 1.0);
     for (kind, change) in changes.iter().enumerate() {
         device.profile[kind] -= change.cheaper;
         device.covariance[(kind, kind)] += change.deviation * change.deviation;
