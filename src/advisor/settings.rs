@@ -4,9 +4,9 @@ use super::{Advisor, MAX_LIMITS, ParetoPoint, TYPICAL_SAMPLES};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
 use crate::optimize::{Proposals, Request};
-use crate::predict::DeviceModel;
+use crate::predict::{DeviceModel, unmeasured};
 use crate::search::{Constraint, Limits};
-use crate::space::{Architecture, Precision};
+use crate::space::{Architecture, QuantPolicy};
 use crate::stats;
 
 /// A design in one of several settings.
@@ -103,18 +103,21 @@ impl Advisor {
         Ok((0..count).map(at).collect())
     }
 
-    /// A device in another precision that its datasheet has: measured values stay what they are, and what is said of another precision is
+    /// A device in another precision everywhere that its datasheet has: measured values stay what they are, and what is said of another precision is
     /// predicted from them and from the specifications. `peak_gflops` is its peak there, where the catalogue does not say it.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a precision that the datasheet lacks, naming those that it has; where genes say bits; and for a device of
-    /// another checkpoint.
+    /// [`Error::Invalid`] for a precision that the datasheet lacks, naming those that it has; from and to policies that leave layers in
+    /// floating point, of which specifications say nothing; where genes say bits; and for a device of another checkpoint.
     pub fn at_precision(
         &self,
         device: &DeviceModel,
-        precision: Precision,
+        policy: QuantPolicy,
         peak_gflops: Option<f64>,
     ) -> Result<DeviceModel> {
+        let (QuantPolicy::Uniform(precision), QuantPolicy::Uniform(_)) = (policy, device.precision) else {
+            return Err(unmeasured(device, policy));
+        };
         let mut datasheet = device.datasheet.at_precision(precision)?;
         datasheet.peak_gflops = peak_gflops.or(datasheet.peak_gflops);
         self.predictor.at_precision(device, &datasheet, self.seed)

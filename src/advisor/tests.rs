@@ -114,7 +114,9 @@ fn two_settings() -> &'static (Advisor, [DeviceModel; 2]) {
         };
         let probes: Vec<Probe> = (0..5).map(probe).collect();
         let fp32 = advisor.adapt(&machine, &probes).unwrap();
-        let int8 = advisor.at_precision(&fp32, Precision::Int8, Some(400.0)).unwrap();
+        let int8 = advisor
+            .at_precision(&fp32, Precision::Int8.into(), Some(400.0))
+            .unwrap();
         (advisor, [fp32, int8])
     })
 }
@@ -201,7 +203,7 @@ fn settings_are_of_one_machine_and_in_precisions_that_it_has() {
     }
     assert!(advisor.design_among(&[], &Request::default()).is_err());
     let message = advisor
-        .at_precision(&pixel, Precision::Int4, None)
+        .at_precision(&pixel, Precision::Int4.into(), None)
         .unwrap_err()
         .to_string();
     for part in ["pixel3", "fp32, fp16, int8", "found int4", "[peak-gflops]"] {
@@ -213,7 +215,7 @@ fn settings_are_of_one_machine_and_in_precisions_that_it_has() {
     };
     let board = advisor.describe(&own).unwrap();
     let message = advisor
-        .at_precision(&board, Precision::Int8, None)
+        .at_precision(&board, Precision::Int8.into(), None)
         .unwrap_err()
         .to_string();
     assert!(message.contains("fp32: its datasheet names no other"), "{message}");
@@ -223,7 +225,7 @@ fn settings_are_of_one_machine_and_in_precisions_that_it_has() {
         ..own
     };
     let board = advisor.describe(&two).unwrap();
-    let int8 = advisor.at_precision(&board, Precision::Int8, None).unwrap();
+    let int8 = advisor.at_precision(&board, Precision::Int8.into(), None).unwrap();
     assert_eq!(
         (int8.knowledge, int8.precision),
         (Knowledge::Prior, Precision::Int8.into())
@@ -231,5 +233,5 @@ fn settings_are_of_one_machine_and_in_precisions_that_it_has() {
     // In a space that says bits there is nothing to choose.
     let mixed = Advisor::open("nasbench201_mixed").unwrap();
     let device = mixed.device("bitfusion").unwrap();
-    assert!(mixed.at_precision(&device, Precision::Int4, None).is_err());
+    assert!(mixed.at_precision(&device, Precision::Int4.into(), None).is_err());
 }

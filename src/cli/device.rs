@@ -12,7 +12,7 @@ use crate::device::read_toml_at;
 use crate::error::{Error, Result};
 use crate::evaluate::devices::choose_devices;
 use crate::files::read_bounded;
-use crate::predict::{DeviceModel, Knowledge, Predictor, architecture_list, design_list, unmeasured};
+use crate::predict::{DeviceModel, Knowledge, Predictor, architecture_list, design_list};
 use crate::space::{Architecture, Design, InputSize, QuantPolicy, SearchSpace};
 
 /// Largest list of architectures that is read, in bytes.
@@ -104,20 +104,19 @@ impl SettingArgs {
         let is_uniform = |device: &DeviceModel| matches!(device.precision, QuantPolicy::Uniform(_));
         let position = named.iter().position(is_uniform).unwrap_or_default();
         let first = &named[position];
-        let (QuantPolicy::Uniform(precision), true) = (policy, is_uniform(first)) else {
-            return Err(unmeasured(first, policy));
-        };
         let path = self.names.get(position).filter(|name| name.ends_with(".toml"));
-        // Refused before the file is asked for a peak that it does not have.
-        first.datasheet.at_precision(precision)?;
-        let peak = match path {
-            Some(path) => read_toml_at(Path::new(path), policy)?.peak_gflops,
-            None => None,
+        let peak = match (policy, path) {
+            (QuantPolicy::Uniform(precision), Some(path)) => {
+                // Refused before the file is asked for a peak that it does not have.
+                first.datasheet.at_precision(precision)?;
+                read_toml_at(Path::new(path), policy)?.peak_gflops
+            }
+            _ => None,
         };
-        let setting = advisor.at_precision(first, precision, peak)?;
+        let setting = advisor.at_precision(first, policy, peak)?;
         if setting.knowledge == Knowledge::Specifications {
             global.say(format!(
-                "note: {} was measured at {}; what is said of {precision} is predicted from that and from its specifications, with wide \
+                "note: {} was measured at {}; what is said of {policy} is predicted from that and from its specifications, with wide \
                  intervals",
                 first.id, first.precision
             ));

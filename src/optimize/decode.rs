@@ -160,26 +160,7 @@ impl Search {
             .max_by(|a, b| a.1.total_cmp(b.1).then(b.0.cmp(&a.0)));
         self.greedy.genes.push(likeliest.map_or(0, |best| best.0));
         self.greedy.row = row;
-        let mut candidates: Vec<Candidate> = Vec::with_capacity(self.beams.len() * choices);
-        for (beam, parent) in self.beams.iter().enumerate() {
-            let (range, of_range) = options(&parent.genes, row + 1 + beam);
-            let shares = shares(of_range);
-            let first = drawn(&shares, &mut self.rng);
-            for (choice, (gene, share)) in range.zip(shares).enumerate() {
-                let probability = parent.probability * share;
-                let wait = if choice == first {
-                    0.0
-                } else {
-                    exponential(&mut self.rng) / probability
-                };
-                candidates.push(Candidate {
-                    beam,
-                    gene,
-                    probability,
-                    arrival: parent.arrival + wait,
-                });
-            }
-        }
+        let mut candidates = candidates(&self.beams, |beam, genes| options(genes, row + 1 + beam), &mut self.rng);
         if candidates.len() > samples {
             candidates.select_nth_unstable_by(samples, |a, b| a.arrival.total_cmp(&b.arrival));
             candidates.truncate(samples);
@@ -211,6 +192,35 @@ impl Search {
             .collect();
         std::iter::once(greedy).chain(others).map(Architecture).collect()
     }
+}
+
+/// All hypotheses with every choice of one more gene. `options` gives the choices that a hypothesis can go on with, and their logits.
+fn candidates<'a>(
+    beams: &[BeamHypothesis],
+    options: impl Fn(usize, &[u8]) -> (RangeInclusive<u8>, &'a [f32]),
+    rng: &mut StdRng,
+) -> Vec<Candidate> {
+    let mut candidates = Vec::new();
+    for (beam, parent) in beams.iter().enumerate() {
+        let (range, logits) = options(beam, &parent.genes);
+        let shares = shares(logits);
+        let first = drawn(&shares, rng);
+        for (choice, (gene, share)) in range.zip(shares).enumerate() {
+            let probability = parent.probability * share;
+            let wait = if choice == first {
+                0.0
+            } else {
+                exponential(rng) / probability
+            };
+            candidates.push(Candidate {
+                beam,
+                gene,
+                probability,
+                arrival: parent.arrival + wait,
+            });
+        }
+    }
+    candidates
 }
 
 /// Probabilities of choices.

@@ -5,6 +5,7 @@ use nalgebra::{DMatrix, Scalar};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::accuracy::AccuracyModel;
 use super::calibrate::Calibration;
 use super::datasheet::TypicalNetwork;
 use super::device_model::{MetricModel, Posterior};
@@ -187,7 +188,14 @@ impl Predictor {
             bounded("powers", &[power.log_power])?;
             spread("powers", power.spread, false)?;
         }
-        let Some(accuracy) = &self.accuracy else { return Ok(()) };
+        match &self.accuracy {
+            Some(accuracy) => self.accuracy_parts(accuracy),
+            None => Ok(()),
+        }
+    }
+
+    /// As [`Predictor::parts`], of what accuracies are predicted with.
+    fn accuracy_parts(&self, accuracy: &AccuracyModel) -> Checked {
         if !accuracy.domain.fits(self.space) {
             return flaw("domain of the accuracy", "choices of the space's genes", "others");
         }
@@ -203,7 +211,7 @@ impl Predictor {
                 found,
             );
         }
-        let inputs = features + accuracy.paths.width() + teacher::tasks(&accuracy.teachers);
+        let inputs = self.encoder.width() + accuracy.paths.width() + teacher::tasks(&accuracy.teachers);
         count("inputs of the accuracy towers", config.inputs, inputs)?;
         count("outputs of the accuracy towers", config.outputs, 1)?;
         let scale = &accuracy.scale;

@@ -42,6 +42,7 @@ pub(super) fn fit_accuracy(
     options: &FitOptions,
     run: &Run,
 ) -> Result<AccuracyModel> {
+    let precision = dataset.precision_of_accuracies(task, options.precision)?;
     let used: Vec<u32> = values.iter().map(|value| value.0).collect();
     let rng = &mut run.seed.stream("accuracy-split");
     let parts = Parts::of(dataset, &used, options.accuracy.validation, rng);
@@ -53,9 +54,15 @@ pub(super) fn fit_accuracy(
     let targets = scaled.iter().map(|value| ((value - mean) / deviation) as f32);
     let features = encoder.encode(dataset.space, &architectures);
     let paths = paths(dataset, &architectures, &split);
-    let read = (&paths, teachers.as_slice());
+    let read = inputs(
+        &features,
+        (&paths, &teachers),
+        dataset.space,
+        &architectures,
+        run.device,
+    );
     let table = Table {
-        inputs: inputs(&features, read, dataset.space, &architectures, run.device).into_owned(),
+        inputs: read.into_owned(),
         targets: DMatrix::from_iterator(1, used.len(), targets),
     };
     let ensemble = train::fit("accuracy", &table, &split, &options.accuracy, run)?;
@@ -64,9 +71,7 @@ pub(super) fn fit_accuracy(
     let noise = noise(&checked);
     let scale = AccuracyScale {
         task: task.name.clone(),
-        precision: dataset
-            .precision_of_accuracies(task, options.precision)?
-            .unwrap_or(Precision::Fp32.into()),
+        precision: precision.unwrap_or(Precision::Fp32.into()),
         mean,
         deviation,
         noise,
