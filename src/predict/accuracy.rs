@@ -150,7 +150,9 @@ pub struct Accuracy {
     pub origin: Origin,
     /// Standard deviation of the error, in units of [`AccuracyScale::deviation`]; 0 where it was measured.
     pub error: f64,
-    /// Percentage points that were subtracted for a precision below that learned at, see [`super::drop`].
+    /// Percentage points that were subtracted for a precision below that learned at, see [`Predictor::accuracy_drop`].
+    ///
+    /// [`Predictor::accuracy_drop`]: super::Predictor::accuracy_drop
     pub drop: f64,
     /// What it is.
     pub kind: ScoreKind,

@@ -56,6 +56,9 @@ impl Design {
     ///
     /// # Errors
     /// [`Error::Invalid`] naming the offending part of the architecture, [`Error::Unknown`] for a policy that does not exist.
+    ///
+    /// [`Error::Invalid`]: crate::error::Error::Invalid
+    /// [`Error::Unknown`]: crate::error::Error::Unknown
     pub fn parse(text: &str, space: &dyn SearchSpace, default: QuantPolicy) -> Result<Design> {
         if space.has_bits() {
             // Mean bits behind a design are for whoever reads it.
