@@ -83,6 +83,11 @@ impl<'a> Candidates<'a> {
         }
     }
 
+    /// Whether any design judged keeps the limits surely enough.
+    pub(super) fn any_holds(&self) -> bool {
+        self.found.iter().any(|one| one.merit[0] <= 0.0)
+    }
+
     /// The best designs judged, the best first.
     pub(super) fn best(&self, count: usize) -> Vec<Architecture> {
         let mut order: Vec<&Candidate> = self.found.iter().collect();

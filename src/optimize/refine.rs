@@ -26,6 +26,8 @@ const MUTATED: f64 = 0.5;
 const ATTEMPTS: usize = 4;
 /// Designs drawn where there is nothing to start from.
 const DRAWS: usize = 64;
+/// How often as many designs may be judged again as long as none keeps the limits: near the strictest limit of a space few do.
+const EXTENSIONS: usize = 3;
 /// Queries answered in step, which bounds the memory that it takes.
 const QUERIES: usize = 256;
 
@@ -35,6 +37,9 @@ pub(super) struct Refinement<'a> {
     space: &'static dyn SearchSpace,
     /// Designs that may still be judged.
     budget: usize,
+    /// The budget of each extension, and how many are left.
+    refinement: usize,
+    extensions: usize,
     repaired: bool,
     rng: StdRng,
     /// To be judged next.
@@ -59,6 +64,8 @@ impl<'a> Refinement<'a> {
             candidates,
             space,
             budget: request.refinement,
+            refinement: request.refinement,
+            extensions: EXTENSIONS,
             repaired: false,
             rng,
             waiting,
@@ -67,6 +74,10 @@ impl<'a> Refinement<'a> {
 
     /// Chooses what is judged next; nothing when it is done.
     fn advance(&mut self) {
+        if self.budget == 0 && self.extensions > 0 && !self.candidates.any_holds() {
+            self.extensions -= 1;
+            self.budget = self.refinement;
+        }
         if self.budget == 0 {
             return;
         }

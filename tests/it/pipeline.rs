@@ -38,7 +38,7 @@ fn number(value: &Value) -> f64 {
 }
 
 const DESIGN: &str = "design --checkpoint {nb} --device {phone.json} --format json";
-const DESIGN_FIELDS: &str = "checkpoint device seed limits feasible architecture quantization accuracy accuracy_origin \
+const DESIGN_FIELDS: &str = "checkpoint device seed knowledge limits feasible architecture quantization accuracy accuracy_origin \
                              latency_ms energy_mj macs_m parameters_m size_mib memory_kib feasible_probability";
 
 #[test]

@@ -36,9 +36,10 @@ fn designs_in_a_second_precision_are_predicted_from_specifications() {
     // The cell with the most arithmetic is out of reach in fp32 alone.
     let alone = rows("--device pixel3 --max-latency-ms 12 --count 1");
     assert!(accuracy(&designs[0]) >= accuracy(&alone[0]));
+    // What specifications say is too unsure to be preferred at the usual confidence.
     let run = edgefit(
         Path::new("."),
-        "pareto --checkpoint nasbench201 --device pixel3 --precisions fp32,int8 --limits 4 --format table",
+        "pareto --checkpoint nasbench201 --device pixel3 --precisions fp32,int8 --limits 4 --confidence 0.5 --format table",
     )
     .succeeded();
     for part in [
