@@ -3,7 +3,7 @@
 use super::{Advisor, MAX_LIMITS, ParetoPoint, TYPICAL_SAMPLES};
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::optimize::{Proposals, Request};
+use crate::optimize::{Proposals, Request, compare_merits};
 use crate::predict::{DeviceModel, unmeasured};
 use crate::search::{Constraint, Limits};
 use crate::space::{Architecture, QuantPolicy};
@@ -140,10 +140,7 @@ fn best_among(proposals: Vec<Proposals>, request: &Request) -> Vec<SettingPropos
     }
     let merit = |proposals: &Proposals| proposals.best().merit(request);
     // Stable: of equally good ones the setting named first stays first.
-    found.sort_by(|(_, a), (_, b)| {
-        let (a, b) = (merit(a), merit(b));
-        a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1]))
-    });
+    found.sort_by(|(_, a), (_, b)| compare_merits(&merit(a), &merit(b)));
     found.truncate(if feasible { request.count.max(1) } else { 1 });
     let settings = found.into_iter();
     settings

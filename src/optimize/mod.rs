@@ -44,7 +44,7 @@ use query::{MetricQuery, QueryShape};
 use refine::{Refinement, refined};
 
 pub use config::OptimizerConfig;
-pub(crate) use propose::FEASIBILITY_TOLERANCE;
+pub(crate) use propose::{FEASIBILITY_TOLERANCE, compare_merits};
 pub use propose::{exhaustive, searched};
 pub use request::Request;
 pub use start::Start;

@@ -91,7 +91,7 @@ impl<'a> Candidates<'a> {
     /// The best designs judged, the best first.
     pub(super) fn best(&self, count: usize) -> Vec<Architecture> {
         let mut order: Vec<&Candidate> = self.found.iter().collect();
-        order.sort_by(|a, b| compare(&a.merit, &b.merit));
+        order.sort_by(|a, b| compare_merits(&a.merit, &b.merit));
         order.truncate(count);
         order.into_iter().map(|one| one.architecture.clone()).collect()
     }
@@ -127,7 +127,7 @@ impl<'a> Candidates<'a> {
     pub(super) fn push(&mut self, architecture: Architecture, judged: Judged) -> usize {
         self.found.push(Candidate {
             architecture,
-            merit: merit(&judged, self.request),
+            merit: self.request.merit(&judged.evaluation),
             judged,
         });
         self.found.len() - 1
@@ -155,7 +155,7 @@ impl<'a> Candidates<'a> {
     /// The best designs that differ; `None` if nothing was judged.
     pub(super) fn proposals(mut self) -> Option<Proposals> {
         self.found.sort_by(|a, b| {
-            let merit = compare(&a.merit, &b.merit);
+            let merit = compare_merits(&a.merit, &b.merit);
             merit.then_with(|| a.architecture.cmp(&b.architecture))
         });
         let limits = &self.request.limits;
@@ -291,14 +291,8 @@ pub fn searched(
     candidates.proposals()
 }
 
-fn merit(judged: &Judged, request: &Request) -> [f64; 2] {
-    [
-        request.limits.violation(&judged.evaluation),
-        request.objective.cost(&judged.evaluation),
-    ]
-}
-
-fn compare(a: &[f64; 2], b: &[f64; 2]) -> std::cmp::Ordering {
+/// Which of two is the better, see [`Request::merit`].
+pub(crate) fn compare_merits(a: &[f64; 2], b: &[f64; 2]) -> std::cmp::Ordering {
     a[0].total_cmp(&b[0]).then(a[1].total_cmp(&b[1]))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::metric::Metric;
-use crate::search::{Constraint, DEFAULT_CONFIDENCE, Limits, Objective};
+use crate::search::{Constraint, DEFAULT_CONFIDENCE, Evaluation, Limits, Objective};
 use crate::space::{Architecture, SearchSpace};
 
 /// Largest numbers of designs, of samples and of designs judged in refinement.
@@ -80,6 +80,11 @@ impl Request {
                 hint: hint.into(),
             }),
         }
+    }
+
+    /// By how much an evaluation misses the limits, then what it costs under the objective: the smaller the better, in this order.
+    pub(super) fn merit(&self, evaluation: &Evaluation) -> [f64; 2] {
+        [self.limits.violation(evaluation), self.objective.cost(evaluation)]
     }
 
     /// Whether an architecture may be a design.

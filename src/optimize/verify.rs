@@ -36,21 +36,17 @@ pub struct Proposal {
 }
 
 impl Proposal {
-    /// By how much it misses the limits, then what it costs under the objective: the smaller the better, in this order.
+    /// As [`Request::merit`].
     pub(crate) fn merit(&self, request: &Request) -> [f64; 2] {
         let mut values = self.computed;
         values.insert(Metric::Accuracy, self.accuracy.percent.mean);
         for (metric, estimate) in self.metrics.iter() {
             values.insert(metric, estimate.mean);
         }
-        let evaluation = Evaluation {
+        request.merit(&Evaluation {
             values,
             feasible_probability: self.feasible_probability,
-        };
-        [
-            request.limits.violation(&evaluation),
-            request.objective.cost(&evaluation),
-        ]
+        })
     }
 }
 

@@ -277,10 +277,10 @@ impl AccuracyScale {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn scale() -> AccuracyScale {
+    pub(in crate::predict) fn scale() -> AccuracyScale {
         AccuracyScale {
             task: "cifar100".into(),
             precision: Precision::Fp32.into(),

@@ -113,20 +113,15 @@ impl AccuracyScale {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Calibration;
+    use super::super::accuracy;
     use super::*;
-    use crate::space::Precision;
 
-    const SCALE: fn() -> AccuracyScale = || AccuracyScale {
-        task: "imagenet".into(),
-        precision: Precision::Fp32.into(),
-        mean: -3.0,
-        deviation: 0.5,
-        noise: 0.2,
-        calibration: Calibration::default(),
-        validation_spearman: 1.0,
-        chance_percent: 10.0,
-    };
+    fn scale() -> AccuracyScale {
+        AccuracyScale {
+            chance_percent: 10.0,
+            ..accuracy::tests::scale()
+        }
+    }
 
     fn accuracy(low: f64, mean: f64, high: f64, error: f64) -> Accuracy {
         Accuracy {
@@ -140,30 +135,30 @@ mod tests {
 
     #[test]
     fn a_drop_lowers_and_widens_by_its_size() {
-        let lowered = SCALE().lowered(accuracy(70.0, 70.0, 70.0, 0.0), 1.0);
+        let lowered = scale().lowered(accuracy(70.0, 70.0, 70.0, 0.0), 1.0);
         let Estimate { mean, low, high } = lowered.percent;
         assert_eq!((mean, low, high, lowered.drop), (69.0, 68.0, 70.0, 1.0));
         assert_eq!(lowered.origin, Origin::Simulated);
         // Half-widths of 0.6 and 0.8 together make 1.
-        let Estimate { mean, low, high } = SCALE().lowered(accuracy(69.4, 70.0, 70.6, 0.1), 0.8).percent;
+        let Estimate { mean, low, high } = scale().lowered(accuracy(69.4, 70.0, 70.6, 0.1), 0.8).percent;
         assert!((mean - 69.2).abs() < 1e-9 && (low - 68.2).abs() < 1e-9 && (high - 70.2).abs() < 1e-9);
         // Guessing is as good at any precision.
-        assert_eq!(SCALE().lowered(accuracy(10.0, 10.0, 10.0, 0.0), 1.0).percent.mean, 10.0);
+        assert_eq!(scale().lowered(accuracy(10.0, 10.0, 10.0, 0.0), 1.0).percent.mean, 10.0);
         let as_it_was = accuracy(69.4, 70.0, 70.6, 0.1);
-        assert_eq!(SCALE().lowered(as_it_was, 0.0), as_it_was);
+        assert_eq!(scale().lowered(as_it_was, 0.0), as_it_was);
     }
 
     /// An error of one deviation of the drop, 1 / 1.644854 = 0.607957 points, is 0.607957 / 31.5 on the scale that 69 % lie on, in units of
     /// 0.5.
     #[test]
     fn a_limit_is_held_with_the_probability_of_the_drop() {
-        let lowered = SCALE().lowered(accuracy(70.0, 70.0, 70.0, 0.0), 1.0);
+        let lowered = scale().lowered(accuracy(70.0, 70.0, 70.0, 0.0), 1.0);
         assert!(
             (lowered.error - 0.607957 / 31.5 / 0.5).abs() < 1e-7,
             "{}",
             lowered.error
         );
-        let surely = |limit| SCALE().probability_at_least(&lowered, limit);
+        let surely = |limit| scale().probability_at_least(&lowered, limit);
         assert!((surely(69.0) - 0.5).abs() < 1e-9);
         // The scale is a logarithm: 68 and 70 lie nearly a half-width away.
         assert!((surely(68.0) - 0.95).abs() < 0.01 && (surely(70.0) - 0.05).abs() < 0.01);

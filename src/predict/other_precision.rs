@@ -25,6 +25,10 @@ const PEAK_DEVIATION: f64 = 0.4;
 const NO_PEAK_DEVIATION: f64 = 0.7;
 const DATA_DEVIATION: f64 = 0.5;
 const OTHER_DEVIATION: f64 = 0.2;
+/// Part of the gain in peak throughput that a measured device is taken to reach, in logarithms.
+const REACHED: f64 = 0.5;
+/// Standard deviation of the level of a measured device in another precision, beside those of its prices.
+const LEVEL_DEVIATION: f64 = 0.5;
 
 /// Specifications say nothing of some layers in another precision than the rest.
 pub(crate) fn unmeasured(device: &DeviceModel, wanted: QuantPolicy) -> Error {
@@ -36,11 +40,6 @@ pub(crate) fn unmeasured(device: &DeviceModel, wanted: QuantPolicy) -> Error {
         hint: "Measure 5 to 20 architectures with this policy and adapt to the device.".into(),
     }
 }
-
-/// Part of the gain in peak throughput that a measured device is taken to reach, in logarithms.
-const REACHED: f64 = 0.5;
-/// Standard deviation of the level of a measured device in another precision, beside those of its prices.
-const LEVEL_DEVIATION: f64 = 0.5;
 
 /// How a price changes.
 #[derive(Debug, Clone, Copy, PartialEq)]

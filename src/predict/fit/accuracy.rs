@@ -52,17 +52,9 @@ pub(super) fn fit_accuracy(
     let (mean, deviation) = mean_and_deviation(&training);
     let architectures = parts.architectures(dataset, &used);
     let targets = scaled.iter().map(|value| ((value - mean) / deviation) as f32);
-    let features = encoder.encode(dataset.space, &architectures);
     let paths = paths(dataset, &architectures, &split);
-    let read = inputs(
-        &features,
-        (&paths, &teachers),
-        dataset.space,
-        &architectures,
-        run.device,
-    );
     let table = Table {
-        inputs: read.into_owned(),
+        inputs: read(dataset, &architectures, encoder, (&paths, &teachers), run),
         targets: DMatrix::from_iterator(1, used.len(), targets),
     };
     let ensemble = train::fit("accuracy", &table, &split, &options.accuracy, run)?;
@@ -90,6 +82,18 @@ pub(super) fn fit_accuracy(
         origin: origin(dataset, task),
         domain,
     })
+}
+
+/// What the towers read of architectures.
+fn read(
+    dataset: &Dataset,
+    architectures: &[Architecture],
+    encoder: &Encoder,
+    below: (&PathEncoder, &[Teacher]),
+    run: &Run,
+) -> DMatrix<f32> {
+    let features = encoder.encode(dataset.space, architectures);
+    inputs(&features, below, dataset.space, architectures, run.device).into_owned()
 }
 
 /// The paths of the training part. None at one precision, where they say nothing that genes and features do not: 15,625 cells at int8

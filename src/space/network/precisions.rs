@@ -72,13 +72,10 @@ mod tests {
             assert_eq!(value(Metric::ModelSize) * 1_048_576.0, bytes, "{policy}");
             assert_eq!(value(Metric::PeakMemory) * 1024.0, held, "{policy}");
             let (weights, read) = network.mean_bits(policy);
+            let is_right = |bits: f64, float: f64, all: f64| (bits - 8.0 - 24.0 * float / all).abs() < 1e-9;
             assert!(
-                (weights - 8.0 - 24.0 * float_weights / 120.0).abs() < 1e-9,
-                "{policy}: {weights}"
-            );
-            assert!(
-                (read - 8.0 - 24.0 * float_read / 288.0).abs() < 1e-9,
-                "{policy}: {read}"
+                is_right(weights, float_weights, 120.0) && is_right(read, float_read, 288.0),
+                "{policy}: {weights} {read}"
             );
         };
         // Weights 16, 72 and 32, and 8 + 8 + 4 biases of four bytes; 8 + 8 channels of 16 elements are held at most; 32, 128 and 128
